@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command } from "@commander-js/extra-typings";
+import { convertCommand } from "./commands/convert.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+import { reportFailure } from "./terminal/failure.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const program = new Command()
+  .name("vlmopt")
+  .description("Makes vision-language models smaller and faster, and proves it.")
+  .version(version)
+  .option("--debug", "print stack traces")
+  .showHelpAfterError("(vlmopt --help shows how it is used)")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  $ vlmopt inspect ./llava-1.5-7b-hf
+  $ vlmopt inspect https://hub.example/org/model --json
+  $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
+
+Exit codes: 0 done, 1 failed, 2 bad usage.`,
+  );
+for (const command of [inspectCommand(), convertCommand()]) {
+  program.addCommand(command.copyInheritedSettings(program));
+}
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = reportFailure(error, program.opts().debug === true);
+}

@@ -1,0 +1,1 @@
+export type { CorpusResult, Metric, Scores } from "./metric.ts";

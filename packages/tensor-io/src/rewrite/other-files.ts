@@ -1,0 +1,73 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type ByteSource, memorySource } from "../source/byte-source.ts";
+import { fileSource } from "../source/file-source.ts";
+
+/** A file of a model's folder that holds no weights of ours. */
+export interface OtherFile {
+  /** Relative to the folder, with `/`. */
+  readonly name: string;
+  readonly source: ByteSource;
+}
+
+/** Weights, in this format or another: beside rewritten ones they would be stale. */
+const WEIGHTS = /\.(safetensors|bin|pt|pth|ckpt|gguf|ggml|h5|msgpack|onnx|onnx_data|ot|tflite|npz)$|\.(safetensors|bin|h5)\.index\.json$/i;
+
+/** What model repositories keep beside the weights, for sources that cannot be listed. */
+const USUAL_NAMES = [
+  "added_tokens.json",
+  "chat_template.jinja",
+  "chat_template.json",
+  "config.json",
+  "generation_config.json",
+  "merges.txt",
+  "preprocessor_config.json",
+  "processor_config.json",
+  "special_tokens_map.json",
+  "tokenizer.json",
+  "tokenizer.model",
+  "tokenizer_config.json",
+  "video_preprocessor_config.json",
+  "vocab.json",
+];
+
+/**
+ * The files that go along with the weights: those of the source's folder, its subfolders included, and those given instead of or beside
+ * them. Hidden files stay behind. The caller closes the sources.
+ */
+export async function otherFiles(
+  checkpoint: Checkpoint,
+  given: Readonly<Record<string, string | Uint8Array | null>>,
+): Promise<OtherFile[]> {
+  const names = checkpoint.folder === undefined ? [] : await listFiles(checkpoint.folder, "");
+  const copied = names.filter((name) => !WEIGHTS.test(name) && !Object.hasOwn(given, name));
+  const files: OtherFile[] = [];
+  for (const name of copied) {
+    files.push({ name, source: await fileSource(join(checkpoint.folder ?? "", name)) });
+  }
+  if (checkpoint.folder === undefined) {
+    for (const name of USUAL_NAMES.filter((usual) => !Object.hasOwn(given, usual))) {
+      const bytes = await checkpoint.readSibling(name);
+      if (bytes !== undefined) files.push({ name, source: memorySource(bytes, name) });
+    }
+  }
+  for (const [name, content] of Object.entries(given)) {
+    if (content === null) continue;
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    files.push({ name, source: memorySource(bytes, name) });
+  }
+  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function listFiles(folder: string, prefix: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const entry of await readdir(join(folder, prefix), { withFileTypes: true })) {
+    if (entry.name.startsWith(".")) continue;
+    const name = prefix + entry.name;
+    if (entry.isDirectory()) names.push(...(await listFiles(folder, `${name}/`)));
+    // Links are followed: in the hub's cache every file is one.
+    else if (entry.isFile() || entry.isSymbolicLink()) names.push(name);
+  }
+  return names;
+}

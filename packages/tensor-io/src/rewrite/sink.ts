@@ -1,0 +1,231 @@
+import { randomBytes } from "node:crypto";
+import type { Dirent } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { SinkError } from "../errors.ts";
+import { reasonOf } from "../source/file-source.ts";
+
+/** A file of the output; its size is known before anything is written. */
+export interface OutputFile {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** Where a rewritten checkpoint goes. Nothing is seen under its name before `commit`. */
+export interface Sink {
+  readonly name: string;
+  /** True where there is room for one file of weights and nothing else. */
+  readonly singleFile: boolean;
+  begin(files: readonly OutputFile[]): Promise<SinkSession>;
+}
+
+export interface SinkSession {
+  /** The file while it is being written, where it is one that worker threads can open. */
+  path(file: string): string | undefined;
+  write(file: string, position: number, bytes: Uint8Array): Promise<void>;
+  /** Makes the output appear, complete and on disk, in one step. */
+  commit(): Promise<void>;
+  /** Removes every trace of it. */
+  abort(): Promise<void>;
+}
+
+export interface SinkOptions {
+  /** Replace what is there, once the new output is complete; otherwise an output that exists is an error. */
+  readonly overwrite?: boolean;
+}
+
+/** A folder of model files. It is written beside its final place and renamed at the end, when it is complete and on disk. */
+export function folderSink(path: string, options: SinkOptions = {}): Sink {
+  return diskSink(path, false, options);
+}
+
+/** One `.safetensors` file, written beside its final place and renamed at the end. */
+export function fileSink(path: string, options: SinkOptions = {}): Sink {
+  return diskSink(path, true, options);
+}
+
+/** Keeps the output in memory, in `files`, by name. */
+export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8Array> } {
+  const files = new Map<string, Uint8Array>();
+  return {
+    name: "memory",
+    singleFile: false,
+    files,
+    async begin(outputs) {
+      const pending = new Map(outputs.map(({ name, size }) => [name, new Uint8Array(size)]));
+      return {
+        path: () => undefined,
+        async write(file, position, bytes) {
+          pending.get(file)?.set(bytes, position);
+        },
+        async commit() {
+          for (const [name, bytes] of pending) files.set(name, bytes);
+        },
+        async abort() {},
+      };
+    },
+  };
+}
+
+function diskSink(path: string, singleFile: boolean, { overwrite = false }: SinkOptions): Sink {
+  const target = resolve(path);
+  return {
+    name: path,
+    singleFile,
+    async begin(files) {
+      try {
+        await clearLeftovers(target);
+        if (!overwrite && (await exists(target))) {
+          throw new SinkError(path, "is already there", { hint: "choose another name, or ask for it to be overwritten" });
+        }
+        await mkdir(dirname(target), { recursive: true });
+        await assertRoom(path, dirname(target), files);
+        return await openSession(path, target, singleFile, files);
+      } catch (error) {
+        throw asSinkError(path, error);
+      }
+    },
+  };
+}
+
+async function openSession(
+  path: string,
+  target: string,
+  singleFile: boolean,
+  files: readonly OutputFile[],
+): Promise<SinkSession> {
+  const temporary = siblingName(target, "partial");
+  const place = (file: string) => (singleFile ? temporary : join(temporary, file));
+  const handles = new Map<string, FileHandle>();
+  const closeAll = async () => {
+    for (const handle of handles.values()) await handle.close();
+    handles.clear();
+  };
+  const abort = async () => {
+    await closeAll();
+    await rm(temporary, { recursive: true, force: true });
+  };
+  try {
+    if (!singleFile) await mkdir(temporary);
+    for (const { name, size } of files) {
+      await mkdir(dirname(place(name)), { recursive: true });
+      const handle = await open(place(name), "wx");
+      handles.set(name, handle);
+      await handle.truncate(size);
+    }
+  } catch (error) {
+    await abort();
+    throw error;
+  }
+  return {
+    path: place,
+    async write(file, position, bytes) {
+      try {
+        const handle = handles.get(file);
+        if (handle === undefined) throw new Error(`${file} was not announced`);
+        for (let done = 0; done < bytes.length; ) {
+          done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+        }
+      } catch (error) {
+        throw asSinkError(path, error);
+      }
+    },
+    async commit() {
+      try {
+        for (const handle of handles.values()) await handle.sync();
+        await closeAll();
+        if (!singleFile) await syncFolder(temporary);
+        await moveIntoPlace(temporary, target);
+      } catch (error) {
+        await abort();
+        throw asSinkError(path, error);
+      }
+    },
+    abort,
+  };
+}
+
+/** A rename onto an existing folder fails, so the old one steps aside first; `clearLeftovers` brings it back after a crash in between. */
+async function moveIntoPlace(temporary: string, target: string): Promise<void> {
+  const replaced = siblingName(target, "replaced");
+  const aside = (await exists(target)) && !(await isFile(target, temporary));
+  if (aside) await rename(target, replaced);
+  try {
+    await rename(temporary, target);
+  } catch (error) {
+    if (aside) await rename(replaced, target);
+    throw error;
+  }
+  await syncFolder(dirname(target));
+  if (aside) await rm(replaced, { recursive: true, force: true });
+}
+
+/** A file replaces a file in one step. */
+async function isFile(...paths: string[]): Promise<boolean> {
+  const stats = await Promise.all(paths.map((path) => lstat(path)));
+  return stats.every((stat) => stat.isFile());
+}
+
+/** Asked first, since a disk that fills after ten minutes is a worse way to learn it. */
+async function assertRoom(path: string, folder: string, files: readonly OutputFile[]): Promise<void> {
+  const needed = files.reduce((sum, file) => sum + file.size, 0);
+  const { bavail, bsize } = await statfs(folder);
+  if (needed > bavail * bsize) {
+    throw new SinkError(path, `no space left on the device: ${needed} bytes are needed and ${bavail * bsize} are free`);
+  }
+}
+
+const HOST = hostname().replaceAll(/[^\w-]/g, "_");
+
+/** `.name.partial-host-pid-random`, a hidden sibling: renaming works only within one file system. */
+function siblingName(target: string, kind: "partial" | "replaced"): string {
+  const unique = randomBytes(4).toString("hex");
+  return join(dirname(target), `.${basename(target)}.${kind}-${HOST}-${process.pid}-${unique}`);
+}
+
+/** Undoes what a process that was killed left behind: half-written output, or the old output that had stepped aside. */
+async function clearLeftovers(target: string): Promise<void> {
+  const folder = dirname(target);
+  const prefix = `.${basename(target)}.`;
+  const entries: Dirent[] = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const { name } of entries) {
+    if (!name.startsWith(prefix)) continue;
+    const match = /^(partial|replaced)-(.+)-(\d+)-[0-9a-f]{8}$/.exec(name.slice(prefix.length));
+    if (match === null || match[2] !== HOST || isRunning(Number(match[3]))) continue;
+    const leftover = join(folder, name);
+    if (match[1] === "replaced" && !(await exists(target))) await rename(leftover, target);
+    else await rm(leftover, { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export function asSinkError(path: string, error: unknown): Error {
+  if (error instanceof SinkError) return error;
+  if ((error as NodeJS.ErrnoException).code === undefined) return error as Error;
+  return new SinkError(path, reasonOf(error), { cause: error });
+}
