@@ -16,5 +16,5 @@ for (const file of sources) {
   if (error) throw new Error(`${join("assembly", file)} does not compile: ${error.message}\n${stderr.toString()}`);
   const base64 = (await readFile(binary)).toString("base64");
   await rm(binary);
-  await writeFile(join("src/generated", `${name}.wasm.ts`), `export const wasm = "${base64}";\n`);
+  await writeFile(join("src/generated", `${name}.wasm.ts`), `export const wasm: string = "${base64}";\n`);
 }

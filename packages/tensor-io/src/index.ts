@@ -6,6 +6,7 @@ export {
   tensorNamed,
 } from "./checkpoint/checkpoint.ts";
 export { openCheckpoint, openSources } from "./checkpoint/open-checkpoint.ts";
+export { convert, fromFloat32, toFloat32 } from "./convert/convert.ts";
 export { bitsPerElement, byteLengthOf, type Dtype, dtypes, elementCount, isDtype } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorCode, SinkError, SourceError } from "./errors.ts";
 export {
@@ -34,3 +35,4 @@ export { type ByteSource, memorySource } from "./source/byte-source.ts";
 export { fileSource } from "./source/file-source.ts";
 export { type HttpOptions, httpSource } from "./source/http-source.ts";
 export type { TensorInfo, TensorSpec } from "./tensor-info.ts";
+export { instantiateKernels, type Kernels, reserveMemory } from "./wasm-kernels.ts";

@@ -1,7 +1,10 @@
 import { Presets, SingleBar } from "cli-progress";
 import { formatBytes, formatDuration } from "./quantities.ts";
 
-/** Shows how far byte-moving work is: a bar on a terminal, a line every tenth elsewhere. On standard error, so output stays clean. */
+/** Milliseconds between lines where there is no terminal: short work prints none. */
+const LINE_INTERVAL = 5000;
+
+/** Shows how far byte-moving work is: a bar on a terminal, a line every few seconds elsewhere. On standard error, so output stays clean. */
 export interface Progress {
   update(bytes: number, totalBytes: number): void;
   stop(): void;
@@ -41,15 +44,15 @@ function bar(label: string): Progress {
 
 function lines(label: string): Progress {
   const started = performance.now();
-  let tenths = 0;
+  let printed = started;
   return {
     update(bytes, totalBytes) {
-      const reached = Math.floor((10 * bytes) / Math.max(1, totalBytes));
-      if (reached <= tenths) return;
-      tenths = reached;
+      const now = performance.now();
+      if (now - printed < LINE_INTERVAL) return;
+      printed = now;
       const { rate, left } = pace(bytes, totalBytes, started);
-      const rest = reached < 10 ? `, ${left} left` : "";
-      process.stderr.write(`${label} ${reached * 10}% of ${formatBytes(totalBytes)}, ${rate}/s${rest}\n`);
+      const percent = Math.floor((100 * bytes) / Math.max(1, totalBytes));
+      process.stderr.write(`${label} ${percent}% of ${formatBytes(totalBytes)}, ${rate}/s, ${left} left\n`);
     },
     stop() {},
   };

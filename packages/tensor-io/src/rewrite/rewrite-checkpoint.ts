@@ -242,7 +242,7 @@ async function runTasks(
     if (moved === undefined) here.push(task);
     else inWorkers.push(moved);
   }
-  await runInWorkers(inWorkers, { workers, signal, onProgress: progress });
+  await runInWorkers(inWorkers, { workers, memory: session.memory, signal, onProgress: progress });
   for (const task of here) {
     await runTask(task, {
       progress,

@@ -21,8 +21,10 @@ export interface Sink {
 }
 
 export interface SinkSession {
-  /** The file while it is being written, where it is one that worker threads can open. */
+  /** Where worker threads write the file: a path, or a key of `memory`; undefined where only `write` can. */
   path(file: string): string | undefined;
+  /** Files that are memory which threads share. */
+  readonly memory?: ReadonlyMap<string, SharedArrayBuffer>;
   write(file: string, position: number, bytes: Uint8Array): Promise<void>;
   /** Makes the output appear, complete and on disk, in one step. */
   commit(): Promise<void>;
@@ -45,7 +47,7 @@ export function fileSink(path: string, options: SinkOptions = {}): Sink {
   return diskSink(path, true, options);
 }
 
-/** Keeps the output in memory, in `files`, by name. */
+/** Keeps the output in memory, in `files`, by name: for small results of a pass over a large checkpoint, such as scores. */
 export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8Array> } {
   const files = new Map<string, Uint8Array>();
   return {
@@ -53,14 +55,16 @@ export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8
     singleFile: false,
     files,
     async begin(outputs) {
-      const pending = new Map(outputs.map(({ name, size }) => [name, new Uint8Array(size)]));
+      const memory = new Map(outputs.map(({ name, size }) => [name, new SharedArrayBuffer(size)]));
       return {
-        path: () => undefined,
+        path: (file) => file,
+        memory,
         async write(file, position, bytes) {
-          pending.get(file)?.set(bytes, position);
+          new Uint8Array(memory.get(file) as SharedArrayBuffer).set(bytes, position);
         },
         async commit() {
-          for (const [name, bytes] of pending) files.set(name, bytes);
+          // Copied, since shared memory is refused by much that takes bytes (TextDecoder, Blob, crypto).
+          for (const [name, shared] of memory) files.set(name, new Uint8Array(shared).slice());
         },
         async abort() {},
       };
@@ -77,7 +81,7 @@ function diskSink(path: string, singleFile: boolean, { overwrite = false }: Sink
       try {
         await clearLeftovers(target);
         if (!overwrite && (await exists(target))) {
-          throw new SinkError(path, "is already there", { hint: "choose another name, or ask for it to be overwritten" });
+          throw new SinkError(path, "is already there", { hint: "choose another name, or overwrite it (--force on the command line)" });
         }
         await mkdir(dirname(target), { recursive: true });
         await assertRoom(path, dirname(target), files);

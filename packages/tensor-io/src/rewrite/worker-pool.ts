@@ -9,6 +9,8 @@ const BATCH_TASKS = 512;
 
 export interface PoolOptions {
   readonly workers: number;
+  /** Output files that are shared memory instead of paths. */
+  readonly memory?: ReadonlyMap<string, SharedArrayBuffer> | undefined;
   readonly signal?: AbortSignal | undefined;
   onProgress(bytes: number): void;
 }
@@ -37,7 +39,8 @@ export async function runInWorkers(tasks: readonly Task[], options: PoolOptions)
       };
       const url = new URL(builtModule("rewrite-worker", import.meta.url));
       for (let i = busy; i > 0; i--) {
-        const worker = new Worker(url);
+        // Flags of the calling process, such as `--input-type` or a loader, are not for this module.
+        const worker = new Worker(url, { execArgv: [], workerData: options.memory });
         workers.push(worker);
         worker.on("error", reject);
         worker.on("message", (message: FromWorker) => {

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { SourceError } from "../errors.ts";
 import { reasonOf } from "../source/file-source.ts";
 import { asSinkError } from "./sink.ts";
@@ -40,7 +40,11 @@ function read(path: string, offset: number, length: number): Uint8Array {
   return block.subarray(0, length);
 }
 
+const memory = workerData as ReadonlyMap<string, SharedArrayBuffer> | undefined;
+
 function write(path: string, position: number, bytes: Uint8Array): void {
+  const shared = memory?.get(path);
+  if (shared !== undefined) return new Uint8Array(shared).set(bytes, position);
   try {
     const fd = descriptor(path, "r+");
     for (let done = 0; done < bytes.length; ) {
