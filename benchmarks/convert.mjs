@@ -6,7 +6,9 @@ import { parseArgs } from "node:util";
 import { bitsPerElement, convert } from "@vlmopt/tensor-io";
 import { printTable, sideBySide } from "./side-by-side.mjs";
 
-const { values } = parseArgs({ options: { elements: { type: "string", default: "16777216" }, rounds: { type: "string", default: "9" } } });
+const { values } = parseArgs({
+  options: { elements: { type: "string", default: "16777216" }, rounds: { type: "string", default: "9" } },
+});
 const count = Number(values.elements);
 const rounds = Number(values.rounds);
 const pairs = [
@@ -39,7 +41,9 @@ for source, target in pairs:
 print(json.dumps(result))`;
 const python = process.env.VLMOPT_PYTHON;
 const theirs = python
-  ? JSON.parse(execFileSync(python, ["-c", pytorch, JSON.stringify([count, rounds, pairs])], { encoding: "utf8" }))
+  ? JSON.parse(
+      execFileSync(python, ["-c", pytorch, JSON.stringify([count, rounds, pairs])], { encoding: "utf8" }),
+    )
   : [];
 
 const floats = Float32Array.from({ length: count }, (_, i) => (8 * i) / count - 4);

@@ -17,7 +17,8 @@ function tensorList(layers) {
   ];
   for (let layer = 0; layer < layers; layer++) {
     const prefix = `language_model.model.layers.${layer}`;
-    for (const name of ["q", "k", "v", "o"]) tensors.push([`${prefix}.self_attn.${name}_proj.weight`, [hidden, hidden]]);
+    for (const name of ["q", "k", "v", "o"])
+      tensors.push([`${prefix}.self_attn.${name}_proj.weight`, [hidden, hidden]]);
     tensors.push([`${prefix}.mlp.gate_proj.weight`, [intermediate, hidden]]);
     tensors.push([`${prefix}.mlp.up_proj.weight`, [intermediate, hidden]]);
     tensors.push([`${prefix}.mlp.down_proj.weight`, [hidden, intermediate]]);
@@ -72,7 +73,10 @@ export async function makeLlavaShapes(folder, { layers, shardSize }) {
   for (let offset = 0; offset < tape.length; offset += sample.byteLength) {
     tape.set(new Uint8Array(sample.buffer, 0, Math.min(sample.byteLength, tape.length - offset)), offset);
   }
-  const literals = tensors.map((tensor, i) => ({ ...tensor, bytes: tape.subarray(i * 128, i * 128 + sizes[i]) }));
+  const literals = tensors.map((tensor, i) => ({
+    ...tensor,
+    bytes: tape.subarray(i * 128, i * 128 + sizes[i]),
+  }));
   const { tensorBytes } = await writeCheckpoint(literals, folder, {
     shardSize,
     files: { "config.json": `${JSON.stringify(config(layers), null, 2)}\n` },

@@ -8,7 +8,9 @@ import { parseArgs } from "node:util";
 import { makeLlavaShapes } from "./llava-shapes.mjs";
 import { median, printTable, sideBySide } from "./side-by-side.mjs";
 
-const { values } = parseArgs({ options: { gigabytes: { type: "string", default: "4" }, rounds: { type: "string", default: "5" } } });
+const { values } = parseArgs({
+  options: { gigabytes: { type: "string", default: "4" }, rounds: { type: "string", default: "5" } },
+});
 const layers = Math.round((Number(values.gigabytes) * 1e9) / 405e6);
 const folder = mkdtempSync(join(process.platform === "linux" ? "/dev/shm" : tmpdir(), "vlmopt-rewrite-"));
 const [input, ours, theirs] = ["in", "ours", "theirs"].map((name) => join(folder, name));
@@ -45,7 +47,9 @@ try {
     },
     { rounds: Number(values.rounds) },
   );
-  console.log(`identity rewrite of ${(bytes / 1e9).toFixed(2)} GB in shards of 1 GB (whole process, median of ${values.rounds})`);
+  console.log(
+    `identity rewrite of ${(bytes / 1e9).toFixed(2)} GB in shards of 1 GB (whole process, median of ${values.rounds})`,
+  );
   printTable([
     ["", "seconds", "GB/s", "time / cp", "peak RSS MB"],
     ...Object.entries(result).map(([name, { seconds, ratio }]) => [

@@ -13,7 +13,8 @@ for (const file of sources) {
   const name = basename(file, ".ts");
   const binary = join("src/generated", `${name}.wasm`);
   const { error, stderr } = await asc.main([join("assembly", file), "--outFile", binary, ...options]);
-  if (error) throw new Error(`${join("assembly", file)} does not compile: ${error.message}\n${stderr.toString()}`);
+  if (error)
+    throw new Error(`${join("assembly", file)} does not compile: ${error.message}\n${stderr.toString()}`);
   const base64 = (await readFile(binary)).toString("base64");
   await rm(binary);
   await writeFile(join("src/generated", `${name}.wasm.ts`), `export const wasm: string = "${base64}";\n`);

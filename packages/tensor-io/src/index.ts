@@ -29,7 +29,14 @@ export {
   type TensorLiteral,
   writeCheckpoint,
 } from "./rewrite/rewrite-checkpoint.ts";
-export { fileSink, folderSink, memorySink, type Sink, type SinkOptions, type SinkSession } from "./rewrite/sink.ts";
+export {
+  fileSink,
+  folderSink,
+  memorySink,
+  type Sink,
+  type SinkOptions,
+  type SinkSession,
+} from "./rewrite/sink.ts";
 export { builtModule, type CreateStage, type Stage, type StageReference } from "./rewrite/stage.ts";
 export { type ByteSource, memorySource } from "./source/byte-source.ts";
 export { fileSource } from "./source/file-source.ts";

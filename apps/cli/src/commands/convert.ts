@@ -1,5 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { type Dtype, folderSink, fileSink, openCheckpoint, rewriteCheckpoint } from "@vlmopt/tensor-io";
+import { type Dtype, fileSink, folderSink, openCheckpoint, rewriteCheckpoint } from "@vlmopt/tensor-io";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatCount, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
@@ -20,7 +20,9 @@ export function convertCommand() {
     )
     .argument("<in>", "file, folder or URL of a safetensors checkpoint")
     .argument("<out>", "folder to write, or a file where it ends in .safetensors")
-    .addOption(new Option("--dtype <dtype>", "dtype of the floating-point tensors").choices(Object.keys(dtypeNames)))
+    .addOption(
+      new Option("--dtype <dtype>", "dtype of the floating-point tensors").choices(Object.keys(dtypeNames)),
+    )
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
     .option("--force", "replace <out> if it exists")
@@ -50,7 +52,9 @@ Examples:
       const seconds = (performance.now() - started) / 1000;
       if (options.json) {
         const { files, tensors, tensorBytes } = result;
-        console.log(JSON.stringify({ output, files, tensors: tensors.length, tensorBytes, seconds }, null, 2));
+        console.log(
+          JSON.stringify({ output, files, tensors: tensors.length, tensorBytes, seconds }, null, 2),
+        );
       } else {
         const files = result.files.length === 1 ? "1 file" : `${result.files.length} files`;
         console.log(

@@ -7,8 +7,13 @@ import { type Group, summarize } from "./checkpoint-summary.ts";
 export function inspectCommand() {
   return new Command("inspect")
     .summary("show what a checkpoint holds")
-    .description("Shows what a checkpoint holds: components, dtypes and tensors, their parameters and bytes. Reads headers only.")
-    .argument("<path>", "file, folder or URL of a safetensors checkpoint; the URL of a hub repository will do")
+    .description(
+      "Shows what a checkpoint holds: components, dtypes and tensors, their parameters and bytes. Reads headers only.",
+    )
+    .argument(
+      "<path>",
+      "file, folder or URL of a safetensors checkpoint; the URL of a hub repository will do",
+    )
     .option("--all", "list every tensor, also where layers repeat")
     .option("--json", "print JSON: the summary and every tensor with its file and offset")
     .addHelpText(
@@ -38,7 +43,11 @@ Examples:
           "",
           groupTable("dtype", summary.dtypes, bytes),
           "",
-          tensorTable(options.all ? [...checkpoint.tensors.values()].map((t) => ({ ...t, count: 1 })) : summary.patterns),
+          tensorTable(
+            options.all
+              ? [...checkpoint.tensors.values()].map((t) => ({ ...t, count: 1 }))
+              : summary.patterns,
+          ),
         ].join("\n"),
       );
     });
@@ -64,10 +73,22 @@ function groupTable(title: string, groups: readonly Group[], totalBytes: number)
 }
 
 function tensorTable(
-  rows: readonly { name: string; dtype: string; shape: readonly number[]; byteLength: number; count: number }[],
+  rows: readonly {
+    name: string;
+    dtype: string;
+    shape: readonly number[];
+    byteLength: number;
+    count: number;
+  }[],
 ): string {
   return formatTable(
-    [{ title: "tensor" }, { title: "dtype" }, { title: "shape" }, { title: "bytes", align: "right" }, { title: "" }],
+    [
+      { title: "tensor" },
+      { title: "dtype" },
+      { title: "shape" },
+      { title: "bytes", align: "right" },
+      { title: "" },
+    ],
     rows.map(({ name, dtype, shape, byteLength, count }) => [
       name,
       dtype,

@@ -28,7 +28,8 @@ export function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i.exec(text.trim());
   const power = " kmgt".indexOf((match?.[2] || " ").toLowerCase());
   const bytes = Math.floor(Number(match?.[1]) * (match?.[3] ? 1024 : 1000) ** power);
-  if (match === null || !(bytes > 0)) throw new InvalidArgumentError("Give a size such as 2GB, 500MB or 1GiB.");
+  if (match === null || !(bytes > 0))
+    throw new InvalidArgumentError("Give a size such as 2GB, 500MB or 1GiB.");
   return bytes;
 }
 

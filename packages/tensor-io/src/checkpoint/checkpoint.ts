@@ -1,4 +1,4 @@
-import { byteLengthOf, bitsPerElement } from "../dtype.ts";
+import { bitsPerElement, byteLengthOf } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
 import type { ByteSource } from "../source/byte-source.ts";
 import type { TensorInfo } from "../tensor-info.ts";
@@ -64,7 +64,11 @@ export async function readRows(
   const rows = tensor.shape[0] ?? 1;
   assertWithin(tensor, "rows", begin, end, rows);
   const rowBytes = wholeBytes(tensor, byteLengthOf(tensor.dtype, tensor.shape.slice(1)), "a row");
-  return sourceNamed(checkpoint, tensor.file).read(tensor.offset + begin * rowBytes, (end - begin) * rowBytes, signal);
+  return sourceNamed(checkpoint, tensor.file).read(
+    tensor.offset + begin * rowBytes,
+    (end - begin) * rowBytes,
+    signal,
+  );
 }
 
 /**
@@ -81,10 +85,14 @@ export async function readColumns(
   const tensor = tensorNamed(checkpoint, name);
   const [rows, columns] = tensor.shape;
   if (rows === undefined || columns === undefined || tensor.shape.length !== 2) {
-    throw new CheckpointError("invalid-range", `columns were asked of shape [${tensor.shape}], which is no matrix`, {
-      file: tensor.file,
-      tensor: name,
-    });
+    throw new CheckpointError(
+      "invalid-range",
+      `columns were asked of shape [${tensor.shape}], which is no matrix`,
+      {
+        file: tensor.file,
+        tensor: name,
+      },
+    );
   }
   assertWithin(tensor, "columns", begin, end, columns);
   const bits = bitsPerElement(tensor.dtype);
@@ -94,10 +102,15 @@ export async function readColumns(
 
   const source = sourceNamed(checkpoint, tensor.file);
   const result = new Uint8Array(rows * width);
-  const rowsPerRead = stride - width <= source.mergeGap ? Math.max(1, Math.floor(MERGED_READ_BYTES / stride)) : 1;
+  const rowsPerRead =
+    stride - width <= source.mergeGap ? Math.max(1, Math.floor(MERGED_READ_BYTES / stride)) : 1;
   for (let row = 0; row < rows; row += rowsPerRead) {
     const count = Math.min(rowsPerRead, rows - row);
-    const bytes = await source.read(tensor.offset + row * stride + start, (count - 1) * stride + width, signal);
+    const bytes = await source.read(
+      tensor.offset + row * stride + start,
+      (count - 1) * stride + width,
+      signal,
+    );
     for (let i = 0; i < count; i++) {
       result.set(bytes.subarray(i * stride, i * stride + width), (row + i) * width);
     }
@@ -117,16 +130,24 @@ export function sourceNamed(checkpoint: Checkpoint, file: string): ByteSource {
 
 function assertWithin(tensor: TensorInfo, what: string, begin: number, end: number, count: number): void {
   if (Number.isInteger(begin) && Number.isInteger(end) && 0 <= begin && begin <= end && end <= count) return;
-  throw new CheckpointError("invalid-range", `${what} ${begin} to ${end} were asked of shape [${tensor.shape}]`, {
-    file: tensor.file,
-    tensor: tensor.name,
-  });
+  throw new CheckpointError(
+    "invalid-range",
+    `${what} ${begin} to ${end} were asked of shape [${tensor.shape}]`,
+    {
+      file: tensor.file,
+      tensor: tensor.name,
+    },
+  );
 }
 
 function wholeBytes(tensor: TensorInfo, bytes: number, what: string): number {
   if (Number.isInteger(bytes)) return bytes;
-  throw new CheckpointError("misaligned", `${what} of shape [${tensor.shape}] of ${tensor.dtype} takes ${bytes} bytes`, {
-    file: tensor.file,
-    tensor: tensor.name,
-  });
+  throw new CheckpointError(
+    "misaligned",
+    `${what} of shape [${tensor.shape}] of ${tensor.dtype} takes ${bytes} bytes`,
+    {
+      file: tensor.file,
+      tensor: tensor.name,
+    },
+  );
 }

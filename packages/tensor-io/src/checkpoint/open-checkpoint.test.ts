@@ -39,10 +39,13 @@ async function failureOf(location: string): Promise<{ code?: string; message: st
 
 describe("a folder", () => {
   it("of shards opens as one checkpoint", async () => {
-    const folder = await folderOf({ "x-1.safetensors": one("a"), "x-2.safetensors": one("b") }, {
-      a: "x-1.safetensors",
-      b: "x-2.safetensors",
-    });
+    const folder = await folderOf(
+      { "x-1.safetensors": one("a"), "x-2.safetensors": one("b") },
+      {
+        a: "x-1.safetensors",
+        b: "x-2.safetensors",
+      },
+    );
     await using checkpoint = await openCheckpoint(folder);
     expect([...checkpoint.tensors.keys()]).toEqual(["a", "b"]);
     expect(tensorNamed(checkpoint, "b").file).toBe(join(folder, "x-2.safetensors"));
@@ -50,7 +53,9 @@ describe("a folder", () => {
   });
 
   it("of one file opens without an index, whatever the file's name", async () => {
-    await using checkpoint = await openCheckpoint(await folderOf({ "adapter.safetensors": one("a"), "config.json": "{}" }));
+    await using checkpoint = await openCheckpoint(
+      await folderOf({ "adapter.safetensors": one("a"), "config.json": "{}" }),
+    );
     expect([...checkpoint.tensors.keys()]).toEqual(["a"]);
     expect(new TextDecoder().decode(await checkpoint.readSibling("config.json"))).toBe("{}");
     expect(await checkpoint.readSibling("tokenizer.json")).toBeUndefined();
@@ -107,24 +112,36 @@ describe("a folder", () => {
   });
 
   it("is refused where a shard is missing", async () => {
-    const error = await failureOf(await folderOf({ "x.safetensors": one("a") }, { a: "x.safetensors", b: "y.safetensors" }));
+    const error = await failureOf(
+      await folderOf({ "x.safetensors": one("a") }, { a: "x.safetensors", b: "y.safetensors" }),
+    );
     expect(error.code).toBe("missing-shard");
     expect(error.message).toContain('tensor "b": the index names the file y.safetensors, which is not there');
   });
 
   it("is refused where a shard lacks a tensor that the index lists", async () => {
-    const error = await failureOf(await folderOf({ "x.safetensors": one("a") }, { a: "x.safetensors", b: "x.safetensors" }));
+    const error = await failureOf(
+      await folderOf({ "x.safetensors": one("a") }, { a: "x.safetensors", b: "x.safetensors" }),
+    );
     expect(error.code).toBe("missing-tensor");
-    expect(error.message).toMatch(/x\.safetensors: tensor "b": .*index\.json says it is here, and it is not$/);
+    expect(error.message).toMatch(
+      /x\.safetensors: tensor "b": .*index\.json says it is here, and it is not$/,
+    );
   });
 
   it("takes a tensor that two shards hold from the one that the index names", async () => {
-    const folder = await folderOf({ "x.safetensors": one("a"), "y.safetensors": one("a"), "z.safetensors": one("b") }, {
-      a: "y.safetensors",
-      b: "z.safetensors",
-      c: "x.safetensors",
-    });
-    await writeFile(join(folder, "x.safetensors"), fileBytes(`{"a":${entry("U8", [1], 0, 1)},"c":${entry("U8", [1], 1, 2)}}`, 2));
+    const folder = await folderOf(
+      { "x.safetensors": one("a"), "y.safetensors": one("a"), "z.safetensors": one("b") },
+      {
+        a: "y.safetensors",
+        b: "z.safetensors",
+        c: "x.safetensors",
+      },
+    );
+    await writeFile(
+      join(folder, "x.safetensors"),
+      fileBytes(`{"a":${entry("U8", [1], 0, 1)},"c":${entry("U8", [1], 1, 2)}}`, 2),
+    );
     await using checkpoint = await openCheckpoint(folder);
     expect(tensorNamed(checkpoint, "a").file).toBe(join(folder, "y.safetensors"));
   });
@@ -147,8 +164,12 @@ describe("a folder", () => {
 
   it("is refused where it holds nothing", async () => {
     const folder = await temporaryFolder();
-    expect((await failureOf(folder)).message).toBe(`${folder}: the folder holds no .safetensors file and no index`);
-    expect((await failureOf(join(folder, "nothing"))).message).toBe(`${join(folder, "nothing")}: no such file or folder`);
+    expect((await failureOf(folder)).message).toBe(
+      `${folder}: the folder holds no .safetensors file and no index`,
+    );
+    expect((await failureOf(join(folder, "nothing"))).message).toBe(
+      `${join(folder, "nothing")}: no such file or folder`,
+    );
   });
 });
 
@@ -174,7 +195,9 @@ async function countedMatrix(mergeGap = 0) {
 describe("a part of a tensor", () => {
   it("by rows is one range of the file", async () => {
     const { checkpoint, asked } = await countedMatrix();
-    expect([...(await readRows(checkpoint, "m", 3, 5))]).toEqual(Array.from({ length: 32 }, (_, i) => 48 + i));
+    expect([...(await readRows(checkpoint, "m", 3, 5))]).toEqual(
+      Array.from({ length: 32 }, (_, i) => 48 + i),
+    );
     expect(asked()).toEqual([[48, 32]]);
   });
 
@@ -188,14 +211,20 @@ describe("a part of a tensor", () => {
 
   it("by columns is read in one piece where requests cost more than the gaps", async () => {
     const { checkpoint, asked } = await countedMatrix(64);
-    expect([...(await readColumns(checkpoint, "m", 15, 16))]).toEqual(Array.from({ length: 12 }, (_, row) => row * 16 + 15));
+    expect([...(await readColumns(checkpoint, "m", 15, 16))]).toEqual(
+      Array.from({ length: 12 }, (_, row) => row * 16 + 15),
+    );
     expect(asked()).toEqual([[15, 11 * 16 + 1]]);
   });
 
   it("is refused outside the shape, with the numbers", async () => {
     const { checkpoint } = await countedMatrix();
-    await expect(readRows(checkpoint, "m", 3, 13)).rejects.toThrow('tensor "m": rows 3 to 13 were asked of shape [12,16]');
-    await expect(readColumns(checkpoint, "m", 5, 4)).rejects.toThrow("columns 5 to 4 were asked of shape [12,16]");
+    await expect(readRows(checkpoint, "m", 3, 13)).rejects.toThrow(
+      'tensor "m": rows 3 to 13 were asked of shape [12,16]',
+    );
+    await expect(readColumns(checkpoint, "m", 5, 4)).rejects.toThrow(
+      "columns 5 to 4 were asked of shape [12,16]",
+    );
     await expect(readTensor(checkpoint, "model.m")).rejects.toMatchObject({ code: "missing-tensor" });
   });
 });
@@ -231,9 +260,16 @@ describe("a URL", () => {
 
   it("of a file, of a folder and of a repository's page open alike", async () => {
     const folder = await temporaryFolder();
-    await writeCheckpoint(tensors, join(folder, "org/name/resolve/main"), { shardSize: 5000, files: { "config.json": "{}" } });
+    await writeCheckpoint(tensors, join(folder, "org/name/resolve/main"), {
+      shardSize: 5000,
+      files: { "config.json": "{}" },
+    });
     const base = await serve(folder);
-    for (const location of [`${base}/org/name`, `${base}/org/name/tree/main`, `${base}/org/name/resolve/main/`]) {
+    for (const location of [
+      `${base}/org/name`,
+      `${base}/org/name/tree/main`,
+      `${base}/org/name/resolve/main/`,
+    ]) {
       await using checkpoint = await openCheckpoint(location);
       expect(checkpoint.sources.size).toBe(3);
       expect(await readTensor(checkpoint, "b")).toEqual(tensors[1]?.bytes);

@@ -43,14 +43,22 @@ async function openPath(location: string): Promise<Checkpoint> {
   const weights = names.filter((name) => name.endsWith(".safetensors"));
   const only = weights.includes(WEIGHTS_NAME) ? WEIGHTS_NAME : weights.length === 1 ? weights[0] : undefined;
   if (only !== undefined) {
-    return assemble(location, location, [await fileSource(join(location, only))], undefined, siblingReader(location));
+    return assemble(
+      location,
+      location,
+      [await fileSource(join(location, only))],
+      undefined,
+      siblingReader(location),
+    );
   }
   throw new CheckpointError(
     "no-checkpoint",
     weights.length === 0
       ? "the folder holds no .safetensors file and no index"
       : `the folder holds ${weights.length} .safetensors files and no index that says how they belong together`,
-    weights.length === 0 ? { file: location } : { file: location, hint: `name one of them, such as ${weights[0]}` },
+    weights.length === 0
+      ? { file: location }
+      : { file: location, hint: `name one of them, such as ${weights[0]}` },
   );
 }
 
@@ -72,7 +80,13 @@ async function openIndexFile(location: string, indexPath: string): Promise<Check
 async function openUrl(location: string, options: HttpOptions): Promise<Checkpoint> {
   const url = new URL(location);
   if (url.pathname.endsWith(".safetensors")) {
-    return assemble(location, undefined, [await httpSource(url, options)], undefined, urlSiblingReader(url, options));
+    return assemble(
+      location,
+      undefined,
+      [await httpSource(url, options)],
+      undefined,
+      urlSiblingReader(url, options),
+    );
   }
   const base = url.pathname.endsWith(".index.json") ? url : new URL(INDEX_NAME, folderUrl(url));
   const readSibling = urlSiblingReader(base, options);
@@ -144,10 +158,14 @@ async function assertInside(folder: string, path: string, tensor: string, index:
   const target = await realpath(path);
   const cache = basename(dirname(root)) === "snapshots" ? join(dirname(dirname(root)), "blobs") : root;
   if (target.startsWith(root + sep) || target.startsWith(cache + sep)) return;
-  throw new CheckpointError("path-escapes-folder", `its file ${path} is a link to ${target}, outside the folder`, {
-    file: index,
-    tensor,
-  });
+  throw new CheckpointError(
+    "path-escapes-folder",
+    `its file ${path} is a link to ${target}, outside the folder`,
+    {
+      file: index,
+      tensor,
+    },
+  );
 }
 
 async function assemble(
@@ -202,7 +220,10 @@ function mergedTensors(
   }
   for (const [name, file] of index?.files ?? []) {
     if (tensors.has(name)) continue;
-    throw new CheckpointError("missing-tensor", `${index?.file} says it is here, and it is not`, { file, tensor: name });
+    throw new CheckpointError("missing-tensor", `${index?.file} says it is here, and it is not`, {
+      file,
+      tensor: name,
+    });
   }
   return tensors;
 }

@@ -29,7 +29,9 @@ function everyPattern(dtype: Dtype): Uint8Array {
   const bits = bitsPerElement(dtype);
   if (bits === 8) return Uint8Array.from({ length: 256 }, (_, i) => i);
   if (bits === 16) return new Uint8Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer);
-  const patterns = golden.lowHalves.flatMap((low) => Array.from({ length: 65536 }, (_, upper) => upper * 65536 + low));
+  const patterns = golden.lowHalves.flatMap((low) =>
+    Array.from({ length: 65536 }, (_, upper) => upper * 65536 + low),
+  );
   return new Uint8Array(Uint32Array.from(patterns).buffer);
 }
 
@@ -41,7 +43,8 @@ function elements(bytes: Uint8Array, dtype: Dtype): Uint8Array | Uint16Array | U
 
 /** Makes every NaN the golden's, by the exponent and mantissa of the format. */
 function withCanonicalNan(bytes: Uint8Array, dtype: Dtype): Uint8Array {
-  const firstNan = { F32: 0x7f800001, F16: 0x7c01, BF16: 0x7f81, F8_E4M3: 0x7f, F8_E5M2: 0x7d }[dtype as string] ?? 0;
+  const firstNan =
+    { F32: 0x7f800001, F16: 0x7c01, BF16: 0x7f81, F8_E4M3: 0x7f, F8_E5M2: 0x7d }[dtype as string] ?? 0;
   const magnitude = 2 ** (bitsPerElement(dtype) - 1);
   const patterns = elements(bytes, dtype);
   for (let i = 0; i < patterns.length; i++) {
@@ -51,11 +54,14 @@ function withCanonicalNan(bytes: Uint8Array, dtype: Dtype): Uint8Array {
 }
 
 describe.each(["wasm", "plain"] as const)("conversion by %s code", (kind) => {
-  it.each(golden.cases)("gives PyTorch's bits for every $from pattern to $to", async ({ from, to, sha256 }) => {
-    const { convert } = await converter(kind);
-    const result = withCanonicalNan(convert(everyPattern(from), from, to), to);
-    expect(createHash("sha256").update(result).digest("hex")).toBe(sha256);
-  });
+  it.each(golden.cases)(
+    "gives PyTorch's bits for every $from pattern to $to",
+    async ({ from, to, sha256 }) => {
+      const { convert } = await converter(kind);
+      const result = withCanonicalNan(convert(everyPattern(from), from, to), to);
+      expect(createHash("sha256").update(result).digest("hex")).toBe(sha256);
+    },
+  );
 
   it("takes any length and any alignment", async () => {
     const { convert } = await converter(kind);
@@ -76,7 +82,9 @@ describe.each(["wasm", "plain"] as const)("conversion by %s code", (kind) => {
     const doubles = Float64Array.of(0, -0, 1 / 3, 1e-46, 3.5e38, Number.NaN, -Math.PI);
     const floats = new Float32Array(convert(new Uint8Array(doubles.buffer), "F64", "F32").buffer);
     expect([...floats]).toEqual([...doubles].map(Math.fround));
-    expect([...new Float64Array(convert(new Uint8Array(floats.buffer), "F32", "F64").buffer)]).toEqual([...floats]);
+    expect([...new Float64Array(convert(new Uint8Array(floats.buffer), "F32", "F64").buffer)]).toEqual([
+      ...floats,
+    ]);
   });
 });
 

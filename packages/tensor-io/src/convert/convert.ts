@@ -148,5 +148,7 @@ function floatView(bytes: Uint8Array, count: number): Float32Array {
 }
 
 function patternView(bytes: Uint8Array, dtype: NarrowFloat): Uint8Array | Uint16Array {
-  return floatFormats[dtype].bits === 16 ? new Uint16Array(bytes.buffer, bytes.byteOffset, BLOCK_ELEMENTS) : bytes;
+  return floatFormats[dtype].bits === 16
+    ? new Uint16Array(bytes.buffer, bytes.byteOffset, BLOCK_ELEMENTS)
+    : bytes;
 }

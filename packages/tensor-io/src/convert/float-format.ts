@@ -27,7 +27,8 @@ export type NarrowFloat = keyof typeof floatFormats;
 export function decodeFloat(pattern: number, format: FloatFormat): number {
   const sign = pattern >> (format.bits - 1) === 0 ? 1 : -1;
   const magnitude = pattern & ((1 << (format.bits - 1)) - 1);
-  if (magnitude > format.largest) return magnitude === format.infinity ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  if (magnitude > format.largest)
+    return magnitude === format.infinity ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   const exponent = magnitude >> format.mantissaBits;
   const mantissa = magnitude & ((1 << format.mantissaBits) - 1);
   return exponent === 0
@@ -46,7 +47,8 @@ export function encodeFloat(value: number, format: FloatFormat): number {
   const binade = magnitude < smallestNormal || 2 ** exponent <= magnitude ? exponent : exponent - 1;
   const steps = roundHalfEven(magnitude / 2 ** (binade - format.mantissaBits));
   const pattern = steps + ((binade + format.bias - 1) << format.mantissaBits);
-  if (magnitude === Number.POSITIVE_INFINITY || pattern > format.largest) return sign | (format.infinity ?? format.largest);
+  if (magnitude === Number.POSITIVE_INFINITY || pattern > format.largest)
+    return sign | (format.infinity ?? format.largest);
   return sign | pattern;
 }
 

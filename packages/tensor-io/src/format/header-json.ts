@@ -35,13 +35,17 @@ export function parseHeaderJson(text: string, file: string): HeaderText {
 
   function unexpected(wanted: string): never {
     const found = position < text.length ? JSON.stringify(text[position]) : "the end of the header";
-    return fail("invalid-json", `the header is not valid JSON: ${wanted} expected at character ${position}, found ${found}`);
+    return fail(
+      "invalid-json",
+      `the header is not valid JSON: ${wanted} expected at character ${position}, found ${found}`,
+    );
   }
 
   /** Skips white space and returns the next character's code, NaN at the end. */
   function peek(): number {
     let code = text.charCodeAt(position);
-    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = text.charCodeAt(++position);
+    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09)
+      code = text.charCodeAt(++position);
     return code;
   }
 
@@ -100,14 +104,26 @@ export function parseHeaderJson(text: string, file: string): HeaderText {
     const digits = position - start;
     if (digits === 0 || (digits > 1 && text.charCodeAt(start) === 0x30)) {
       position = start;
-      return fail("invalid-tensor-entry", `${what} holds something else than a size at character ${start}`, tensor);
+      return fail(
+        "invalid-tensor-entry",
+        `${what} holds something else than a size at character ${start}`,
+        tensor,
+      );
     }
     // ".", "e" or "E": a number, but not a size.
     if (code === 0x2e || code === 0x65 || code === 0x45) {
-      return fail("invalid-tensor-entry", `${what} holds a number that is not an integer at character ${start}`, tensor);
+      return fail(
+        "invalid-tensor-entry",
+        `${what} holds a number that is not an integer at character ${start}`,
+        tensor,
+      );
     }
     if (!Number.isSafeInteger(value)) {
-      return fail("overflow", `${what} holds ${text.slice(start, position)}, more than any file can (2^53)`, tensor);
+      return fail(
+        "overflow",
+        `${what} holds ${text.slice(start, position)}, more than any file can (2^53)`,
+        tensor,
+      );
     }
     return value;
   }
@@ -132,7 +148,14 @@ export function parseHeaderJson(text: string, file: string): HeaderText {
         peek();
         const field = string();
         expect(":");
-        const seen = field === "dtype" ? dtype : field === "shape" ? shape : field === "data_offsets" ? offsets : undefined;
+        const seen =
+          field === "dtype"
+            ? dtype
+            : field === "shape"
+              ? shape
+              : field === "data_offsets"
+                ? offsets
+                : undefined;
         if (seen !== undefined) fail("duplicate-key", `its header entry has "${field}" twice`, name);
         if (field === "dtype") {
           if (peek() !== 0x22) fail("invalid-tensor-entry", "dtype is not a string", name);
@@ -143,7 +166,14 @@ export function parseHeaderJson(text: string, file: string): HeaderText {
       } while (take(","));
       expect("}");
     }
-    const missing = dtype === undefined ? "dtype" : shape === undefined ? "shape" : offsets === undefined ? "data_offsets" : "";
+    const missing =
+      dtype === undefined
+        ? "dtype"
+        : shape === undefined
+          ? "shape"
+          : offsets === undefined
+            ? "data_offsets"
+            : "";
     if (dtype === undefined || shape === undefined || offsets === undefined) {
       return fail("invalid-tensor-entry", `its header entry lacks "${missing}"`, name);
     }
@@ -168,7 +198,8 @@ export function parseHeaderJson(text: string, file: string): HeaderText {
         peek();
         const key = string();
         expect(":");
-        if (peek() !== 0x22) fail("invalid-metadata", `the value of "${key}" in __metadata__ is not a string`);
+        if (peek() !== 0x22)
+          fail("invalid-metadata", `the value of "${key}" in __metadata__ is not a string`);
         const value = string();
         if (pairs.has(key)) fail("duplicate-key", `__metadata__ has "${key}" twice`);
         pairs.set(key, value);
@@ -220,7 +251,10 @@ export function parseHeaderJson(text: string, file: string): HeaderText {
 
   if (peek() !== 0x7b) {
     if (Number.isNaN(text.charCodeAt(position))) unexpected('"{"');
-    fail("not-an-object", `the header is JSON that starts with ${JSON.stringify(text[position])}, not an object of tensors`);
+    fail(
+      "not-an-object",
+      `the header is JSON that starts with ${JSON.stringify(text[position])}, not an object of tensors`,
+    );
   }
   position++;
   if (!take("}")) {

@@ -25,7 +25,8 @@ describe("a header is rejected", () => {
   it("where the file has no 8 bytes", () =>
     expectRejected(Uint8Array.of(1, 2, 3), "header-too-short", "3 bytes are too few"));
 
-  it("where the file is empty", () => expectRejected(new Uint8Array(0), "header-too-short", "0 bytes are too few"));
+  it("where the file is empty", () =>
+    expectRejected(new Uint8Array(0), "header-too-short", "0 bytes are too few"));
 
   it("where its length passes the limit of 100 MB", async () => {
     const file = fileBytes(`{"test":${int32x2x2}}`, 16);
@@ -46,10 +47,14 @@ describe("a header is rejected", () => {
   });
 
   it("where it is not UTF-8", () =>
-    expectRejected(fileBytes(Uint8Array.of(0xff)), "invalid-utf8", "1 bytes of the header are not valid UTF-8"));
+    expectRejected(
+      fileBytes(Uint8Array.of(0xff)),
+      "invalid-utf8",
+      "1 bytes of the header are not valid UTF-8",
+    ));
 
   it("where it is not JSON", () =>
-    expectRejected(fileBytes("{"), "invalid-json", 'expected at character 1, found the end of the header'));
+    expectRejected(fileBytes("{"), "invalid-json", "expected at character 1, found the end of the header"));
 
   it("where it is empty", () => expectRejected(fileBytes(""), "invalid-json", "expected at character 0"));
 
@@ -85,10 +90,18 @@ describe("a header is rejected", () => {
     ));
 
   it("where it has metadata twice", () =>
-    expectRejected(fileBytes('{"__metadata__":{},"__metadata__":{}}'), "duplicate-key", "__metadata__ twice"));
+    expectRejected(
+      fileBytes('{"__metadata__":{},"__metadata__":{}}'),
+      "duplicate-key",
+      "__metadata__ twice",
+    ));
 
   it("where metadata has a key twice", () =>
-    expectRejected(fileBytes('{"__metadata__":{"a":"1","a":"2"}}'), "duplicate-key", '__metadata__ has "a" twice'));
+    expectRejected(
+      fileBytes('{"__metadata__":{"a":"1","a":"2"}}'),
+      "duplicate-key",
+      '__metadata__ has "a" twice',
+    ));
 
   it.each(["[]", "1", '{"a":1}', '{"a":null}', '{"a":["x"]}'])("where metadata is %s", (metadata) =>
     expectRejected(fileBytes(`{"__metadata__":${metadata}}`), "invalid-metadata", "__metadata__"),
@@ -120,7 +133,10 @@ describe("a header is rejected", () => {
 
   it("where ten tensors claim the same bytes", () =>
     expectRejected(
-      fileBytes(`{${Array.from({ length: 10 }, (_, i) => `"weight_${i}":${entry("F32", [2, 2], 0, 16)}`)}}`, 16),
+      fileBytes(
+        `{${Array.from({ length: 10 }, (_, i) => `"weight_${i}":${entry("F32", [2, 2], 0, 16)}`)}}`,
+        16,
+      ),
       "invalid-offsets",
       "it starts at data byte 0 where the one before it ends at 16: it overlaps",
     ));
@@ -136,7 +152,11 @@ describe("a header is rejected", () => {
     expectRejected(fileBytes(`{"a":${entry("I8", [1], 1, 2)}}`, 2), "invalid-offsets", "leaves a hole"));
 
   it("where a tensor ends before it starts", () =>
-    expectRejected(fileBytes(`{"a":${entry("I8", [1], 1, 0)}}`, 1), "invalid-offsets", "ends at data byte 0, before"));
+    expectRejected(
+      fileBytes(`{"a":${entry("I8", [1], 1, 0)}}`, 1),
+      "invalid-offsets",
+      "ends at data byte 0, before",
+    ));
 
   it("where shape and dtype take another number of bytes than the offsets span", () =>
     expectRejected(
@@ -173,11 +193,17 @@ describe("a header is rejected", () => {
     ));
 
   it("where the file is shorter than it says", () =>
-    expectRejected(fileBytes(`{"test":${int32x2x2}}`, 14), "file-size-mismatch", "describes 84 bytes and the file has 82"));
+    expectRejected(
+      fileBytes(`{"test":${int32x2x2}}`, 14),
+      "file-size-mismatch",
+      "describes 84 bytes and the file has 82",
+    ));
 
   it("where an unknown field nests deeper than 128 values", () =>
     expectRejected(
-      fileBytes(`{"a":{"x":${"[".repeat(200)}${"]".repeat(200)},"dtype":"I8","shape":[0],"data_offsets":[0,0]}}`),
+      fileBytes(
+        `{"a":{"x":${"[".repeat(200)}${"]".repeat(200)},"dtype":"I8","shape":[0],"data_offsets":[0,0]}}`,
+      ),
       "invalid-json",
       "fewer than 128 nested values",
     ));
@@ -207,7 +233,11 @@ describe("a header is accepted", () => {
   it("with an empty tensor between others", async () => {
     const header = `{"b":${entry("I32", [2, 0], 4, 4)},"c":${entry("U8", [1], 4, 5)},"a":${entry("I32", [], 0, 4)}}`;
     const { tensors } = await read(fileBytes(header, 5));
-    expect(tensors.map(({ name, byteLength }) => [name, byteLength])).toEqual([["a", 4], ["b", 0], ["c", 1]]);
+    expect(tensors.map(({ name, byteLength }) => [name, byteLength])).toEqual([
+      ["a", 4],
+      ["b", 0],
+      ["c", 1],
+    ]);
   });
 
   it("with two 4-bit elements in a byte", async () => {
@@ -251,7 +281,11 @@ describe("a layout", () => {
 
   it("starts the data at a multiple of 8", () => {
     for (const name of ["a", "ab", "abc", "abcd", "abcdefgh"]) {
-      const { header, tensors, fileSize } = layoutFile([{ name, dtype: "I16", shape: [3] }], { format: "pt" }, "f");
+      const { header, tensors, fileSize } = layoutFile(
+        [{ name, dtype: "I16", shape: [3] }],
+        { format: "pt" },
+        "f",
+      );
       expect(header.length % 8).toBe(0);
       expect(tensors[0]?.offset).toBe(header.length);
       expect(fileSize).toBe(header.length + 6);
@@ -265,6 +299,8 @@ describe("a layout", () => {
   });
 
   it("is refused where a tensor does not fill whole bytes", () => {
-    expect(() => layoutFile([{ name: "t", dtype: "F6_E2M3", shape: [3] }], {}, "f")).toThrow("it takes 18 bits");
+    expect(() => layoutFile([{ name: "t", dtype: "F6_E2M3", shape: [3] }], {}, "f")).toThrow(
+      "it takes 18 bits",
+    );
   });
 });

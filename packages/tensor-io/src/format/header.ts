@@ -50,7 +50,9 @@ export async function readHeader(source: ByteSource): Promise<Header> {
     );
   }
   const bytes =
-    end <= start.length ? start.subarray(LENGTH_BYTES, end) : await source.read(LENGTH_BYTES, end - LENGTH_BYTES);
+    end <= start.length
+      ? start.subarray(LENGTH_BYTES, end)
+      : await source.read(LENGTH_BYTES, end - LENGTH_BYTES);
   return parseHeader(bytes, source.size, file);
 }
 
@@ -60,7 +62,9 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new CheckpointError("invalid-utf8", `the ${bytes.length} bytes of the header are not valid UTF-8`, { file });
+    throw new CheckpointError("invalid-utf8", `the ${bytes.length} bytes of the header are not valid UTF-8`, {
+      file,
+    });
   }
   const { metadata, entries } = parseHeaderJson(text, file);
   const dataStart = LENGTH_BYTES + bytes.length;
@@ -69,7 +73,8 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
   let previousEnd = dataStart;
   for (const tensor of tensors) {
     if (tensor.offset !== previousEnd) {
-      const problem = tensor.offset < previousEnd ? "overlaps the tensor before it" : "leaves a hole before it";
+      const problem =
+        tensor.offset < previousEnd ? "overlaps the tensor before it" : "leaves a hole before it";
       throw new CheckpointError(
         "invalid-offsets",
         `it starts at data byte ${tensor.offset - dataStart} where the one before it ends at ${previousEnd - dataStart}: it ${problem}`,
@@ -103,17 +108,33 @@ function checkedTensor(entry: HeaderEntry, dataStart: number, file: string): Ten
   const { name, dtype, shape, begin, end } = entry;
   const place = { file, tensor: name };
   if (!isDtype(dtype)) {
-    throw new CheckpointError("unknown-dtype", `dtype ${JSON.stringify(dtype)} is not one of safetensors 0.8`, place);
+    throw new CheckpointError(
+      "unknown-dtype",
+      `dtype ${JSON.stringify(dtype)} is not one of safetensors 0.8`,
+      place,
+    );
   }
   if (end < begin) {
-    throw new CheckpointError("invalid-offsets", `it ends at data byte ${end}, before its start at ${begin}`, place);
+    throw new CheckpointError(
+      "invalid-offsets",
+      `it ends at data byte ${end}, before its start at ${begin}`,
+      place,
+    );
   }
   const bits = elementCount(shape) * bitsPerElement(dtype);
   if (!Number.isSafeInteger(bits)) {
-    throw new CheckpointError("overflow", `shape [${shape}] of ${dtype} is more than any file can hold`, place);
+    throw new CheckpointError(
+      "overflow",
+      `shape [${shape}] of ${dtype} is more than any file can hold`,
+      place,
+    );
   }
   if (bits % 8 !== 0) {
-    throw new CheckpointError("misaligned", `shape [${shape}] of ${dtype} takes ${bits} bits, not whole bytes`, place);
+    throw new CheckpointError(
+      "misaligned",
+      `shape [${shape}] of ${dtype} takes ${bits} bits, not whole bytes`,
+      place,
+    );
   }
   if (end - begin !== bits / 8) {
     throw new CheckpointError(

@@ -49,7 +49,9 @@ export function layoutFile(
       );
     }
     const end = begin + bits / 8;
-    parts.push(`${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${begin},${end}]}`);
+    parts.push(
+      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${begin},${end}]}`,
+    );
     lengths.push(bits / 8);
     begin = end;
   }

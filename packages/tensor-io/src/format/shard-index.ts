@@ -24,12 +24,17 @@ export function parseShardIndex(bytes: Uint8Array, file: string): ShardIndex {
   }
   const map = isRecord(json) ? json.weight_map : undefined;
   if (!isRecord(map)) {
-    throw new CheckpointError("invalid-index", 'has no "weight_map" from tensor names to file names', { file });
+    throw new CheckpointError("invalid-index", 'has no "weight_map" from tensor names to file names', {
+      file,
+    });
   }
   const weightMap = new Map<string, string>();
   for (const [tensor, path] of Object.entries(map)) {
     if (typeof path !== "string" || path === "") {
-      throw new CheckpointError("invalid-index", "its weight_map entry is not the name of a file", { file, tensor });
+      throw new CheckpointError("invalid-index", "its weight_map entry is not the name of a file", {
+        file,
+        tensor,
+      });
     }
     if (leavesFolder(path)) {
       throw new CheckpointError(

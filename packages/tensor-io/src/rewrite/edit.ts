@@ -1,5 +1,5 @@
-import { CheckpointError } from "../errors.ts";
 import type { Dtype } from "../dtype.ts";
+import { CheckpointError } from "../errors.ts";
 import type { TensorSpec } from "../tensor-info.ts";
 import { builtModule, type CreateStage, type StageReference } from "./stage.ts";
 
@@ -14,7 +14,7 @@ export interface TensorOutput extends TensorSpec {
   /** Its bytes, where they are known beforehand; the stage then has nothing to give for it. */
   readonly bytes?: Uint8Array;
   /** Goes on into another edit instead of into the file. */
-  readonly then?: TensorEdit;
+  readonly edit?: TensorEdit;
 }
 
 /**
@@ -64,21 +64,24 @@ export function cast(tensor: TensorSpec, dtype: Dtype): TensorEdit {
 
 /** One transform after another in one pass: what the first makes, the next sees as tensors. */
 export function compose(...transforms: readonly Transform[]): Transform {
-  return (tensor) =>
-    transforms.reduce<TensorEdit | undefined>((edit, next) => {
-      if (edit === undefined) return next(tensor);
-      return { ...edit, outputs: edit.outputs.map((output) => continued(output, next)) };
-    }, undefined);
+  return (tensor) => {
+    let edit: TensorEdit | undefined;
+    for (const next of transforms) {
+      edit = edit === undefined ? next(tensor) : withOutputs(edit, next);
+    }
+    return edit;
+  };
+}
+
+function withOutputs(edit: TensorEdit, next: Transform): TensorEdit {
+  return { ...edit, outputs: edit.outputs.map((output) => continued(output, next)) };
 }
 
 function continued(output: TensorOutput, next: Transform): TensorOutput {
   if (output.bytes !== undefined) return output;
-  if (output.then !== undefined) {
-    const outputs = output.then.outputs.map((inner) => continued(inner, next));
-    return { ...output, then: { ...output.then, outputs } };
-  }
+  if (output.edit !== undefined) return { ...output, edit: withOutputs(output.edit, next) };
   const edit = next(specOf(output));
-  return edit === undefined ? output : { ...output, then: edit };
+  return edit === undefined ? output : { ...output, edit };
 }
 
 /** Name, dtype and shape alone, whatever else the object carries. */
@@ -96,9 +99,13 @@ export function selectedSpec(tensor: TensorSpec, selection: Selection | undefine
   }
   if (columns !== undefined) {
     if (shape.length !== 2) {
-      throw new CheckpointError("invalid-range", `columns were selected from shape [${tensor.shape}], which is no matrix`, {
-        tensor: tensor.name,
-      });
+      throw new CheckpointError(
+        "invalid-range",
+        `columns were selected from shape [${tensor.shape}], which is no matrix`,
+        {
+          tensor: tensor.name,
+        },
+      );
     }
     assertIndices(tensor, "columns", columns, shape[1] ?? 0);
     shape[1] = columns.length;
@@ -118,12 +125,14 @@ function assertIndices(tensor: TensorSpec, what: string, indices: Uint32Array, c
 
 /** The tensors that reach the file, in order. */
 export function writtenTensors(edit: TensorEdit): TensorOutput[] {
-  return edit.outputs.flatMap((output) => (output.then === undefined ? [output] : writtenTensors(output.then)));
+  return edit.outputs.flatMap((output) =>
+    output.edit === undefined ? [output] : writtenTensors(output.edit),
+  );
 }
 
 /** The stages an edit needs loaded, nested ones too. */
 export function stagesOf(edit: TensorEdit): (StageReference | CreateStage)[] {
-  const nested = edit.outputs.flatMap((output) => (output.then === undefined ? [] : stagesOf(output.then)));
+  const nested = edit.outputs.flatMap((output) => (output.edit === undefined ? [] : stagesOf(output.edit)));
   return edit.stage === undefined ? nested : [edit.stage, ...nested];
 }
 
@@ -135,6 +144,6 @@ export function isPlainCopy(edit: TensorEdit): boolean {
     edit.stage === undefined &&
     edit.outputs.length === 1 &&
     only?.bytes === undefined &&
-    (only?.then === undefined || isPlainCopy(only.then))
+    (only?.edit === undefined || isPlainCopy(only.edit))
   );
 }

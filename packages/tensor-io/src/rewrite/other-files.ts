@@ -12,7 +12,8 @@ export interface OtherFile {
 }
 
 /** Weights, in this format or another: beside rewritten ones they would be stale. */
-const WEIGHTS = /\.(safetensors|bin|pt|pth|ckpt|gguf|ggml|h5|msgpack|onnx|onnx_data|ot|tflite|npz)$|\.(safetensors|bin|h5)\.index\.json$/i;
+const WEIGHTS =
+  /\.(safetensors|bin|pt|pth|ckpt|gguf|ggml|h5|msgpack|onnx|onnx_data|ot|tflite|npz)$|\.(safetensors|bin|h5)\.index\.json$/i;
 
 /** What model repositories keep beside the weights, for sources that cannot be listed. */
 const USUAL_NAMES = [

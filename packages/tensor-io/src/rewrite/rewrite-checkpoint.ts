@@ -6,7 +6,17 @@ import type { PlacedTensor } from "../format/layout.ts";
 import { INDEX_NAME } from "../format/shard-index.ts";
 import type { ByteSource } from "../source/byte-source.ts";
 import type { TensorSpec } from "../tensor-info.ts";
-import { cast, compose, drop, isPlainCopy, specOf, stagesOf, type TensorEdit, type Transform, writtenTensors } from "./edit.ts";
+import {
+  cast,
+  compose,
+  drop,
+  isPlainCopy,
+  specOf,
+  stagesOf,
+  type TensorEdit,
+  type Transform,
+  writtenTensors,
+} from "./edit.ts";
 import { otherFiles } from "./other-files.ts";
 import { BLOCK_BYTES } from "./row-blocks.ts";
 import { planShards } from "./shard-plan.ts";
@@ -80,7 +90,8 @@ export async function rewriteCheckpoint(
 ): Promise<RewriteResult> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const target = typeof sink !== "string" ? sink : sink.endsWith(".safetensors") ? fileSink(sink) : folderSink(sink);
+  const target =
+    typeof sink !== "string" ? sink : sink.endsWith(".safetensors") ? fileSink(sink) : folderSink(sink);
   const edits = editsOf(source, transform, options);
   const outputs = [...edits.flatMap(({ edit }) => writtenTensors(edit)), ...(options.add ?? [])];
   assertDistinct(outputs);
@@ -107,7 +118,7 @@ export async function rewriteCheckpoint(
       await session.write(file, offset, bytes);
     }
     const tasks = joinCopies(edits.map(({ tensor, edit }) => taskOf(source, tensor.name, edit, placed)));
-    await runTasks(source, session, tasks, options);
+    await runTasks(source, target.name, session, tasks, options);
     signal?.throwIfAborted();
     await session.commit();
   } catch (error) {
@@ -144,13 +155,23 @@ interface TensorWithEdit {
   readonly edit: TensorEdit;
 }
 
-function editsOf(source: Checkpoint, transform: Transform | undefined, { dtype }: RewriteOptions): TensorWithEdit[] {
+function editsOf(
+  source: Checkpoint,
+  transform: Transform | undefined,
+  { dtype }: RewriteOptions,
+): TensorWithEdit[] {
   const keep: Transform = (tensor) => ({ outputs: [specOf(tensor)] });
   const edit = compose(...(transform === undefined ? [] : [transform]), keep);
   return [...source.tensors.values()].map((tensor) => {
     const made = edit(tensor) ?? drop();
     const untouched = stagesOf(made).length === 0 && CASTABLE.has(tensor.dtype);
-    const casting = dtype === undefined || !untouched ? undefined : compose(() => made, (output) => cast(output, dtype));
+    const casting =
+      dtype === undefined || !untouched
+        ? undefined
+        : compose(
+            () => made,
+            (output) => cast(output, dtype),
+          );
     return { tensor, edit: casting?.(tensor) ?? made };
   });
 }
@@ -166,7 +187,9 @@ function assertDistinct(tensors: readonly TensorSpec[]): void {
   const seen = new Set<string>();
   for (const { name } of tensors) {
     if (seen.has(name)) {
-      throw new CheckpointError("duplicate-key", "two tensors of the output would have this name", { tensor: name });
+      throw new CheckpointError("duplicate-key", "two tensors of the output would have this name", {
+        tensor: name,
+      });
     }
     seen.add(name);
   }
@@ -219,12 +242,19 @@ function joinCopies(tasks: readonly Task[]): Task[] {
 function* cut({ file, offset, byteLength, to }: CopyTask): Generator<CopyTask> {
   for (let done = 0; done < byteLength; done += COPY_BYTES) {
     const length = Math.min(COPY_BYTES, byteLength - done);
-    yield { kind: "copy", file, offset: offset + done, byteLength: length, to: { ...to, offset: to.offset + done } };
+    yield {
+      kind: "copy",
+      file,
+      offset: offset + done,
+      byteLength: length,
+      to: { ...to, offset: to.offset + done },
+    };
   }
 }
 
 async function runTasks(
   source: Checkpoint,
+  sinkName: string,
   session: SinkSession,
   tasks: readonly Task[],
   { workers = Math.min(8, availableParallelism()), signal, onProgress }: RewriteOptions,
@@ -238,11 +268,13 @@ async function runTasks(
   const inWorkers: Task[] = [];
   const here: Task[] = [];
   for (const task of tasks) {
-    const moved = workers > 0 && totalBytes >= WORTH_THREADS_BYTES ? onFiles(source, session, task) : undefined;
+    const moved =
+      workers > 0 && totalBytes >= WORTH_THREADS_BYTES ? onFiles(source, session, task) : undefined;
     if (moved === undefined) here.push(task);
     else inWorkers.push(moved);
   }
-  await runInWorkers(inWorkers, { workers, memory: session.memory, signal, onProgress: progress });
+  const setup = { sinkName, memory: session.memory };
+  await runInWorkers(inWorkers, { workers, setup, signal, onProgress: progress });
   for (const task of here) {
     await runTask(task, {
       progress,
@@ -272,6 +304,7 @@ function onFiles(source: Checkpoint, session: SinkSession, task: Task): Task | u
     return to === undefined ? undefined : { ...task, file: path, to };
   }
   const to = task.to.map(onPath).filter((place) => place !== undefined);
-  if (to.length < task.to.length || stagesOf(task.edit).some((stage) => typeof stage === "function")) return undefined;
+  if (to.length < task.to.length || stagesOf(task.edit).some((stage) => typeof stage === "function"))
+    return undefined;
   return { ...task, tensor: { ...task.tensor, file: path }, to };
 }

@@ -24,11 +24,13 @@ export async function runEdit(tensor: TensorInfo, edit: TensorEdit, io: TensorIo
     const position = positions[index] ?? 0;
     positions[index] = position + bytes.byteLength;
     const output = outputs[index] as TensorSpec;
-    if (positions[index] > byteLengthOf(output.dtype, output.shape)) throw wrongSize(output, positions[index]);
+    if (positions[index] > byteLengthOf(output.dtype, output.shape))
+      throw wrongSize(output, positions[index]);
     await io.write(index, position, bytes);
   }
 
-  for (const [index, output] of outputs.entries()) if (output.bytes !== undefined) await append(index, output.bytes);
+  for (const [index, output] of outputs.entries())
+    if (output.bytes !== undefined) await append(index, output.bytes);
   if (outputs.some((output) => output.bytes === undefined)) {
     const { rows, columns } = edit.selection ?? {};
     const gather = columns === undefined ? undefined : columnGatherer(tensor, columns);
@@ -40,12 +42,14 @@ export async function runEdit(tensor: TensorInfo, edit: TensorEdit, io: TensorIo
       if (length === 0) continue;
       const bytes = await io.read(tensor.offset + block.begin * rowBytes, length);
       const kept = keepRows(bytes, block, rowBytes);
-      for (const part of flow.push(gather === undefined ? kept : gather(kept))) await append(part.index, part.bytes);
+      for (const part of flow.push(gather === undefined ? kept : gather(kept)))
+        await append(part.index, part.bytes);
     }
     for (const part of flow.finish()) await append(part.index, part.bytes);
   }
   for (const [index, output] of outputs.entries()) {
-    if (positions[index] !== byteLengthOf(output.dtype, output.shape)) throw wrongSize(output, positions[index] ?? 0);
+    if (positions[index] !== byteLengthOf(output.dtype, output.shape))
+      throw wrongSize(output, positions[index] ?? 0);
   }
 }
 
@@ -86,15 +90,19 @@ function openFlow(input: TensorSpec, edit: TensorEdit, stages: Stages, counter: 
   const { rowBytes } = rowGeometry(input);
   const outlets: Flow[] = [];
   for (const output of edit.outputs) {
-    if (output.then !== undefined) outlets.push(openNested(output, output.then, stages, counter));
+    if (output.edit !== undefined) outlets.push(openNested(output, output.edit, stages, counter));
     else if (output.bytes !== undefined) counter.next++;
     else outlets.push(openLeaf(counter.next++));
   }
   function* give(parts: readonly Uint8Array[]): Generator<Part> {
     if (parts.length !== outlets.length) {
-      throw new CheckpointError("size-mismatch", `its stage gave ${parts.length} parts for ${outlets.length} outputs`, {
-        tensor: input.name,
-      });
+      throw new CheckpointError(
+        "size-mismatch",
+        `its stage gave ${parts.length} parts for ${outlets.length} outputs`,
+        {
+          tensor: input.name,
+        },
+      );
     }
     for (const [i, outlet] of outlets.entries()) {
       const bytes = parts[i] as Uint8Array;

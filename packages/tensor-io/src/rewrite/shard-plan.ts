@@ -22,11 +22,11 @@ export function planShards(
   metadata: Readonly<Record<string, string>>,
 ): ShardPlan {
   const shards: TensorSpec[][] = [];
-  let filled = Number.POSITIVE_INFINITY;
+  let filled = 0;
   let totalSize = 0;
   for (const tensor of inLayerOrder(tensors)) {
     const bytes = byteLengthOf(tensor.dtype, tensor.shape);
-    if (filled + bytes > shardSize) {
+    if (shards.length === 0 || filled + bytes > shardSize) {
       shards.push([]);
       filled = 0;
     }
@@ -39,7 +39,9 @@ export function planShards(
     shards.length === 1 ? WEIGHTS_NAME : `model-${five(i + 1)}-of-${five(shards.length)}.safetensors`;
   const layouts = new Map(shards.map((shard, i) => [name(i), layoutFile(shard, metadata, name(i))]));
   if (shards.length === 1) return { layouts, index: undefined };
-  const weightMap = new Map(shards.flatMap((shard, i) => shard.map((tensor) => [tensor.name, name(i)] as const)));
+  const weightMap = new Map(
+    shards.flatMap((shard, i) => shard.map((tensor) => [tensor.name, name(i)] as const)),
+  );
   return { layouts, index: formatShardIndex(weightMap, totalSize) };
 }
 

@@ -24,7 +24,7 @@ export interface SinkSession {
   /** Where worker threads write the file: a path, or a key of `memory`; undefined where only `write` can. */
   path(file: string): string | undefined;
   /** Files that are memory which threads share. */
-  readonly memory?: ReadonlyMap<string, SharedArrayBuffer>;
+  readonly memory: ReadonlyMap<string, SharedArrayBuffer>;
   write(file: string, position: number, bytes: Uint8Array): Promise<void>;
   /** Makes the output appear, complete and on disk, in one step. */
   commit(): Promise<void>;
@@ -81,7 +81,9 @@ function diskSink(path: string, singleFile: boolean, { overwrite = false }: Sink
       try {
         await clearLeftovers(target);
         if (!overwrite && (await exists(target))) {
-          throw new SinkError(path, "is already there", { hint: "choose another name, or overwrite it (--force on the command line)" });
+          throw new SinkError(path, "is already there", {
+            hint: "choose another name, or overwrite it (--force on the command line)",
+          });
         }
         await mkdir(dirname(target), { recursive: true });
         await assertRoom(path, dirname(target), files);
@@ -124,6 +126,7 @@ async function openSession(
   }
   return {
     path: place,
+    memory: new Map(),
     async write(file, position, bytes) {
       try {
         const handle = handles.get(file);
@@ -176,7 +179,10 @@ async function assertRoom(path: string, folder: string, files: readonly OutputFi
   const needed = files.reduce((sum, file) => sum + file.size, 0);
   const { bavail, bsize } = await statfs(folder);
   if (needed > bavail * bsize) {
-    throw new SinkError(path, `no space left on the device: ${needed} bytes are needed and ${bavail * bsize} are free`);
+    throw new SinkError(
+      path,
+      `no space left on the device: ${needed} bytes are needed and ${bavail * bsize} are free`,
+    );
   }
 }
 

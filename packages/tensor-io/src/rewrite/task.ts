@@ -1,7 +1,7 @@
 import type { TensorInfo } from "../tensor-info.ts";
 import type { TensorEdit } from "./edit.ts";
-import { runEdit } from "./run-edit.ts";
 import { BLOCK_BYTES } from "./row-blocks.ts";
+import { runEdit } from "./run-edit.ts";
 
 /** A place in an output file. */
 export interface Destination {

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { builtModule } from "./stage.ts";
 import { type Task, taskBytes } from "./task.ts";
-import { type FromWorker, type ToWorker, unpackError } from "./worker-protocol.ts";
+import { type FromWorker, type ToWorker, unpackError, type WorkerSetup } from "./worker-protocol.ts";
 
 /** Bytes, and tasks, handed to a worker at a time: messages are few, and the last batch is short. */
 const BATCH_BYTES = 32 * 1024 * 1024;
@@ -9,8 +9,7 @@ const BATCH_TASKS = 512;
 
 export interface PoolOptions {
   readonly workers: number;
-  /** Output files that are shared memory instead of paths. */
-  readonly memory?: ReadonlyMap<string, SharedArrayBuffer> | undefined;
+  readonly setup: WorkerSetup;
   readonly signal?: AbortSignal | undefined;
   onProgress(bytes: number): void;
 }
@@ -40,7 +39,7 @@ export async function runInWorkers(tasks: readonly Task[], options: PoolOptions)
       const url = new URL(builtModule("rewrite-worker", import.meta.url));
       for (let i = busy; i > 0; i--) {
         // Flags of the calling process, such as `--input-type` or a loader, are not for this module.
-        const worker = new Worker(url, { execArgv: [], workerData: options.memory });
+        const worker = new Worker(url, { execArgv: [], workerData: options.setup });
         workers.push(worker);
         worker.on("error", reject);
         worker.on("message", (message: FromWorker) => {

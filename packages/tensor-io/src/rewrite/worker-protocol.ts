@@ -1,6 +1,14 @@
 import { CheckpointError, SinkError, SourceError } from "../errors.ts";
 import type { Task } from "./task.ts";
 
+/** What a worker is started with. */
+export interface WorkerSetup {
+  /** What errors call the output. */
+  readonly sinkName: string;
+  /** Output files that are shared memory instead of paths. */
+  readonly memory: ReadonlyMap<string, SharedArrayBuffer>;
+}
+
 export type ToWorker = { readonly kind: "run"; readonly tasks: readonly Task[] } | { readonly kind: "close" };
 
 export type FromWorker =
@@ -19,7 +27,8 @@ export interface PackedError {
 const typedErrors = { CheckpointError, SinkError, SourceError } as const;
 
 export function packError(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), stack: undefined, fields: {} };
+  if (!(error instanceof Error))
+    return { name: "Error", message: String(error), stack: undefined, fields: {} };
   const { cause: _, ...fields } = error as Error & Record<string, unknown>;
   return { name: error.name, message: error.message, stack: error.stack, fields };
 }

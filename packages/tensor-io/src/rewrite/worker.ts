@@ -4,7 +4,7 @@ import { SourceError } from "../errors.ts";
 import { reasonOf } from "../source/file-source.ts";
 import { asSinkError } from "./sink.ts";
 import { runTask, type Task } from "./task.ts";
-import { type FromWorker, packError, type ToWorker } from "./worker-protocol.ts";
+import { type FromWorker, packError, type ToWorker, type WorkerSetup } from "./worker-protocol.ts";
 
 /** Progress is worth a message every so many bytes. */
 const REPORT_BYTES = 16 * 1024 * 1024;
@@ -30,7 +30,10 @@ function read(path: string, offset: number, length: number): Uint8Array {
     for (let filled = 0; filled < length; ) {
       const count = readSync(fd, block, filled, length - filled, offset + filled);
       if (count === 0) {
-        throw new SourceError(path, `ended at byte ${offset + filled}, ${length - filled} bytes early: it was cut while being read`);
+        throw new SourceError(
+          path,
+          `ended at byte ${offset + filled}, ${length - filled} bytes early: it was cut while being read`,
+        );
       }
       filled += count;
     }
@@ -40,18 +43,21 @@ function read(path: string, offset: number, length: number): Uint8Array {
   return block.subarray(0, length);
 }
 
-const memory = workerData as ReadonlyMap<string, SharedArrayBuffer> | undefined;
+const { memory, sinkName } = workerData as WorkerSetup;
 
 function write(path: string, position: number, bytes: Uint8Array): void {
-  const shared = memory?.get(path);
-  if (shared !== undefined) return new Uint8Array(shared).set(bytes, position);
+  const shared = memory.get(path);
+  if (shared !== undefined) {
+    new Uint8Array(shared).set(bytes, position);
+    return;
+  }
   try {
     const fd = descriptor(path, "r+");
     for (let done = 0; done < bytes.length; ) {
       done += writeSync(fd, bytes, done, bytes.length - done, position + done);
     }
   } catch (error) {
-    throw asSinkError(path, error);
+    throw asSinkError(sinkName, error);
   }
 }
 

@@ -95,7 +95,8 @@ async function requestRange(
       } else {
         await response.body?.cancel();
         const empty = response.status === 416 && offset === 0 && rangeTotal(response) === 0;
-        if (empty) return { total: 0, etag: response.headers.get("etag") ?? undefined, bytes: new Uint8Array(0) };
+        if (empty)
+          return { total: 0, etag: response.headers.get("etag") ?? undefined, bytes: new Uint8Array(0) };
         problem = refusal(url, response, offset, length);
         const after = retryAfter(response);
         if (!isPassing(response.status) || (after !== undefined && after > LONGEST_PAUSE)) throw problem;

@@ -1,0 +1,83 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import { readTensor } from "./checkpoint/checkpoint.ts";
+import { openCheckpoint } from "./checkpoint/open-checkpoint.ts";
+import { toFloat32 } from "./convert/convert.ts";
+import { byteLengthOf, type Dtype, dtypes } from "./dtype.ts";
+import { rewriteCheckpoint, type TensorLiteral, writeCheckpoint } from "./rewrite/rewrite-checkpoint.ts";
+import { memorySink } from "./rewrite/sink.ts";
+import { patternedBytes, temporaryFolder } from "./test-support/build-file.ts";
+
+/** Made by tools/reference/tensor_io_goldens.py. */
+const goldens = fileURLToPath(new URL("../goldens/", import.meta.url));
+
+interface Golden {
+  readonly "every-dtype.safetensors": {
+    readonly metadata: Record<string, string>;
+    readonly tensors: Record<string, { dtype: Dtype; shape: number[]; sha256: string }>;
+  };
+  readonly values: Record<string, number[]>;
+}
+
+const golden = JSON.parse(await readFile(join(goldens, "python-safetensors.json"), "utf8")) as Golden;
+const file = join(goldens, "every-dtype.safetensors");
+
+it("reads what Python's safetensors wrote: every dtype, scalars, empty tensors, names that are not ASCII", async () => {
+  await using checkpoint = await openCheckpoint(file);
+  const { metadata, tensors } = golden["every-dtype.safetensors"];
+  expect(checkpoint.metadata).toEqual(metadata);
+  expect([...checkpoint.tensors.keys()].sort()).toEqual(Object.keys(tensors).sort());
+  for (const [name, { dtype, shape, sha256 }] of Object.entries(tensors)) {
+    expect(checkpoint.tensors.get(name)).toMatchObject({ dtype, shape });
+    expect(
+      createHash("sha256")
+        .update(await readTensor(checkpoint, name))
+        .digest("hex"),
+    ).toBe(sha256);
+  }
+});
+
+it("reads the numbers that PyTorch reads", async () => {
+  await using checkpoint = await openCheckpoint(file);
+  for (const [name, values] of Object.entries(golden.values)) {
+    const { dtype } = checkpoint.tensors.get(name) as { dtype: Dtype };
+    expect([...toFloat32(await readTensor(checkpoint, name), dtype)]).toEqual(values);
+  }
+});
+
+it("writes the bytes that Python's safetensors writes", async () => {
+  await using checkpoint = await openCheckpoint(file);
+  const sink = memorySink();
+  await rewriteCheckpoint(checkpoint, undefined, sink);
+  expect(Buffer.compare(sink.files.get("model.safetensors") as Uint8Array, await readFile(file))).toBe(0);
+});
+
+const python = process.env.VLMOPT_PYTHON;
+
+it.skipIf(python === undefined)("writes files that Python's safetensors loads (VLMOPT_PYTHON)", async () => {
+  const folder = await temporaryFolder();
+  const tensors: TensorLiteral[] = dtypes.map((dtype, i) => {
+    const shape = [3, 8];
+    return { name: `t.${dtype}`, dtype, shape, bytes: patternedBytes(byteLengthOf(dtype, shape), i) };
+  });
+  await writeCheckpoint(tensors, join(folder, "ours.safetensors"), { metadata: { format: "pt", 鍵: "値" } });
+  const script = `
+import hashlib, json, sys
+from safetensors import deserialize, safe_open
+raw = open(sys.argv[1], "rb").read()
+with safe_open(sys.argv[1], "pt") as f:
+    metadata = f.metadata()
+print(json.dumps([metadata, {name: [info["dtype"], info["shape"], hashlib.sha256(info["data"]).hexdigest()] for name, info in deserialize(raw)}]))`;
+  const output = execFileSync(python as string, ["-c", script, join(folder, "ours.safetensors")], {
+    encoding: "utf8",
+  });
+  const hash = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+  expect(JSON.parse(output)).toEqual([
+    { format: "pt", 鍵: "値" },
+    Object.fromEntries(tensors.map(({ name, dtype, shape, bytes }) => [name, [dtype, shape, hash(bytes)]])),
+  ]);
+});
