@@ -23,7 +23,7 @@ Examples:
   $ vlmopt inspect https://hub.example/org/model --json
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
 
-Exit codes: 0 done, 1 failed, 2 bad usage.`,
+Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`,
   );
 for (const command of [inspectCommand(), convertCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));

@@ -3,13 +3,19 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  byteLengthOf,
+  type Dtype,
+  dtypes,
+  memorySink,
+  openCheckpoint,
+  readTensor,
+  rewriteCheckpoint,
+  type TensorLiteral,
+  toFloat32,
+  writeCheckpoint,
+} from "@vlmopt/tensor-io";
 import { expect, it } from "vitest";
-import { readTensor } from "./checkpoint/checkpoint.ts";
-import { openCheckpoint } from "./checkpoint/open-checkpoint.ts";
-import { toFloat32 } from "./convert/convert.ts";
-import { byteLengthOf, type Dtype, dtypes } from "./dtype.ts";
-import { rewriteCheckpoint, type TensorLiteral, writeCheckpoint } from "./rewrite/rewrite-checkpoint.ts";
-import { memorySink } from "./rewrite/sink.ts";
 import { patternedBytes, temporaryFolder } from "./test-support/build-file.ts";
 
 /** Made by tools/reference/tensor_io_goldens.py. */

@@ -2,12 +2,19 @@ import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
+import {
+  type ByteSource,
+  memorySource,
+  openCheckpoint,
+  openSources,
+  readColumns,
+  readRows,
+  readTensor,
+  tensorNamed,
+  writeCheckpoint,
+} from "@vlmopt/tensor-io";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { writeCheckpoint } from "../rewrite/rewrite-checkpoint.ts";
-import { type ByteSource, memorySource } from "../source/byte-source.ts";
 import { entry, fileBytes, patternedBytes, temporaryFolder } from "../test-support/build-file.ts";
-import { readColumns, readRows, readTensor, tensorNamed } from "./checkpoint.ts";
-import { openCheckpoint, openSources } from "./open-checkpoint.ts";
 
 const one = (name: string) => fileBytes(`{"${name}":${entry("U8", [2], 0, 2)}}`, Uint8Array.of(1, 2));
 

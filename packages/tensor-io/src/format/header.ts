@@ -57,7 +57,7 @@ export async function readHeader(source: ByteSource): Promise<Header> {
 }
 
 /** Parses and checks header bytes (without their length) of a file of `fileSize` bytes. */
-export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): Header {
+function parseHeader(bytes: Uint8Array, fileSize: number, file: string): Header {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

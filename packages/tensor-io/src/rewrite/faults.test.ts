@@ -3,11 +3,16 @@ import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  fileSink,
+  folderSink,
+  openCheckpoint,
+  rewriteCheckpoint,
+  type TensorLiteral,
+  writeCheckpoint,
+} from "@vlmopt/tensor-io";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openCheckpoint } from "../checkpoint/open-checkpoint.ts";
 import { patternedBytes, temporaryFolder } from "../test-support/build-file.ts";
-import { rewriteCheckpoint, type TensorLiteral, writeCheckpoint } from "./rewrite-checkpoint.ts";
-import { fileSink, folderSink } from "./sink.ts";
 
 const child = fileURLToPath(new URL("../test-support/rewrite-child.mjs", import.meta.url));
 const isRoot = process.getuid?.() === 0;

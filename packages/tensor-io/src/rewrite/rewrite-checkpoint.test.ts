@@ -1,23 +1,34 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  byteLengthOf,
+  type Checkpoint,
+  compose,
+  type Dtype,
+  drop,
+  fromFloat32,
+  memorySink,
+  memorySource,
+  openCheckpoint,
+  openSources,
+  type RewriteOptions,
+  readTensor,
+  rename,
+  replace,
+  rewriteCheckpoint,
+  select,
+  type TensorEdit,
+  type TensorLiteral,
+  type TensorSpec,
+  type Transform,
+  tensorNamed,
+  toFloat32,
+  writeCheckpoint,
+} from "@vlmopt/tensor-io";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Checkpoint, readTensor, tensorNamed } from "../checkpoint/checkpoint.ts";
-import { openCheckpoint, openSources } from "../checkpoint/open-checkpoint.ts";
-import { fromFloat32, toFloat32 } from "../convert/convert.ts";
-import { byteLengthOf, type Dtype } from "../dtype.ts";
-import { memorySource } from "../source/byte-source.ts";
-import type { TensorSpec } from "../tensor-info.ts";
 import { patternedBytes, temporaryFolder } from "../test-support/build-file.ts";
-import { compose, drop, rename, replace, select, type TensorEdit, type Transform } from "./edit.ts";
-import {
-  type RewriteOptions,
-  rewriteCheckpoint,
-  type TensorLiteral,
-  writeCheckpoint,
-} from "./rewrite-checkpoint.ts";
-import { memorySink } from "./sink.ts";
 
 function literal(name: string, dtype: Dtype, shape: number[], seed = name.length): TensorLiteral {
   return { name, dtype, shape, bytes: patternedBytes(byteLengthOf(dtype, shape), seed) };

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { type HttpOptions, httpSource } from "@vlmopt/tensor-io";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { patternedBytes } from "../test-support/build-file.ts";
-import { type HttpOptions, httpSource } from "./http-source.ts";
 
 const content = patternedBytes(100_000);
 

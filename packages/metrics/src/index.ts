@@ -1,1 +1,0 @@
-export type { CorpusResult, Metric, Scores } from "./metric.ts";
