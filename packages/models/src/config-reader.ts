@@ -1,0 +1,57 @@
+import { ConfigError } from "./description.ts";
+
+/** Typed access to an object of config.json; what is missing takes the family's default, what is wrong is an error that names it. */
+export interface ConfigReader {
+  /** Where it lies in config.json, for errors: `text_config`. */
+  readonly path: readonly string[];
+  has(key: string): boolean;
+  /** A whole number of at least 1. */
+  size(key: string, fallback?: number): number;
+  flag(key: string, fallback: boolean): boolean;
+  text(key: string, fallback?: string): string;
+  sizes(key: string, fallback: readonly number[]): readonly number[];
+  /** How many things a key holds: the length of a list, 1 for anything else. */
+  count(key: string): number;
+  /** An object in it; an empty one where it is missing. */
+  child(key: string): ConfigReader;
+}
+
+/** @throws {ConfigError} where `value` is no object */
+export function readConfig(value: unknown, path: readonly string[] = []): ConfigReader {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ConfigError(`${path.length === 0 ? "config.json" : path.join(".")} is not an object`);
+  }
+  const object = value as Readonly<Record<string, unknown>>;
+  const wrong = (key: string, wanted: string): never => {
+    const found = object[key] === undefined ? "is missing" : `is ${JSON.stringify(object[key])}`;
+    throw new ConfigError(`${[...path, key].join(".")} of config.json ${found}; it must be ${wanted}`);
+  };
+  const valueOf = (key: string): unknown => object[key] ?? undefined;
+  const isSize = (candidate: unknown): candidate is number => Number.isSafeInteger(candidate) && (candidate as number) > 0;
+  return {
+    path,
+    has: (key) => valueOf(key) !== undefined,
+    size(key, fallback) {
+      const found = valueOf(key) ?? fallback;
+      return isSize(found) ? found : wrong(key, "a whole number of at least 1");
+    },
+    flag(key, fallback) {
+      const found = valueOf(key) ?? fallback;
+      return typeof found === "boolean" ? found : wrong(key, "true or false");
+    },
+    text(key, fallback) {
+      const found = valueOf(key) ?? fallback;
+      return typeof found === "string" ? found : wrong(key, "a text");
+    },
+    sizes(key, fallback) {
+      const found = valueOf(key) ?? fallback;
+      const all = Array.isArray(found) && found.every((item) => Number.isSafeInteger(item) && item >= 0);
+      return all ? (found as number[]) : wrong(key, "a list of whole numbers");
+    },
+    count(key) {
+      const found = valueOf(key);
+      return Array.isArray(found) ? found.length : 1;
+    },
+    child: (key) => readConfig(valueOf(key) ?? {}, [...path, key]),
+  };
+}

@@ -1,0 +1,198 @@
+import type { ConfigReader } from "./config-reader.ts";
+import type { Attention, LanguageModel, Layer } from "./description.ts";
+import type { WeightList, WeightScope } from "./weight-list.ts";
+
+/** What a configuration may leave out, as transformers fills it in, and what sets the text models apart. */
+interface DecoderTraits {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Undefined: as many as query heads. */
+  readonly kvHeads?: number;
+  /** Undefined: hidden size / heads. */
+  readonly headDim?: number;
+  readonly qkvBias?: boolean;
+  /** RMS norms of q and k, over headDim. */
+  readonly qkNorm?: boolean;
+  /** Norms before and after the MLP, besides those around attention. */
+  readonly feedForwardNorms?: boolean;
+  readonly tied?: boolean;
+}
+
+const llama: DecoderTraits = { vocabSize: 32_000, hiddenSize: 4096, intermediateSize: 11_008, layers: 32, heads: 32 };
+const qwen2: DecoderTraits = { ...llama, vocabSize: 151_936, intermediateSize: 22_016, kvHeads: 32, qkvBias: true };
+const qwen2Vl: DecoderTraits = {
+  vocabSize: 152_064,
+  hiddenSize: 8192,
+  intermediateSize: 29_568,
+  layers: 80,
+  heads: 64,
+  kvHeads: 8,
+  qkvBias: true,
+};
+const qwen3: DecoderTraits = { ...qwen2, qkvBias: false, qkNorm: true, headDim: 128 };
+const gemma: DecoderTraits = {
+  vocabSize: 256_000,
+  hiddenSize: 3072,
+  intermediateSize: 24_576,
+  layers: 28,
+  heads: 16,
+  kvHeads: 16,
+  headDim: 256,
+  tied: true,
+};
+
+/** Decoders of gated MLPs and rotary attention, by `model_type`. */
+const traitsByType: Readonly<Record<string, DecoderTraits>> = {
+  llama,
+  mistral: { ...llama, intermediateSize: 14_336, kvHeads: 8 },
+  qwen2,
+  qwen2_vl: qwen2Vl,
+  qwen2_vl_text: qwen2Vl,
+  qwen2_5_vl: qwen2Vl,
+  qwen2_5_vl_text: qwen2Vl,
+  qwen3,
+  qwen3_vl: qwen3,
+  qwen3_vl_text: qwen3,
+  gemma,
+  gemma2: {
+    ...gemma,
+    hiddenSize: 2304,
+    intermediateSize: 9216,
+    layers: 26,
+    heads: 8,
+    kvHeads: 4,
+    feedForwardNorms: true,
+  },
+};
+
+/** Model types that `describeDecoder` knows. */
+export const decoderTypes = [...Object.keys(traitsByType), "opt"];
+
+/** Where a model keeps the tensors of its text model: prefixes of its body and of `lm_head`, as savers of different years wrote them. */
+export interface DecoderPlaces {
+  readonly body: readonly string[];
+  readonly lmHead: readonly string[];
+}
+
+/**
+ * The text model of a configuration.
+ * @param tied whether the model around it says that the output layer is the embedding; the text model's own word counts too
+ */
+export function describeDecoder(
+  list: WeightList,
+  config: ConfigReader,
+  modelType: string,
+  places: DecoderPlaces,
+  tied: boolean,
+): LanguageModel {
+  return modelType === "opt"
+    ? describeOpt(list, config, places, tied)
+    : describeGated(list, config, modelType, places, tied);
+}
+
+function describeGated(
+  list: WeightList,
+  config: ConfigReader,
+  modelType: string,
+  places: DecoderPlaces,
+  tied: boolean,
+): LanguageModel {
+  const traits = traitsByType[modelType] as DecoderTraits;
+  const hiddenSize = config.size("hidden_size", traits.hiddenSize);
+  const intermediateSize = config.size("intermediate_size", traits.intermediateSize);
+  const vocabSize = config.size("vocab_size", traits.vocabSize);
+  const numHeads = config.size("num_attention_heads", traits.heads);
+  const numKvHeads = config.size("num_key_value_heads", traits.kvHeads ?? numHeads);
+  const headDim = config.size("head_dim", traits.headDim ?? Math.floor(hiddenSize / numHeads));
+  const attentionBias = config.flag("attention_bias", false);
+  const mlpBias = config.flag("mlp_bias", false);
+
+  const body = list.component("languageModel", places.body, "embed_tokens.weight");
+  const embedTokens = body.weight("embedding", "embed_tokens.weight", [vocabSize, hiddenSize]);
+  const layers = Array.from({ length: config.size("num_hidden_layers", traits.layers) }, (_, index): Layer<Attention> => {
+    const layer = body.at(`layers.${index}.`, index);
+    const qkvBias = traits.qkvBias === true || attentionBias;
+    const attention: Attention = {
+      kind: "separate",
+      qProj: layer.linear("qProj", "self_attn.q_proj", numHeads * headDim, hiddenSize, qkvBias),
+      kProj: layer.linear("kProj", "self_attn.k_proj", numKvHeads * headDim, hiddenSize, qkvBias),
+      vProj: layer.linear("vProj", "self_attn.v_proj", numKvHeads * headDim, hiddenSize, qkvBias),
+      oProj: layer.linear("oProj", "self_attn.o_proj", hiddenSize, numHeads * headDim, attentionBias),
+      numHeads,
+      numKvHeads,
+      headDim,
+    };
+    if (traits.qkNorm) for (const name of ["q_norm", "k_norm"]) layer.norm(`self_attn.${name}`, headDim, false);
+    const gateProj = layer.linear("gateProj", "mlp.gate_proj", intermediateSize, hiddenSize, mlpBias);
+    const upProj = layer.linear("upProj", "mlp.up_proj", intermediateSize, hiddenSize, mlpBias);
+    const downProj = layer.linear("downProj", "mlp.down_proj", hiddenSize, intermediateSize, mlpBias);
+    layer.norm("input_layernorm", hiddenSize, false);
+    layer.norm("post_attention_layernorm", hiddenSize, false);
+    if (traits.feedForwardNorms) {
+      for (const name of ["pre", "post"]) layer.norm(`${name}_feedforward_layernorm`, hiddenSize, false);
+    }
+    return { index, attention, mlp: { kind: "gated", gateProj, upProj, downProj }, weights: layer.names() };
+  });
+  body.norm("norm", hiddenSize, false);
+  const isTied = tied || config.flag("tie_word_embeddings", traits.tied ?? false);
+  const lmHead = describeLmHead(list, places, vocabSize, hiddenSize, isTied);
+  return { modelType, configPath: config.path, hiddenSize, vocabSize, layers, embedTokens, lmHead };
+}
+
+/** OPT: learned positions, biases everywhere, an MLP without a gate. */
+function describeOpt(list: WeightList, config: ConfigReader, places: DecoderPlaces, tied: boolean): LanguageModel {
+  const hiddenSize = config.size("hidden_size", 768);
+  const ffnDim = config.size("ffn_dim", 3072);
+  const vocabSize = config.size("vocab_size", 50_272);
+  const embedDim = config.size("word_embed_proj_dim", hiddenSize);
+  const numHeads = config.size("num_attention_heads", 12);
+  const bias = config.flag("enable_bias", true);
+  const normWeights = config.flag("layer_norm_elementwise_affine", true);
+  const norm = (scope: WeightScope, name: string) => {
+    if (normWeights) scope.norm(name, hiddenSize, true);
+  };
+
+  const body = list.component("languageModel", places.body, "embed_tokens.weight");
+  const embedTokens = body.weight("embedding", "embed_tokens.weight", [vocabSize, embedDim]);
+  // The first two positions are for padding.
+  const positions = config.size("max_position_embeddings", 2048) + 2;
+  body.weight("positionEmbedding", "embed_positions.weight", [positions, hiddenSize]);
+  if (embedDim !== hiddenSize) {
+    body.linear("other", "project_in", hiddenSize, embedDim, false);
+    body.linear("other", "project_out", embedDim, hiddenSize, false);
+  }
+  const layers = Array.from({ length: config.size("num_hidden_layers", 12) }, (_, index): Layer<Attention> => {
+    const layer = body.at(`layers.${index}.`, index);
+    const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
+      layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, bias);
+    const attention: Attention = {
+      kind: "separate",
+      qProj: projection("qProj", "q_proj"),
+      kProj: projection("kProj", "k_proj"),
+      vProj: projection("vProj", "v_proj"),
+      oProj: projection("oProj", "out_proj"),
+      numHeads,
+      numKvHeads: numHeads,
+      headDim: Math.floor(hiddenSize / numHeads),
+    };
+    const fc1 = layer.linear("fc1", "fc1", ffnDim, hiddenSize, bias);
+    const fc2 = layer.linear("fc2", "fc2", hiddenSize, ffnDim, bias);
+    norm(layer, "self_attn_layer_norm");
+    norm(layer, "final_layer_norm");
+    return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
+  });
+  const finalNorm = config.flag("do_layer_norm_before", true) && !config.flag("_remove_final_layer_norm", false);
+  if (finalNorm) norm(body, "final_layer_norm");
+  const isTied = tied || config.flag("tie_word_embeddings", true);
+  const lmHead = describeLmHead(list, places, vocabSize, embedDim, isTied);
+  return { modelType: "opt", configPath: config.path, hiddenSize, vocabSize, layers, embedTokens, lmHead };
+}
+
+function describeLmHead(list: WeightList, places: DecoderPlaces, vocabSize: number, inFeatures: number, tied: boolean) {
+  const scope = list.component("languageModel", places.lmHead, "lm_head.weight");
+  if (tied && !scope.holds("lm_head.weight")) return undefined;
+  return scope.linear("lmHead", "lm_head", vocabSize, inFeatures, false);
+}
