@@ -47,12 +47,12 @@ export function fileSink(path: string, options: SinkOptions = {}): Sink {
   return diskSink(path, true, options);
 }
 
-/** Keeps the output in memory, in `files`, by name: for small results of a pass over a large checkpoint, such as scores. */
+/** Keeps the weights, and them alone, in memory: `files` holds `model.safetensors`. For small results of a pass over a large checkpoint. */
 export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8Array> } {
   const files = new Map<string, Uint8Array>();
   return {
     name: "memory",
-    singleFile: false,
+    singleFile: true,
     files,
     async begin(outputs) {
       const memory = new Map(outputs.map(({ name, size }) => [name, new SharedArrayBuffer(size)]));

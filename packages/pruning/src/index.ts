@@ -1,0 +1,25 @@
+export { applyPruning } from "./apply-pruning.ts";
+export type { NeuronTarget } from "./plan/choose.ts";
+export type { HeadRequest } from "./plan/cut-heads.ts";
+export type { NeuronRequest } from "./plan/cut-neurons.ts";
+export type { DepthRequest } from "./plan/drop-layers.ts";
+export { fromRanges, type IndexRanges, toRanges } from "./plan/index-ranges.ts";
+export { type PruningModel, type PruningRequest, planPruning } from "./plan/plan-pruning.ts";
+export type { Cut, ModelSize, PruningPlan, Sparsity } from "./plan/pruning-plan.ts";
+export { pruningTransform } from "./plan/pruning-transform.ts";
+export {
+  type PrunableAttention,
+  type PrunableLayer,
+  type PrunableLinear,
+  type PrunableMlp,
+  PruningError,
+} from "./prunable.ts";
+export {
+  type NeuronMethod,
+  type ScoreOptions,
+  type ScoreRequest,
+  type Scores,
+  scoreHeads,
+  scoreLayers,
+  scoreNeurons,
+} from "./scores/scores.ts";
