@@ -17,5 +17,5 @@ export {
   type VisionTower,
   type Weight,
 } from "./description.ts";
-export { type LanguageModelSizes, resizeConfig } from "./resize-config.ts";
+export { type ConfigEdit, editConfig, type LanguageModelSizes, resizeConfig } from "./resize-config.ts";
 export { flopsPerToken, kvCacheBytesPerToken, parameterCounts } from "./sizes.ts";

@@ -1,4 +1,5 @@
-import { ConfigError, type ModelDescription } from "./description.ts";
+import { parse, stringify } from "lossless-json";
+import { ConfigError, type LanguageModel, type ModelDescription } from "./description.ts";
 
 /** New sizes of the language model; what is left out stays. */
 export interface LanguageModelSizes {
@@ -9,49 +10,71 @@ export interface LanguageModelSizes {
   readonly keptLayers?: readonly number[];
 }
 
-type Json = Record<string, unknown>;
+/** One change of config.json: the value at a path, or its removal. */
+export interface ConfigEdit {
+  readonly path: readonly string[];
+  /** Undefined removes the key. */
+  readonly value?: unknown;
+}
+
+type Json = Readonly<Record<string, unknown>>;
 
 /**
- * The configuration of the same model with other sizes, such that stock transformers 5 loads it. `headDim` never changes: it is
- * written out where the loader would otherwise compute it from the number of heads.
- * @param config the contents of config.json; it is not changed
+ * What to change in the configuration of a model to give it other sizes, such that stock transformers 5 loads it. `headDim` never
+ * changes: it is written out where the loader would otherwise compute it from the number of heads.
+ * @param config the contents of config.json
  * @throws {ConfigError} where no configuration of the family can say it, with the reason
  */
-export function resizeConfig(config: unknown, description: ModelDescription, sizes: LanguageModelSizes): Json {
-  const resized = structuredClone(config) as Json;
+export function resizeConfig(config: unknown, description: ModelDescription, sizes: LanguageModelSizes): ConfigEdit[] {
   const { languageModel } = description;
-  let text = resized;
-  for (const key of languageModel.configPath) text = text[key] as Json;
+  const text = languageModel.configPath.reduce((part, key) => part[key] as Json, config as Json);
+  const changes: Record<string, unknown> = {};
   if (sizes.intermediateSize !== undefined) {
-    text[languageModel.modelType === "opt" ? "ffn_dim" : "intermediate_size"] = sizes.intermediateSize;
+    changes[languageModel.modelType === "opt" ? "ffn_dim" : "intermediate_size"] = sizes.intermediateSize;
   }
-  if (sizes.keptLayers !== undefined) keepLayers(text, sizes.keptLayers);
-  const [layer] = languageModel.layers;
-  if (layer !== undefined && (sizes.numHeads !== undefined || sizes.numKvHeads !== undefined)) {
-    const { numHeads, numKvHeads, headDim } = layer.attention;
-    const heads = { numHeads: sizes.numHeads ?? numHeads, numKvHeads: sizes.numKvHeads ?? numKvHeads, headDim };
-    if (heads.numHeads !== numHeads || heads.numKvHeads !== numKvHeads) {
-      setHeads(resized, text, description, heads);
+  if (sizes.keptLayers !== undefined) {
+    changes.num_hidden_layers = sizes.keptLayers.length;
+    const { layer_types: types } = text;
+    if (Array.isArray(types)) changes.layer_types = sizes.keptLayers.map((layer) => types[layer] as unknown);
+  }
+  const attention = languageModel.layers[0]?.attention;
+  if (attention !== undefined) {
+    const numHeads = sizes.numHeads ?? attention.numHeads;
+    const numKvHeads = sizes.numKvHeads ?? attention.numKvHeads;
+    if (numHeads !== attention.numHeads || numKvHeads !== attention.numKvHeads) {
+      Object.assign(changes, headChanges(text, languageModel, numHeads, numKvHeads));
     }
   }
-  return resized;
+  const edits = Object.entries(changes).map(([key, value]) => ({ path: [...languageModel.configPath, key], value }));
+  return changes.model_type === "mistral" ? [...edits, ...mistralArchitectures(config as Json, languageModel)] : edits;
 }
 
-function keepLayers(text: Json, kept: readonly number[]): void {
-  text.num_hidden_layers = kept.length;
-  if (Array.isArray(text.layer_types)) text.layer_types = kept.map((layer) => (text.layer_types as unknown[])[layer]);
+/**
+ * The text of config.json with edits made. All else stays as it is written, numbers too: `30.0` must not become `30`, since
+ * transformers tells integers from floats.
+ */
+export function editConfig(text: string, edits: readonly ConfigEdit[]): string {
+  const config = parse(text) as Record<string, unknown>;
+  for (const { path, value } of edits) {
+    const parent = path.slice(0, -1).reduce((part, key) => part[key] as Record<string, unknown>, config);
+    const key = path.at(-1) ?? "";
+    if (value === undefined) delete parent[key];
+    else parent[key] = value;
+  }
+  return `${stringify(config, undefined, 2)}\n`;
 }
 
-function setHeads(
-  config: Json,
+function headChanges(
   text: Json,
-  { languageModel }: ModelDescription,
-  { numHeads, numKvHeads, headDim }: { numHeads: number; numKvHeads: number; headDim: number },
-): void {
-  const { modelType, hiddenSize } = languageModel;
+  { modelType, hiddenSize, layers }: LanguageModel,
+  numHeads: number,
+  numKvHeads: number,
+): Record<string, unknown> {
+  const headDim = layers[0]?.attention.headDim;
   if (numHeads % numKvHeads !== 0) {
     throw new ConfigError(`${numHeads} query heads cannot share ${numKvHeads} key-value heads evenly`);
   }
+  const heads = { num_attention_heads: numHeads, num_key_value_heads: numKvHeads, head_dim: headDim };
   const divides = hiddenSize % numHeads === 0;
   switch (modelType) {
     case "opt":
@@ -69,30 +92,41 @@ function setHeads(
           `${numHeads} heads of gemma2 do not load: transformers demands a count that divides hidden_size ${hiddenSize}; the nearest below is ${possible.at(-1) ?? "none"}`,
         );
       }
-      break;
+      return heads;
     case "llama":
-      if (!divides) toMistral(config, text, numHeads, hiddenSize);
-      break;
+      return divides ? heads : { ...heads, ...mistralChanges(text, numHeads, hiddenSize) };
+    default:
+      return heads;
   }
-  Object.assign(text, { num_attention_heads: numHeads, num_key_value_heads: numKvHeads, head_dim: headDim });
 }
 
 /**
  * LlamaConfig refuses a number of heads that does not divide the hidden size. Mistral without a sliding window is the same
  * mathematics under the same tensor names, and MistralConfig has no such check.
  */
-function toMistral(config: Json, text: Json, numHeads: number, hiddenSize: number): void {
+function mistralChanges(text: Json, numHeads: number, hiddenSize: number): Record<string, unknown> {
   if (text.attention_bias === true || text.mlp_bias === true) {
     throw new ConfigError(
       `${numHeads} heads do not divide hidden_size ${hiddenSize}, which llama demands, and this one has biases, which mistral cannot say`,
     );
   }
-  for (const key of ["attention_bias", "mlp_bias", "pretraining_tp"]) delete text[key];
-  Object.assign(text, { model_type: "mistral", sliding_window: null });
-  const renamed = (name: unknown) => (typeof name === "string" ? name.replace(/^Llama(?=For|Model)/, "Mistral") : name);
-  for (const part of new Set([config, text])) {
-    if (Array.isArray(part.architectures)) part.architectures = part.architectures.map(renamed);
-  }
+  const llamaOnly = ["attention_bias", "mlp_bias", "pretraining_tp"].filter((key) => key in text);
+  return {
+    ...Object.fromEntries(llamaOnly.map((key) => [key, undefined])),
+    model_type: "mistral",
+    sliding_window: null,
+  };
+}
+
+/** `LlamaForCausalLM` becomes `MistralForCausalLM`, wherever the configuration names it. */
+function mistralArchitectures(config: Json, { configPath }: LanguageModel): ConfigEdit[] {
+  const places = configPath.length === 0 ? [[]] : [[], configPath];
+  return places.flatMap((place) => {
+    const { architectures } = place.reduce((part, key) => part[key] as Json, config);
+    if (!Array.isArray(architectures)) return [];
+    const value = architectures.map((name) => String(name).replace(/^Llama(?=For|Model)/, "Mistral"));
+    return [{ path: [...place, "architectures"], value }];
+  });
 }
 
 function divisors(count: number): number[] {

@@ -1,3 +1,4 @@
+import { editConfig } from "@vlmopt/models";
 import {
   builtModule,
   type Checkpoint,
@@ -14,8 +15,8 @@ import { PruningError } from "./prunable.ts";
 import { sparsityThresholds } from "./sparsity/thresholds.ts";
 
 /**
- * Carries a plan out, in one pass over the checkpoint (two where weights are zeroed by magnitude: one finds the thresholds). The plan's
- * configuration is written as config.json; other files of the folder go along.
+ * Carries a plan out, in one pass over the checkpoint (two where weights are zeroed by magnitude: one finds the thresholds). config.json is
+ * changed as the plan says; other files of the folder go along.
  * @throws {PruningError} where the plan names tensors that the checkpoint lacks
  */
 export async function applyPruning(
@@ -25,9 +26,14 @@ export async function applyPruning(
   options: RewriteOptions = {},
 ): Promise<RewriteResult> {
   assertFits(source, plan);
-  const config = plan.config === undefined ? {} : { "config.json": `${JSON.stringify(plan.config, null, 2)}\n` };
+  const config = await prunedConfig(source, plan);
   const transform = plan.sparsity.length > 0 ? await sparsifying(source, plan, options) : pruningTransform(plan);
   return rewriteCheckpoint(source, transform, sink, { ...options, files: { ...config, ...options.files } });
+}
+
+async function prunedConfig(source: Checkpoint, { config }: PruningPlan): Promise<Record<string, string>> {
+  const bytes = config.length > 0 ? await source.readSibling("config.json") : undefined;
+  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), config) };
 }
 
 async function sparsifying(source: Checkpoint, plan: PruningPlan, options: RewriteOptions): Promise<Transform> {

@@ -15,7 +15,7 @@ export interface PruningModel {
   readonly tensors: ReadonlyMap<string, TensorSpec>;
   /** Its layers: `description.languageModel.layers`, or written by hand. */
   readonly layers: readonly PrunableLayer[];
-  /** With these two the plan holds the pruned model's config.json, and what no loader could load is refused. */
+  /** With these two the plan holds what changes in config.json, and what no loader could load is refused. */
   readonly description?: ModelDescription;
   readonly config?: unknown;
 }
@@ -49,7 +49,7 @@ export function planPruning(model: PruningModel, request: PruningRequest): Pruni
     cuts,
     ...renumber(layers, kept),
     sparsity: request.sparsity ? sparsityGroups(layers, kept, request.sparsity) : [],
-    config: description && config ? resizeConfig(config, description, sizesOf(layers, kept, cuts)) : undefined,
+    config: description && config ? resizeConfig(config, description, sizesOf(layers, kept, cuts)) : [],
     before: { parameters: 0, bytes: 0, layers: 0, neurons: 0, heads: 0, kvHeads: 0, flopsPerToken: 0 },
     after: { parameters: 0, bytes: 0, layers: 0, neurons: 0, heads: 0, kvHeads: 0, flopsPerToken: 0 },
   };

@@ -1,3 +1,4 @@
+import type { ConfigEdit } from "@vlmopt/models";
 import type { IndexRanges } from "./index-ranges.ts";
 
 /**
@@ -15,8 +16,8 @@ export interface PruningPlan {
   readonly rename: Readonly<Record<string, string>>;
   /** Weights that become zero, in place. */
   readonly sparsity: readonly Sparsity[];
-  /** config.json of the pruned model; undefined where the plan was made without one. */
-  readonly config: unknown;
+  /** Changes of config.json; none where the plan was made without one. */
+  readonly config: readonly ConfigEdit[];
   readonly before: ModelSize;
   readonly after: ModelSize;
 }
