@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -116,5 +116,83 @@ describe("vlmopt convert", () => {
     const [code] = await once(child, "exit");
     expect({ code, stderr }).toEqual({ code: 130, stderr: "error: interrupted; nothing was written\n" });
     expect(await readdir(folder)).toEqual(["in"]);
+  });
+});
+
+describe("vlmopt prune", () => {
+  it("writes a smaller model, its plan and its card, and applies a saved plan to the same bytes", async () => {
+    const folder = await temporaryFolder();
+    const [once, again] = [join(folder, "once"), join(folder, "again")];
+    const { status, stdout } = vlmopt(
+      "prune",
+      llava,
+      once,
+      "--glu",
+      "0.3",
+      "--heads",
+      "0.25",
+      "--divisor",
+      "8",
+    );
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^parameters +111,920 +92,336 +82\.5 %$/m);
+    expect(stdout).toMatch(/^neurons +80 +56 +70\.0 %$/m);
+    expect(stdout).toMatch(/^heads +6 +4 +66\.7 %$/m);
+    expect((await readdir(once)).sort()).toEqual([
+      "README.md",
+      "config.json",
+      "generation_config.json",
+      "model.safetensors",
+      "pruning.json",
+    ]);
+    expect(JSON.parse(await readFile(join(once, "config.json"), "utf8")).text_config).toMatchObject({
+      intermediate_size: 56,
+      num_attention_heads: 4,
+      head_dim: 8,
+    });
+    expect(await readFile(join(once, "README.md"), "utf8")).toContain("| heads.ratio | 0.25 |");
+    expect(vlmopt("prune", llava, again, "--plan", join(once, "pruning.json")).status).toBe(0);
+    for (const name of await readdir(once)) {
+      expect((await readFile(join(once, name))).equals(await readFile(join(again, name))), name).toBe(true);
+    }
+  });
+
+  it("plans without writing", async () => {
+    const plan = JSON.parse(vlmopt("prune", llava, "--drop-middle", "1", "--plan-only", "--json").stdout);
+    expect(plan).toMatchObject({
+      version: 1,
+      after: { layers: 2 },
+      config: [{ path: ["text_config", "num_hidden_layers"], value: 2 }],
+    });
+  });
+
+  it.each([
+    [["--glu", "1.3"], 2, "Give a share between 0 and 1"],
+    [["--glu", "0"], 2, "Give a share between 0 and 1"],
+    [[], 2, "error: say what to remove"],
+    [["--glu", "0.3"], 1, "error: 56 of 80 neurons would stay, fewer than the divisor 128\nhint: "],
+    [["--heads", "0.9"], 1, "error: a ratio of 0.9 leaves none of 6 heads\n"],
+    [["--drop-layers", "7"], 1, "error: layer 7 cannot go: there are layers 0 to 2\n"],
+    [["--plan", "/nowhere.json"], 1, "error: "],
+  ])("refuses %j with %i", (args, code, message) => {
+    const { status, stderr } = vlmopt("prune", llava, "--plan-only", ...args);
+    expect(status).toBe(code);
+    expect(stderr).toContain(message);
+  });
+
+  it("refuses heads of OPT, an output that exists, and a folder that is no model", async () => {
+    const opt = llava.replace(/llava$/, "opt");
+    expect(vlmopt("prune", opt, "--heads", "0.3", "--plan-only").stderr).toContain(
+      "error: heads of opt cannot be pruned",
+    );
+    const out = await temporaryFolder();
+    expect(vlmopt("prune", llava, out, "--glu", "0.3", "--divisor", "8").stderr).toContain(
+      "is already there",
+    );
+    await writeCheckpoint([], join(out, "model"));
+    expect(vlmopt("prune", join(out, "model"), "--glu", "0.3", "--plan-only").stderr).toBe(
+      `error: ${join(out, "model")}: config.json: is not there\nhint: name the folder of a whole model\n`,
+    );
+    expect(await readdir(out)).toEqual(["model"]);
   });
 });

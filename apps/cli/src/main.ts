@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { convertCommand } from "./commands/convert.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { pruneCommand } from "./commands/prune.ts";
 import { reportFailure } from "./terminal/failure.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -21,11 +22,12 @@ const program = new Command()
 Examples:
   $ vlmopt inspect ./llava-1.5-7b-hf
   $ vlmopt inspect https://hub.example/org/model --json
+  $ vlmopt prune ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`,
   );
-for (const command of [inspectCommand(), convertCommand()]) {
+for (const command of [inspectCommand(), convertCommand(), pruneCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();

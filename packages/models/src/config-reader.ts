@@ -26,32 +26,33 @@ export function readConfig(value: unknown, path: readonly string[] = []): Config
     const found = object[key] === undefined ? "is missing" : `is ${JSON.stringify(object[key])}`;
     throw new ConfigError(`${[...path, key].join(".")} of config.json ${found}; it must be ${wanted}`);
   };
-  const valueOf = (key: string): unknown => object[key] ?? undefined;
-  const isSize = (candidate: unknown): candidate is number => Number.isSafeInteger(candidate) && (candidate as number) > 0;
+  const fieldOf = (key: string): unknown => object[key] ?? undefined;
+  const isSize = (candidate: unknown): candidate is number =>
+    Number.isSafeInteger(candidate) && (candidate as number) > 0;
   return {
     path,
-    has: (key) => valueOf(key) !== undefined,
+    has: (key) => fieldOf(key) !== undefined,
     size(key, fallback) {
-      const found = valueOf(key) ?? fallback;
+      const found = fieldOf(key) ?? fallback;
       return isSize(found) ? found : wrong(key, "a whole number of at least 1");
     },
     flag(key, fallback) {
-      const found = valueOf(key) ?? fallback;
+      const found = fieldOf(key) ?? fallback;
       return typeof found === "boolean" ? found : wrong(key, "true or false");
     },
     text(key, fallback) {
-      const found = valueOf(key) ?? fallback;
+      const found = fieldOf(key) ?? fallback;
       return typeof found === "string" ? found : wrong(key, "a text");
     },
     sizes(key, fallback) {
-      const found = valueOf(key) ?? fallback;
+      const found = fieldOf(key) ?? fallback;
       const all = Array.isArray(found) && found.every((item) => Number.isSafeInteger(item) && item >= 0);
       return all ? (found as number[]) : wrong(key, "a list of whole numbers");
     },
     count(key) {
-      const found = valueOf(key);
+      const found = fieldOf(key);
       return Array.isArray(found) ? found.length : 1;
     },
-    child: (key) => readConfig(valueOf(key) ?? {}, [...path, key]),
+    child: (key) => readConfig(fieldOf(key) ?? {}, [...path, key]),
   };
 }

@@ -21,8 +21,20 @@ interface DecoderTraits {
   readonly tied?: boolean;
 }
 
-const llama: DecoderTraits = { vocabSize: 32_000, hiddenSize: 4096, intermediateSize: 11_008, layers: 32, heads: 32 };
-const qwen2: DecoderTraits = { ...llama, vocabSize: 151_936, intermediateSize: 22_016, kvHeads: 32, qkvBias: true };
+const llama: DecoderTraits = {
+  vocabSize: 32_000,
+  hiddenSize: 4096,
+  intermediateSize: 11_008,
+  layers: 32,
+  heads: 32,
+};
+const qwen2: DecoderTraits = {
+  ...llama,
+  vocabSize: 151_936,
+  intermediateSize: 22_016,
+  kvHeads: 32,
+  qkvBias: true,
+};
 const qwen2Vl: DecoderTraits = {
   vocabSize: 152_064,
   hiddenSize: 8192,
@@ -112,30 +124,34 @@ function describeGated(
 
   const body = list.component("languageModel", places.body, "embed_tokens.weight");
   const embedTokens = body.weight("embedding", "embed_tokens.weight", [vocabSize, hiddenSize]);
-  const layers = Array.from({ length: config.size("num_hidden_layers", traits.layers) }, (_, index): Layer<Attention> => {
-    const layer = body.at(`layers.${index}.`, index);
-    const qkvBias = traits.qkvBias === true || attentionBias;
-    const attention: Attention = {
-      kind: "separate",
-      qProj: layer.linear("qProj", "self_attn.q_proj", numHeads * headDim, hiddenSize, qkvBias),
-      kProj: layer.linear("kProj", "self_attn.k_proj", numKvHeads * headDim, hiddenSize, qkvBias),
-      vProj: layer.linear("vProj", "self_attn.v_proj", numKvHeads * headDim, hiddenSize, qkvBias),
-      oProj: layer.linear("oProj", "self_attn.o_proj", hiddenSize, numHeads * headDim, attentionBias),
-      numHeads,
-      numKvHeads,
-      headDim,
-    };
-    if (traits.qkNorm) for (const name of ["q_norm", "k_norm"]) layer.norm(`self_attn.${name}`, headDim, false);
-    const gateProj = layer.linear("gateProj", "mlp.gate_proj", intermediateSize, hiddenSize, mlpBias);
-    const upProj = layer.linear("upProj", "mlp.up_proj", intermediateSize, hiddenSize, mlpBias);
-    const downProj = layer.linear("downProj", "mlp.down_proj", hiddenSize, intermediateSize, mlpBias);
-    layer.norm("input_layernorm", hiddenSize, false);
-    layer.norm("post_attention_layernorm", hiddenSize, false);
-    if (traits.feedForwardNorms) {
-      for (const name of ["pre", "post"]) layer.norm(`${name}_feedforward_layernorm`, hiddenSize, false);
-    }
-    return { index, attention, mlp: { kind: "gated", gateProj, upProj, downProj }, weights: layer.names() };
-  });
+  const layers = Array.from(
+    { length: config.size("num_hidden_layers", traits.layers) },
+    (_, index): Layer<Attention> => {
+      const layer = body.at(`layers.${index}.`, index);
+      const qkvBias = traits.qkvBias === true || attentionBias;
+      const attention: Attention = {
+        kind: "separate",
+        qProj: layer.linear("qProj", "self_attn.q_proj", numHeads * headDim, hiddenSize, qkvBias),
+        kProj: layer.linear("kProj", "self_attn.k_proj", numKvHeads * headDim, hiddenSize, qkvBias),
+        vProj: layer.linear("vProj", "self_attn.v_proj", numKvHeads * headDim, hiddenSize, qkvBias),
+        oProj: layer.linear("oProj", "self_attn.o_proj", hiddenSize, numHeads * headDim, attentionBias),
+        numHeads,
+        numKvHeads,
+        headDim,
+      };
+      if (traits.qkNorm)
+        for (const name of ["q_norm", "k_norm"]) layer.norm(`self_attn.${name}`, headDim, false);
+      const gateProj = layer.linear("gateProj", "mlp.gate_proj", intermediateSize, hiddenSize, mlpBias);
+      const upProj = layer.linear("upProj", "mlp.up_proj", intermediateSize, hiddenSize, mlpBias);
+      const downProj = layer.linear("downProj", "mlp.down_proj", hiddenSize, intermediateSize, mlpBias);
+      layer.norm("input_layernorm", hiddenSize, false);
+      layer.norm("post_attention_layernorm", hiddenSize, false);
+      if (traits.feedForwardNorms) {
+        for (const name of ["pre", "post"]) layer.norm(`${name}_feedforward_layernorm`, hiddenSize, false);
+      }
+      return { index, attention, mlp: { kind: "gated", gateProj, upProj, downProj }, weights: layer.names() };
+    },
+  );
   body.norm("norm", hiddenSize, false);
   const isTied = tied || config.flag("tie_word_embeddings", traits.tied ?? false);
   const lmHead = describeLmHead(list, places, vocabSize, hiddenSize, isTied);
@@ -143,7 +159,12 @@ function describeGated(
 }
 
 /** OPT: learned positions, biases everywhere, an MLP without a gate. */
-function describeOpt(list: WeightList, config: ConfigReader, places: DecoderPlaces, tied: boolean): LanguageModel {
+function describeOpt(
+  list: WeightList,
+  config: ConfigReader,
+  places: DecoderPlaces,
+  tied: boolean,
+): LanguageModel {
   const hiddenSize = config.size("hidden_size", 768);
   const ffnDim = config.size("ffn_dim", 3072);
   const vocabSize = config.size("vocab_size", 50_272);
@@ -164,34 +185,44 @@ function describeOpt(list: WeightList, config: ConfigReader, places: DecoderPlac
     body.linear("other", "project_in", hiddenSize, embedDim, false);
     body.linear("other", "project_out", embedDim, hiddenSize, false);
   }
-  const layers = Array.from({ length: config.size("num_hidden_layers", 12) }, (_, index): Layer<Attention> => {
-    const layer = body.at(`layers.${index}.`, index);
-    const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
-      layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, bias);
-    const attention: Attention = {
-      kind: "separate",
-      qProj: projection("qProj", "q_proj"),
-      kProj: projection("kProj", "k_proj"),
-      vProj: projection("vProj", "v_proj"),
-      oProj: projection("oProj", "out_proj"),
-      numHeads,
-      numKvHeads: numHeads,
-      headDim: Math.floor(hiddenSize / numHeads),
-    };
-    const fc1 = layer.linear("fc1", "fc1", ffnDim, hiddenSize, bias);
-    const fc2 = layer.linear("fc2", "fc2", hiddenSize, ffnDim, bias);
-    norm(layer, "self_attn_layer_norm");
-    norm(layer, "final_layer_norm");
-    return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
-  });
-  const finalNorm = config.flag("do_layer_norm_before", true) && !config.flag("_remove_final_layer_norm", false);
+  const layers = Array.from(
+    { length: config.size("num_hidden_layers", 12) },
+    (_, index): Layer<Attention> => {
+      const layer = body.at(`layers.${index}.`, index);
+      const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
+        layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, bias);
+      const attention: Attention = {
+        kind: "separate",
+        qProj: projection("qProj", "q_proj"),
+        kProj: projection("kProj", "k_proj"),
+        vProj: projection("vProj", "v_proj"),
+        oProj: projection("oProj", "out_proj"),
+        numHeads,
+        numKvHeads: numHeads,
+        headDim: Math.floor(hiddenSize / numHeads),
+      };
+      const fc1 = layer.linear("fc1", "fc1", ffnDim, hiddenSize, bias);
+      const fc2 = layer.linear("fc2", "fc2", hiddenSize, ffnDim, bias);
+      norm(layer, "self_attn_layer_norm");
+      norm(layer, "final_layer_norm");
+      return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
+    },
+  );
+  const finalNorm =
+    config.flag("do_layer_norm_before", true) && !config.flag("_remove_final_layer_norm", false);
   if (finalNorm) norm(body, "final_layer_norm");
   const isTied = tied || config.flag("tie_word_embeddings", true);
   const lmHead = describeLmHead(list, places, vocabSize, embedDim, isTied);
   return { modelType: "opt", configPath: config.path, hiddenSize, vocabSize, layers, embedTokens, lmHead };
 }
 
-function describeLmHead(list: WeightList, places: DecoderPlaces, vocabSize: number, inFeatures: number, tied: boolean) {
+function describeLmHead(
+  list: WeightList,
+  places: DecoderPlaces,
+  vocabSize: number,
+  inFeatures: number,
+  tied: boolean,
+) {
   const scope = list.component("languageModel", places.lmHead, "lm_head.weight");
   if (tied && !scope.holds("lm_head.weight")) return undefined;
   return scope.linear("lmHead", "lm_head", vocabSize, inFeatures, false);

@@ -25,7 +25,11 @@ type Json = Readonly<Record<string, unknown>>;
  * @param config the contents of config.json
  * @throws {ConfigError} where no configuration of the family can say it, with the reason
  */
-export function resizeConfig(config: unknown, description: ModelDescription, sizes: LanguageModelSizes): ConfigEdit[] {
+export function resizeConfig(
+  config: unknown,
+  description: ModelDescription,
+  sizes: LanguageModelSizes,
+): ConfigEdit[] {
   const { languageModel } = description;
   const text = languageModel.configPath.reduce((part, key) => part[key] as Json, config as Json);
   const changes: Record<string, unknown> = {};
@@ -45,8 +49,13 @@ export function resizeConfig(config: unknown, description: ModelDescription, siz
       Object.assign(changes, headChanges(text, languageModel, numHeads, numKvHeads));
     }
   }
-  const edits = Object.entries(changes).map(([key, value]) => ({ path: [...languageModel.configPath, key], value }));
-  return changes.model_type === "mistral" ? [...edits, ...mistralArchitectures(config as Json, languageModel)] : edits;
+  const edits = Object.entries(changes).map(([key, value]) => ({
+    path: [...languageModel.configPath, key],
+    value,
+  }));
+  return changes.model_type === "mistral"
+    ? [...edits, ...mistralArchitectures(config as Json, languageModel)]
+    : edits;
 }
 
 /**
@@ -87,7 +96,9 @@ function headChanges(
       );
     case "gemma2":
       if (!divides) {
-        const possible = divisors(hiddenSize).filter((count) => count % numKvHeads === 0 && count <= numHeads);
+        const possible = divisors(hiddenSize).filter(
+          (count) => count % numKvHeads === 0 && count <= numHeads,
+        );
         throw new ConfigError(
           `${numHeads} heads of gemma2 do not load: transformers demands a count that divides hidden_size ${hiddenSize}; the nearest below is ${possible.at(-1) ?? "none"}`,
         );

@@ -19,8 +19,7 @@ export function flopsPerToken(description: ModelDescription, context: number): n
   let flops = 2 * vocabSize * hiddenSize;
   for (const { attention, mlp } of layers) {
     const { qProj, kProj, vProj, oProj, numHeads, headDim } = attention;
-    const linears =
-      mlp.kind === "gated" ? [mlp.gateProj, mlp.upProj, mlp.downProj] : [mlp.fc1, mlp.fc2];
+    const linears = mlp.kind === "gated" ? [mlp.gateProj, mlp.upProj, mlp.downProj] : [mlp.fc1, mlp.fc2];
     for (const linear of [qProj, kProj, vProj, oProj, ...linears]) flops += size(linear);
     flops += 4 * numHeads * headDim * (context + 1);
   }

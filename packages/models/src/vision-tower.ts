@@ -29,7 +29,11 @@ export const clip: VisionTraits = {
 export const siglip: VisionTraits = { ...clip, patchSize: 16, clip: false };
 
 /** CLIP's and SigLIP's vision transformers: separate q, k, v with biases, a plain MLP, two norms a layer. */
-export function describeVisionTower(tower: WeightScope, config: ConfigReader, traits: VisionTraits): VisionTower {
+export function describeVisionTower(
+  tower: WeightScope,
+  config: ConfigReader,
+  traits: VisionTraits,
+): VisionTower {
   const hiddenSize = config.size("hidden_size", traits.hiddenSize);
   const intermediateSize = config.size("intermediate_size", traits.intermediateSize);
   const numHeads = config.size("num_attention_heads", traits.heads);
@@ -37,32 +41,40 @@ export function describeVisionTower(tower: WeightScope, config: ConfigReader, tr
   const patches = Math.floor(config.size("image_size", traits.imageSize) / patchSize) ** 2;
 
   const channels = config.size("num_channels", 3);
-  tower.weight("patchEmbedding", "embeddings.patch_embedding.weight", [hiddenSize, channels, patchSize, patchSize]);
+  tower.weight("patchEmbedding", "embeddings.patch_embedding.weight", [
+    hiddenSize,
+    channels,
+    patchSize,
+    patchSize,
+  ]);
   if (!traits.clip) tower.weight("patchEmbedding", "embeddings.patch_embedding.bias", [hiddenSize]);
   if (traits.clip) tower.weight("embedding", "embeddings.class_embedding", [hiddenSize]);
   const positions = patches + (traits.clip ? 1 : 0);
   tower.weight("positionEmbedding", "embeddings.position_embedding.weight", [positions, hiddenSize]);
   // The name is misspelt in the weights of the world.
   if (traits.clip) tower.norm("pre_layrnorm", hiddenSize, true);
-  const layers = Array.from({ length: config.size("num_hidden_layers", traits.layers) }, (_, index): Layer => {
-    const layer = tower.at(`encoder.layers.${index}.`, index);
-    const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
-      layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, true);
-    const attention = {
-      kind: "separate" as const,
-      qProj: projection("qProj", "q_proj"),
-      kProj: projection("kProj", "k_proj"),
-      vProj: projection("vProj", "v_proj"),
-      oProj: projection("oProj", "out_proj"),
-      numHeads,
-      numKvHeads: numHeads,
-      headDim: Math.floor(hiddenSize / numHeads),
-    };
-    const fc1 = layer.linear("fc1", "mlp.fc1", intermediateSize, hiddenSize, true);
-    const fc2 = layer.linear("fc2", "mlp.fc2", hiddenSize, intermediateSize, true);
-    for (const name of ["layer_norm1", "layer_norm2"]) layer.norm(name, hiddenSize, true);
-    return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
-  });
+  const layers = Array.from(
+    { length: config.size("num_hidden_layers", traits.layers) },
+    (_, index): Layer => {
+      const layer = tower.at(`encoder.layers.${index}.`, index);
+      const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
+        layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, true);
+      const attention = {
+        kind: "separate" as const,
+        qProj: projection("qProj", "q_proj"),
+        kProj: projection("kProj", "k_proj"),
+        vProj: projection("vProj", "v_proj"),
+        oProj: projection("oProj", "out_proj"),
+        numHeads,
+        numKvHeads: numHeads,
+        headDim: Math.floor(hiddenSize / numHeads),
+      };
+      const fc1 = layer.linear("fc1", "mlp.fc1", intermediateSize, hiddenSize, true);
+      const fc2 = layer.linear("fc2", "mlp.fc2", hiddenSize, intermediateSize, true);
+      for (const name of ["layer_norm1", "layer_norm2"]) layer.norm(name, hiddenSize, true);
+      return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
+    },
+  );
   tower.norm("post_layernorm", hiddenSize, true);
   return { hiddenSize, layers };
 }

@@ -39,7 +39,13 @@ export function weightList(tensors: TensorSpecs | undefined): WeightList {
       weight: add,
       linear(role, name, outFeatures, inFeatures, bias) {
         const weight = add(role, `${name}.weight`, [outFeatures, inFeatures]);
-        return { role, weight, bias: bias ? add(role, `${name}.bias`, [outFeatures]) : undefined, inFeatures, outFeatures };
+        return {
+          role,
+          weight,
+          bias: bias ? add(role, `${name}.bias`, [outFeatures]) : undefined,
+          inFeatures,
+          outFeatures,
+        };
       },
       norm(name, size, bias) {
         add("norm", `${name}.weight`, [size]);

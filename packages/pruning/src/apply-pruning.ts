@@ -27,7 +27,8 @@ export async function applyPruning(
 ): Promise<RewriteResult> {
   assertFits(source, plan);
   const config = await prunedConfig(source, plan);
-  const transform = plan.sparsity.length > 0 ? await sparsifying(source, plan, options) : pruningTransform(plan);
+  const transform =
+    plan.sparsity.length > 0 ? await sparsifying(source, plan, options) : pruningTransform(plan);
   return rewriteCheckpoint(source, transform, sink, { ...options, files: { ...config, ...options.files } });
 }
 
@@ -36,7 +37,11 @@ async function prunedConfig(source: Checkpoint, { config }: PruningPlan): Promis
   return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), config) };
 }
 
-async function sparsifying(source: Checkpoint, plan: PruningPlan, options: RewriteOptions): Promise<Transform> {
+async function sparsifying(
+  source: Checkpoint,
+  plan: PruningPlan,
+  options: RewriteOptions,
+): Promise<Transform> {
   const { workers, signal } = options;
   const thresholds = await sparsityThresholds(source, plan.sparsity, {
     ...(workers === undefined ? {} : { workers }),

@@ -1,4 +1,5 @@
 export { applyPruning } from "./apply-pruning.ts";
+export { pruningCard } from "./model-card.ts";
 export type { NeuronTarget } from "./plan/choose.ts";
 export type { HeadRequest } from "./plan/cut-heads.ts";
 export type { NeuronRequest } from "./plan/cut-neurons.ts";
@@ -14,6 +15,7 @@ export {
   type PrunableMlp,
   PruningError,
 } from "./prunable.ts";
+export { type PruningRecipe, planByRecipe } from "./prune-by-recipe.ts";
 export {
   type NeuronMethod,
   type ScoreOptions,

@@ -45,7 +45,10 @@ export class PruningError extends Error {
 }
 
 /** The linears into which neurons write (a row each), and those that read them (a column each). */
-export function neuronLinears(mlp: PrunableMlp): { rows: readonly PrunableLinear[]; columns: readonly PrunableLinear[] } {
+export function neuronLinears(mlp: PrunableMlp): {
+  rows: readonly PrunableLinear[];
+  columns: readonly PrunableLinear[];
+} {
   return mlp.kind === "gated"
     ? { rows: [mlp.gateProj, mlp.upProj], columns: [mlp.downProj] }
     : { rows: [mlp.fc1], columns: [mlp.fc2] };

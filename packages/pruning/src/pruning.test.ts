@@ -114,7 +114,10 @@ describe.each(goldens)("$name", (golden) => {
     expect(again.unknown).toEqual([]);
     expect(again.languageModel.layers.length).toBe(plan.after.layers);
     const [layer] = again.languageModel.layers;
-    expect([layer?.attention.numHeads, layer?.attention.numKvHeads]).toEqual([plan.after.heads, plan.after.kvHeads]);
+    expect([layer?.attention.numHeads, layer?.attention.numKvHeads]).toEqual([
+      plan.after.heads,
+      plan.after.kvHeads,
+    ]);
     if (golden.sparsity) expect(written).toEqual(config);
   });
 });
@@ -126,7 +129,10 @@ it.skipIf(python === undefined)(
   { timeout: 300_000 },
   () => {
     const script = fileURLToPath(new URL("../../../tools/reference/pruning_goldens.py", import.meta.url));
-    const output = execFileSync(python as string, [script, "check", folder], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+    const output = execFileSync(python as string, [script, "check", folder], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const { failures, largest } = JSON.parse(output.trim().split("\n").at(-1) ?? "");
     expect(failures).toEqual([]);
     expect(largest).toBeLessThan(1e-5);

@@ -9,13 +9,20 @@ export const blip2: Family = {
   modelTypes: ["blip-2"],
   describe(config, list) {
     const visionTower = describeVit(list, config.child("vision_config"));
-    const qFormerSize = describeQFormer(list, config.child("qformer_config"), config.size("num_query_tokens", 32));
+    const qFormerSize = describeQFormer(
+      list,
+      config.child("qformer_config"),
+      config.size("num_query_tokens", 32),
+    );
     const { text, modelType } = textPart(config, "opt");
     const languageModel = describeDecoder(
       list,
       text,
       modelType,
-      { body: ["language_model.model.decoder.", "model.language_model.decoder."], lmHead: ["language_model.", ""] },
+      {
+        body: ["language_model.model.decoder.", "model.language_model.decoder."],
+        lmHead: ["language_model.", ""],
+      },
       config.flag("tie_word_embeddings", false),
     );
     list
@@ -26,7 +33,11 @@ export const blip2: Family = {
 };
 
 function describeVit(list: WeightList, config: ConfigReader): VisionTower {
-  const tower = list.component("visionTower", ["vision_model.", "model.vision_model."], "embeddings.class_embedding");
+  const tower = list.component(
+    "visionTower",
+    ["vision_model.", "model.vision_model."],
+    "embeddings.class_embedding",
+  );
   const hiddenSize = config.size("hidden_size", 1408);
   const intermediateSize = config.size("intermediate_size", 6144);
   const numHeads = config.size("num_attention_heads", 16);

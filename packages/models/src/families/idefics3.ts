@@ -6,7 +6,11 @@ import { type Family, textPart } from "./family.ts";
 export const idefics3: Family = {
   modelTypes: ["idefics3", "smolvlm"],
   describe(config, list) {
-    const tower = list.component("visionTower", ["model.vision_model.", "vision_model."], "embeddings.patch_embedding.weight");
+    const tower = list.component(
+      "visionTower",
+      ["model.vision_model.", "vision_model."],
+      "embeddings.patch_embedding.weight",
+    );
     const traits = { ...siglip, hiddenSize: 1152, heads: 16, patchSize: 32 };
     const visionTower = describeVisionTower(tower, config.child("vision_config"), traits);
     const { text, modelType } = textPart(config, "llama");

@@ -9,7 +9,12 @@ export const llava: Family = {
     const vision = config.child("vision_config");
     const tower = list.component(
       "visionTower",
-      ["vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower."],
+      [
+        "vision_tower.vision_model.",
+        "vision_tower.",
+        "model.vision_tower.vision_model.",
+        "model.vision_tower.",
+      ],
       "embeddings.patch_embedding.weight",
     );
     const isSiglip = vision.text("model_type", "clip_vision_model") === "siglip_vision_model";
@@ -36,7 +41,9 @@ export const llava: Family = {
     projector.linear("projector", "linear_1", hiddenSize, features, bias);
     projector.linear("projector", "linear_2", hiddenSize, hiddenSize, bias);
     if (config.text("model_type") === "llava_next") {
-      list.component("projector", ["", "language_model.model.", "model."], "image_newline").weight("other", "image_newline", [hiddenSize]);
+      list
+        .component("projector", ["", "language_model.model.", "model."], "image_newline")
+        .weight("other", "image_newline", [hiddenSize]);
     }
     return { languageModel, visionTower };
   },

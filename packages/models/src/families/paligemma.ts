@@ -8,7 +8,12 @@ export const paligemma: Family = {
   describe(config, list) {
     const tower = list.component(
       "visionTower",
-      ["vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower."],
+      [
+        "vision_tower.vision_model.",
+        "vision_tower.",
+        "model.vision_tower.vision_model.",
+        "model.vision_tower.",
+      ],
       "embeddings.patch_embedding.weight",
     );
     const visionTower = describeVisionTower(tower, config.child("vision_config"), siglip);

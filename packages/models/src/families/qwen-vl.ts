@@ -11,7 +11,8 @@ export const qwenVl: Family = {
     const vision = config.child("vision_config");
     const tower = list.component("visionTower", ["visual.", "model.visual."], "patch_embed.proj.weight");
     const modelType = config.text("model_type");
-    const describeVision = { qwen2_vl: describeVision2, qwen2_5_vl: describeVision25 }[modelType] ?? describeVision3;
+    const describeVision =
+      { qwen2_vl: describeVision2, qwen2_5_vl: describeVision25 }[modelType] ?? describeVision3;
     const visionTower = describeVision(tower, vision);
     const part = textPart(config, modelType);
     const languageModel = describeDecoder(
@@ -26,9 +27,20 @@ export const qwenVl: Family = {
 };
 
 /** The convolution over `[temporal, patch, patch]`. */
-function describePatches(tower: WeightScope, config: ConfigReader, hiddenSize: number, patchSize: number): void {
+function describePatches(
+  tower: WeightScope,
+  config: ConfigReader,
+  hiddenSize: number,
+  patchSize: number,
+): void {
   const patch = config.size("patch_size", patchSize);
-  const shape = [hiddenSize, config.size("in_channels", 3), config.size("temporal_patch_size", 2), patch, patch];
+  const shape = [
+    hiddenSize,
+    config.size("in_channels", 3),
+    config.size("temporal_patch_size", 2),
+    patch,
+    patch,
+  ];
   tower.weight("patchEmbedding", "patch_embed.proj.weight", shape);
 }
 
@@ -109,7 +121,10 @@ function describeVision3(tower: WeightScope, config: ConfigReader): VisionTower 
   const merged = hiddenSize * config.size("spatial_merge_size", 2) ** 2;
   describePatches(tower, config, hiddenSize, 16);
   tower.weight("patchEmbedding", "patch_embed.proj.bias", [hiddenSize]);
-  tower.weight("positionEmbedding", "pos_embed.weight", [config.size("num_position_embeddings", 2304), hiddenSize]);
+  tower.weight("positionEmbedding", "pos_embed.weight", [
+    config.size("num_position_embeddings", 2304),
+    hiddenSize,
+  ]);
   const layers = describeBlocks(
     tower,
     config.size("depth", 27),

@@ -17,7 +17,12 @@ export type NeuronTarget =
  * Neurons that stay of `count`, rounded down to a multiple of `divisor`: kernels like multiples of 128, and 1 gives I − ⌊p·I⌋ exactly.
  * @throws {PruningError} where the target lies outside the model or nothing would be left
  */
-export function neuronsToKeep(target: NeuronTarget, count: number, hiddenSize: number, divisor: number): number {
+export function neuronsToKeep(
+  target: NeuronTarget,
+  count: number,
+  hiddenSize: number,
+  divisor: number,
+): number {
   if (!Number.isSafeInteger(divisor) || divisor < 1) {
     throw new PruningError(`divisor ${divisor} is not a whole number of at least 1`);
   }

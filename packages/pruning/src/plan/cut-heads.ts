@@ -1,4 +1,9 @@
-import { type PrunableAttention, type PrunableLayer, type PrunableLinear, PruningError } from "../prunable.ts";
+import {
+  type PrunableAttention,
+  type PrunableLayer,
+  type PrunableLinear,
+  PruningError,
+} from "../prunable.ts";
 import { assertRatio, highest } from "./choose.ts";
 import { toRanges } from "./index-ranges.ts";
 import type { Cut } from "./pruning-plan.ts";
@@ -20,9 +25,14 @@ export interface HeadRequest {
   readonly unit?: "within-groups" | "groups";
 }
 
-export function cutHeads(layers: readonly PrunableLayer[], kept: readonly number[], request: HeadRequest): Cut[] {
+export function cutHeads(
+  layers: readonly PrunableLayer[],
+  kept: readonly number[],
+  request: HeadRequest,
+): Cut[] {
   assertRatio(request.ratio, "of heads");
-  const scores = request.mode === "seed" ? averaged(kept.map((layer) => scoresOf(request, layer))) : undefined;
+  const scores =
+    request.mode === "seed" ? averaged(kept.map((layer) => scoresOf(request, layer))) : undefined;
   return kept.flatMap((index) => {
     const attention = layers[index]?.attention;
     if (attention === undefined) throw new PruningError(`layer ${index} has no attention block`);
@@ -56,19 +66,32 @@ function cutAttention(
   }
   const group = numHeads / numKvHeads;
   const wholeGroups = group === 1 || unit === "groups";
-  const groups = Array.from({ length: numKvHeads }, (_, g) => Array.from({ length: group }, (_, i) => g * group + i));
+  const groups = Array.from({ length: numKvHeads }, (_, g) =>
+    Array.from({ length: group }, (_, i) => g * group + i),
+  );
   const total = wholeGroups ? numKvHeads : group;
   const keep = total - Math.ceil(ratio * total);
   if (keep < 1) {
     const what = wholeGroups && group > 1 ? "groups of heads" : "heads";
-    throw new PruningError(`a ratio of ${ratio} leaves none of ${total} ${what}${wholeGroups ? "" : " in each group"}`);
+    throw new PruningError(
+      `a ratio of ${ratio} leaves none of ${total} ${what}${wholeGroups ? "" : " in each group"}`,
+    );
   }
   // A group is worth what its heads are worth together: norms add as squares.
-  const groupScores = groups.map((heads) => heads.reduce((sum, head) => sum + (scores[head] as number) ** 2, 0));
-  const keptGroups = wholeGroups ? highest(group === 1 ? scores : groupScores, keep) : groups.map((_, g) => g);
+  const groupScores = groups.map((heads) =>
+    heads.reduce((sum, head) => sum + (scores[head] as number) ** 2, 0),
+  );
+  const keptGroups = wholeGroups
+    ? highest(group === 1 ? scores : groupScores, keep)
+    : groups.map((_, g) => g);
   const keptHeads = wholeGroups
     ? keptGroups.flatMap((g) => groups[g] ?? [])
-    : groups.flatMap((heads) => highest(heads.map((head) => scores[head] as number), keep).map((i) => heads[i] as number));
+    : groups.flatMap((heads) =>
+        highest(
+          heads.map((head) => scores[head] as number),
+          keep,
+        ).map((i) => heads[i] as number),
+      );
   const names = (linears: readonly PrunableLinear[]) =>
     linears.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]));
   const heads: Cut = {

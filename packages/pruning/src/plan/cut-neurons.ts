@@ -14,7 +14,12 @@ export type NeuronRequest = NeuronTarget & {
   readonly uneven?: boolean;
 };
 
-export function cutNeurons(layers: readonly PrunableLayer[], kept: readonly number[], hiddenSize: number, request: NeuronRequest): Cut[] {
+export function cutNeurons(
+  layers: readonly PrunableLayer[],
+  kept: readonly number[],
+  hiddenSize: number,
+  request: NeuronRequest,
+): Cut[] {
   const { scores, divisor = 128, uneven = false } = request;
   const chosen = request.layers ?? kept;
   const sizes = new Set(kept.map((layer) => scores[layer]?.length ?? 0));

@@ -18,7 +18,8 @@ export function layersToKeep(layers: readonly PrunableLayer[], request: DepthReq
   if (request === undefined) return all;
   const dropped = droppedLayers(count, request);
   for (const index of dropped) {
-    if (!all.includes(index)) throw new PruningError(`layer ${index} cannot go: there are layers 0 to ${count - 1}`);
+    if (!all.includes(index))
+      throw new PruningError(`layer ${index} cannot go: there are layers 0 to ${count - 1}`);
   }
   const kept = all.filter((index) => !dropped.includes(index));
   if (kept.length === 0) throw new PruningError(`all ${count} layers would go`);
@@ -49,10 +50,13 @@ export function renumber(
   if (kept.length === layers.length) return { drop: [], rename: {} };
   const weightsOf = (index: number): readonly string[] => {
     const weights = layers[index]?.weights;
-    if (weights === undefined) throw new PruningError(`to drop layers, the tensors of layer ${index} must be named`);
+    if (weights === undefined)
+      throw new PruningError(`to drop layers, the tensors of layer ${index} must be named`);
     return weights;
   };
   const drop = layers.flatMap((_, index) => (kept.includes(index) ? [] : [...weightsOf(index)]));
-  const pairs = kept.flatMap((from, to) => weightsOf(from).map((name, i) => [name, weightsOf(to)[i] as string] as const));
+  const pairs = kept.flatMap((from, to) =>
+    weightsOf(from).map((name, i) => [name, weightsOf(to)[i] as string] as const),
+  );
   return { drop, rename: Object.fromEntries(pairs.filter(([name, target]) => name !== target)) };
 }

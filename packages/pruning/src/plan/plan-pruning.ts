@@ -61,7 +61,12 @@ export function planPruning(model: PruningModel, request: PruningRequest): Pruni
   return {
     ...draft,
     before: measure(all, tensors, layers, []),
-    after: measure(left, leftByOldName, kept.map((index) => layers[index] as PrunableLayer), cuts),
+    after: measure(
+      left,
+      leftByOldName,
+      kept.map((index) => layers[index] as PrunableLayer),
+      cuts,
+    ),
   };
 }
 
@@ -72,12 +77,18 @@ function hiddenSizeOf({ layers, tensors }: PruningModel): number {
 }
 
 /** Sizes that the configuration must say. Uneven cuts have none that it could. */
-function sizesOf(layers: readonly PrunableLayer[], kept: readonly number[], cuts: readonly Cut[]): LanguageModelSizes {
-  const counts = (what: Cut["what"]) => new Set(cuts.filter((cut) => cut.what === what).map((cut) => fromRanges(cut.kept).length));
+function sizesOf(
+  layers: readonly PrunableLayer[],
+  kept: readonly number[],
+  cuts: readonly Cut[],
+): LanguageModelSizes {
+  const counts = (what: Cut["what"]) =>
+    new Set(cuts.filter((cut) => cut.what === what).map((cut) => fromRanges(cut.kept).length));
   const [neurons, ...otherSizes] = counts("neurons");
   const [numHeads] = counts("heads");
   const [numKvHeads] = counts("kvHeads");
-  const isEven = otherSizes.length === 0 && cuts.filter((cut) => cut.what === "neurons").length % kept.length === 0;
+  const isEven =
+    otherSizes.length === 0 && cuts.filter((cut) => cut.what === "neurons").length % kept.length === 0;
   return {
     ...(neurons === undefined || !isEven ? {} : { intermediateSize: neurons }),
     ...(numHeads === undefined ? {} : { numHeads }),
@@ -88,7 +99,9 @@ function sizesOf(layers: readonly PrunableLayer[], kept: readonly number[], cuts
 
 /** The linears of a layer in the order in which the model has them: q, k, v, o, then the MLP's. */
 function linearsOf({ attention, mlp }: PrunableLayer): string[] {
-  const attentionLinears = attention ? [attention.qProj, attention.kProj, attention.vProj, attention.oProj] : [];
+  const attentionLinears = attention
+    ? [attention.qProj, attention.kProj, attention.vProj, attention.oProj]
+    : [];
   const mlpLinears = mlp ? Object.values(neuronLinears(mlp)).flat() : [];
   return [...attentionLinears, ...mlpLinears].map(({ weight }) => weight);
 }
@@ -104,7 +117,8 @@ function sparsityGroups(
   }
   const linears = kept.flatMap((index) => linearsOf(layers[index] as PrunableLayer));
   const groups: Sparsity[] = [];
-  for (let i = 0; i < linears.length; i += groupSize) groups.push({ ratio, tensors: linears.slice(i, i + groupSize) });
+  for (let i = 0; i < linears.length; i += groupSize)
+    groups.push({ ratio, tensors: linears.slice(i, i + groupSize) });
   return groups;
 }
 

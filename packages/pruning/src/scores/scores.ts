@@ -1,5 +1,11 @@
 import { builtModule, type Checkpoint, tensorNamed } from "@vlmopt/tensor-io";
-import { neuronLinears, type PrunableAttention, type PrunableLayer, type PrunableMlp, PruningError } from "../prunable.ts";
+import {
+  neuronLinears,
+  type PrunableAttention,
+  type PrunableLayer,
+  type PrunableMlp,
+  PruningError,
+} from "../prunable.ts";
 import { gatherStatistics, type PassOptions } from "../statistics-pass.ts";
 import { seededRandom } from "./random.ts";
 import { type Statistic, statisticSizes } from "./segment-statistics.ts";
@@ -88,7 +94,10 @@ export async function scoreLayers(
   };
 }
 
-function statisticsFor(layers: readonly PrunableLayer[], { neurons, heads, layers: depth }: ScoreRequest): ReadonlyMap<string, StatisticsOptions> {
+function statisticsFor(
+  layers: readonly PrunableLayer[],
+  { neurons, heads, layers: depth }: ScoreRequest,
+): ReadonlyMap<string, StatisticsOptions> {
   const wanted = new Map<string, StatisticsOptions>();
   for (const { mlp, attention } of layers) {
     if (neurons !== undefined && neurons !== "random") {
@@ -147,9 +156,14 @@ function neuronScores(
     const length = tensorNamed(checkpoint, weight).shape[1] ?? 1;
     for (let i = 0; i < scores.length; i++) {
       const score = scores[i] as number;
-      if (method === "maw") scores[i] = score + (values[2 * i] as number) + Math.abs(values[2 * i + 1] as number);
+      if (method === "maw")
+        scores[i] = score + (values[2 * i] as number) + Math.abs(values[2 * i + 1] as number);
       else {
-        const [sum, squares, magnitudes] = values.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
+        const [sum, squares, magnitudes] = values.subarray(3 * i, 3 * i + 3) as unknown as [
+          number,
+          number,
+          number,
+        ];
         if (method === "vow") scores[i] = score + (squares - (sum * sum) / length) / (length - 1);
         else if (method === "l2") scores[i] = score + Math.sqrt(squares);
         else scores[i] = score * magnitudes;
@@ -161,7 +175,9 @@ function neuronScores(
 
 function headScores({ oProj }: PrunableAttention, statistics: StatisticsOf): Float64Array {
   const values = statistics(oProj.weight);
-  return Float64Array.from({ length: values.length / 3 }, (_, head) => Math.sqrt(values[3 * head + 1] as number));
+  return Float64Array.from({ length: values.length / 3 }, (_, head) =>
+    Math.sqrt(values[3 * head + 1] as number),
+  );
 }
 
 function layerScores(layers: readonly PrunableLayer[], statistics: StatisticsOf): Float64Array {

@@ -14,12 +14,14 @@ export function createStage(input: TensorSpec, options: unknown): Stage {
   const { statistic, segmentsPerRow, addRows } = options as StatisticsOptions;
   const length = (input.shape[1] ?? 1) / segmentsPerRow;
   const sums = new Float64Array(segmentsPerRow * statisticSizes[statistic]);
-  const bytesOf = (values: Float64Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const bytesOf = (values: Float64Array) =>
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return {
     push(rows) {
       const statistics = segmentStatistics(rows, input.dtype, length, statistic);
       if (!addRows) return [bytesOf(statistics)];
-      for (let i = 0; i < statistics.length; i++) sums[i % sums.length] = (sums[i % sums.length] ?? 0) + (statistics[i] ?? 0);
+      for (let i = 0; i < statistics.length; i++)
+        sums[i % sums.length] = (sums[i % sums.length] ?? 0) + (statistics[i] ?? 0);
       return [new Uint8Array(0)];
     },
     finish: () => [addRows ? bytesOf(sums) : new Uint8Array(0)],

@@ -20,7 +20,9 @@ export const BINS = 65_536;
 export function magnitudeBits(dtype: Dtype, tensor: string): MagnitudeBits {
   if (dtype === "BF16" || dtype === "F16") return { wordBytes: 2, mask: 0x7fff, lowBits: 0 };
   if (dtype === "F32") return { wordBytes: 4, mask: 0x7fffffff, lowBits: 16 };
-  throw new PruningError(`${tensor} is ${dtype} (${bitsPerElement(dtype)} bits); weights of BF16, F16 and F32 can be zeroed`);
+  throw new PruningError(
+    `${tensor} is ${dtype} (${bitsPerElement(dtype)} bits); weights of BF16, F16 and F32 can be zeroed`,
+  );
 }
 
 /** Elements as words; copied where the bytes do not lie on a word's boundary. */

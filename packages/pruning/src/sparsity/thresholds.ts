@@ -14,12 +14,17 @@ export async function sparsityThresholds(
   groups: readonly Sparsity[],
   options: PassOptions,
 ): Promise<ReadonlyMap<string, SparsifyOptions>> {
-  const high = await count(checkpoint, groups.flatMap(({ tensors }) => tensors.map((name) => [name, undefined] as const)), options);
+  const high = await count(
+    checkpoint,
+    groups.flatMap(({ tensors }) => tensors.map((name) => [name, undefined] as const)),
+    options,
+  );
   const coarse = groups.map((group) => ({ group, ...reach(group, high, toZero(checkpoint, group)) }));
 
   // Where a bin of the first step holds several magnitudes, the second step tells them apart.
   const fine = coarse.flatMap(({ group, bin }) => group.tensors.map((name) => [name, bin] as const));
-  const isFine = ([name]: readonly [string, number]) => magnitudeBits(tensorNamed(checkpoint, name).dtype, name).lowBits > 0;
+  const isFine = ([name]: readonly [string, number]) =>
+    magnitudeBits(tensorNamed(checkpoint, name).dtype, name).lowBits > 0;
   const low = await count(checkpoint, fine.filter(isFine), options);
 
   const result = new Map<string, SparsifyOptions>();

@@ -17,6 +17,8 @@ export interface Sink {
   readonly name: string;
   /** True where there is room for one file of weights and nothing else. */
   readonly singleFile: boolean;
+  /** Throws where `begin` would, because the output exists: before long work whose result would have no place. */
+  assertFree(): Promise<void>;
   begin(files: readonly OutputFile[]): Promise<SinkSession>;
 }
 
@@ -54,6 +56,7 @@ export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8
     name: "memory",
     singleFile: true,
     files,
+    async assertFree() {},
     async begin(outputs) {
       const memory = new Map(outputs.map(({ name, size }) => [name, new SharedArrayBuffer(size)]));
       return {
@@ -74,17 +77,20 @@ export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8
 
 function diskSink(path: string, singleFile: boolean, { overwrite = false }: SinkOptions): Sink {
   const target = resolve(path);
+  async function assertFree(): Promise<void> {
+    await clearLeftovers(target);
+    if (overwrite || !(await exists(target))) return;
+    throw new SinkError(path, "is already there", {
+      hint: "choose another name, or overwrite it (--force on the command line)",
+    });
+  }
   return {
     name: path,
     singleFile,
+    assertFree,
     async begin(files) {
       try {
-        await clearLeftovers(target);
-        if (!overwrite && (await exists(target))) {
-          throw new SinkError(path, "is already there", {
-            hint: "choose another name, or overwrite it (--force on the command line)",
-          });
-        }
+        await assertFree();
         await mkdir(dirname(target), { recursive: true });
         await assertRoom(path, dirname(target), files);
         return await openSession(path, target, singleFile, files);
