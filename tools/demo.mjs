@@ -8,11 +8,13 @@ const root = resolve(import.meta.dirname, "..");
 const cli = join(root, "apps/cli/dist/main.js");
 const model = relative(process.cwd(), join(root, "fixtures/checkpoints/llava"));
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-demo-"));
-const bf16 = join(folder, "llava-bf16");
+const pruned = join(folder, "llava-pruned");
+const bf16 = join(folder, "llava-pruned-bf16");
 
 try {
   vlmopt("inspect", model);
-  vlmopt("convert", model, bf16, "--dtype", "bf16", "--shard-size", "100kB");
+  vlmopt("prune", model, pruned, "--glu", "0.3", "--heads", "0.25", "--divisor", "8");
+  vlmopt("convert", pruned, bf16, "--dtype", "bf16", "--shard-size", "100kB");
   vlmopt("inspect", bf16);
 } finally {
   rmSync(folder, { recursive: true, force: true });
