@@ -1,6 +1,7 @@
 // Packs every package that is published and checks the tarballs as their users meet them, in an empty folder outside the workspace:
-// publint and attw find nothing wrong, npm installs them, TypeScript accepts their types, each can be imported, and the example of each
-// README runs and prints something. With `--node <executable>` more than once, imports and examples run under each of them.
+// publint and attw find nothing wrong, npm installs them, TypeScript accepts their types, each can be imported, the example of each
+// README runs and prints something, and the command line converts a checkpoint. With `--node <executable>` more than once, what
+// runs, runs under each of them. The packages must have been built.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +12,6 @@ const { values } = parseArgs({
   options: { node: { type: "string", multiple: true, default: [process.execPath] } },
 });
 const root = resolve(import.meta.dirname, "..");
-const bin = (name) => join(root, "node_modules/.bin", name);
 /** What a careful user has: library declarations are checked too, and no types are there that were not asked for. */
 const compilerOptions = {
   strict: true,
@@ -21,61 +21,84 @@ const compilerOptions = {
   types: [],
 };
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-packages-"));
-const packages = ["packages", "apps"]
-  .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
-  .filter((place) => existsSync(join(place, "package.json")))
-  .map((place) => ({ place, ...JSON.parse(readFileSync(join(place, "package.json"), "utf8")) }))
-  .filter((manifest) => !manifest.private);
 
 try {
-  const tarballs = packages.map(({ name, place }) => {
-    const tarball = join(folder, `${name.replace("@", "").replace("/", "-")}.tgz`);
-    run("npx", ["-y", "pnpm@12", "pack", "--out", tarball], place);
-    step(`${name}: publint`, () => run(bin("publint"), [tarball, "--strict"], folder));
-    if (!name.startsWith("@")) return tarball;
-    step(`${name}: attw`, () => run(bin("attw"), [tarball, "--profile", "esm-only"], folder));
-    return tarball;
-  });
+  const packages = publishedPackages();
+  const libraries = packages.filter(({ exports }) => "." in exports);
+  const tarballs = packages.map(packed);
+  for (const [i, { name }] of packages.entries()) {
+    step(`${name}: publint`, () => tool("publint", tarballs[i], "--strict"));
+  }
+  for (const library of libraries) {
+    const tarball = tarballs[packages.indexOf(library)];
+    step(`${library.name}: attw`, () => tool("attw", tarball, "--profile", "esm-only"));
+  }
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
-  step("npm install of the tarballs", () =>
-    run("npm", ["install", "--no-audit", "--no-fund", ...tarballs], folder),
-  );
-
-  const libraries = packages.filter(({ name }) => name.startsWith("@"));
-  const imports = libraries
-    .map(({ name }, i) => `import * as m${i} from ${JSON.stringify(name)};`)
-    .join("\n");
-  writeFileSync(
-    join(folder, "all.ts"),
-    `${imports}\nexport const all = [${libraries.map((_, i) => `m${i}`)}];\n`,
-  );
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["all.ts"] }));
-  step("tsc of an import of each", () => run(bin("tsc"), ["--noEmit"], folder));
+  step("npm install of the tarballs", () => run("npm", "install", "--no-audit", "--no-fund", ...tarballs));
+  step("tsc of an import of each", () => typecheckImports(libraries));
+  step("npx vlmopt --help", () => run("npx", "--no", "vlmopt", "--help"));
   for (const node of values.node) {
-    const version = run(node, ["--version"], folder).trim();
-    for (const { name, place } of libraries) {
-      step(`${name}: import and README example on Node ${version}`, () => {
-        run(
-          node,
-          [
-            "-e",
-            `import(${JSON.stringify(name)}).then((m) => { if (Object.keys(m).length === 0) process.exit(1); })`,
-          ],
-          folder,
-        );
-        const example = /```js\n([\s\S]*?)```/.exec(readFileSync(join(place, "README.md"), "utf8"))?.[1];
-        if (example === undefined)
-          throw new Error(`the README of ${name} has no example: a block that starts with \`\`\`js`);
-        writeFileSync(join(folder, "example.mjs"), example);
-        if (run(node, ["example.mjs"], folder).trim() === "") throw new Error("the example prints nothing");
+    const version = run(node, "--version").trim();
+    for (const library of libraries) {
+      step(`${library.name}: import and README example on Node ${version}`, () => {
+        importNames(node, library);
+        runExample(node, library);
       });
     }
-    step(`vlmopt --help on Node ${version}`, () =>
-      run(node, ["node_modules/vlmopt/dist/main.js", "--help"], folder),
-    );
+    step(`vlmopt convert on Node ${version}`, () => convert(node));
   }
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+function publishedPackages() {
+  return ["packages", "apps"]
+    .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
+    .filter((place) => existsSync(join(place, "package.json")))
+    .map((place) => ({ place, ...JSON.parse(readFileSync(join(place, "package.json"), "utf8")) }))
+    .filter((manifest) => !manifest.private);
+}
+
+function packed({ name, place }) {
+  const tarball = join(folder, `${name.replace("@", "").replace("/", "-")}.tgz`);
+  run("npx", "-y", "pnpm@12", "--dir", place, "pack", "--out", tarball);
+  return tarball;
+}
+
+function typecheckImports(libraries) {
+  const imports = libraries.map(({ name }, i) => `import * as m${i} from "${name}";\n`).join("");
+  const all = libraries.map((_, i) => `m${i}`).join(", ");
+  writeFileSync(join(folder, "all.ts"), `${imports}export const all = [${all}];\n`);
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["all.ts"] }));
+  tool("tsc", "--noEmit");
+}
+
+function importNames(node, { name }) {
+  const names = run(node, "--eval", `import("${name}").then((all) => console.log(Object.keys(all).length))`);
+  if (Number(names) === 0) throw new Error(`${name} exports nothing`);
+}
+
+function runExample(node, { name, place }) {
+  const example = /```js\n([\s\S]*?)```/.exec(readFileSync(join(place, "README.md"), "utf8"))?.[1];
+  if (example === undefined) {
+    throw new Error(`the README of ${name} has no example: a block that starts with \`\`\`js`);
+  }
+  writeFileSync(join(folder, "example.mjs"), example);
+  if (run(node, "example.mjs").trim() === "") throw new Error(`the README example of ${name} prints nothing`);
+}
+
+function convert(node) {
+  const cli = "node_modules/vlmopt/dist/main.js";
+  const llava = join(root, "fixtures/checkpoints/llava");
+  run(node, cli, "convert", llava, "llava-bf16", "--dtype", "bf16");
+  const { tensors } = JSON.parse(run(node, cli, "inspect", "llava-bf16", "--json"));
+  if (tensors.length === 0 || tensors.some(({ dtype }) => dtype !== "BF16")) {
+    throw new Error("vlmopt convert --dtype bf16 wrote something else");
+  }
+  rmSync(join(folder, "llava-bf16"), { recursive: true });
 }
 
 function step(name, work) {
@@ -83,11 +106,15 @@ function step(name, work) {
   console.log(`ok: ${name}`);
 }
 
-function run(command, args, cwd) {
+function tool(name, ...args) {
+  return run(join(root, "node_modules/.bin", name), ...args);
+}
+
+function run(command, ...args) {
   try {
-    return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return execFileSync(command, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   } catch (error) {
-    console.error(`${command} ${args.join(" ")} failed:\n${error.stdout}${error.stderr}`);
-    process.exit(1);
+    const output = error.stdout === undefined ? error.message : `${error.stdout}${error.stderr}`;
+    throw new Error(`${command} ${args.join(" ")} failed:\n${output}`);
   }
 }
