@@ -1,49 +1,32 @@
-// A synthetic checkpoint with the tensor list of LLaVA-1.5-7B's language model, cut to some layers, in bf16.
+// A synthetic checkpoint with the tensor list of LLaVA-1.5-7B, its language model cut to some layers, in bf16.
+import { expectedTensors } from "@vlmopt/models";
 import { byteLengthOf, writeCheckpoint } from "@vlmopt/tensor-io";
 
-const hidden = 4096;
-const intermediate = 11008;
-const vocabulary = 32064;
-
-function tensorList(layers) {
-  const tensors = [
-    ["language_model.model.embed_tokens.weight", [vocabulary, hidden]],
-    ["language_model.model.norm.weight", [hidden]],
-    ["language_model.lm_head.weight", [vocabulary, hidden]],
-    ["multi_modal_projector.linear_1.weight", [hidden, 1024]],
-    ["multi_modal_projector.linear_1.bias", [hidden]],
-    ["multi_modal_projector.linear_2.weight", [hidden, hidden]],
-    ["multi_modal_projector.linear_2.bias", [hidden]],
-  ];
-  for (let layer = 0; layer < layers; layer++) {
-    const prefix = `language_model.model.layers.${layer}`;
-    for (const name of ["q", "k", "v", "o"])
-      tensors.push([`${prefix}.self_attn.${name}_proj.weight`, [hidden, hidden]]);
-    tensors.push([`${prefix}.mlp.gate_proj.weight`, [intermediate, hidden]]);
-    tensors.push([`${prefix}.mlp.up_proj.weight`, [intermediate, hidden]]);
-    tensors.push([`${prefix}.mlp.down_proj.weight`, [hidden, intermediate]]);
-    tensors.push([`${prefix}.input_layernorm.weight`, [hidden]]);
-    tensors.push([`${prefix}.post_attention_layernorm.weight`, [hidden]]);
-  }
-  return tensors.map(([name, shape]) => ({ name, dtype: "BF16", shape }));
-}
-
-/** LLaVA-1.5-7B's config.json, cut to `layers` layers; the vision tower is left out of weights and counts alike. */
-function config(layers) {
-  return {
-    model_type: "llava",
-    architectures: ["LlavaForConditionalGeneration"],
-    text_config: {
-      model_type: "llama",
-      hidden_size: hidden,
-      intermediate_size: intermediate,
-      num_hidden_layers: layers,
-      num_attention_heads: 32,
-      num_key_value_heads: 32,
-      vocab_size: vocabulary,
-    },
-  };
-}
+/** LLaVA-1.5-7B's config.json, with `layers` layers instead of 32. */
+const config = (layers) => ({
+  architectures: ["LlavaForConditionalGeneration"],
+  model_type: "llava",
+  image_token_index: 32000,
+  text_config: {
+    model_type: "llama",
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    num_hidden_layers: layers,
+    num_attention_heads: 32,
+    num_key_value_heads: 32,
+    vocab_size: 32064,
+  },
+  vision_config: {
+    model_type: "clip_vision_model",
+    hidden_size: 1024,
+    image_size: 336,
+    intermediate_size: 4096,
+    num_attention_heads: 16,
+    num_hidden_layers: 24,
+    patch_size: 14,
+    projection_dim: 768,
+  },
+});
 
 /** Gaussian bf16 bits of standard deviation 0.02, from a fixed linear congruential generator. */
 function gaussianBf16(count) {
@@ -65,7 +48,7 @@ function gaussianBf16(count) {
 
 /** Writes the checkpoint into `folder` and returns the bytes of its tensors. */
 export async function makeLlavaShapes(folder, { layers, shardSize }) {
-  const tensors = tensorList(layers);
+  const tensors = expectedTensors(config(layers));
   const sizes = tensors.map(({ dtype, shape }) => byteLengthOf(dtype, shape));
   const sample = gaussianBf16(2 ** 22);
   // Every tensor is a part of one long array, each from another place, so that making 14 GB needs little memory.

@@ -20,40 +20,30 @@ const folder = mkdtempSync(join(process.platform === "linux" ? "/dev/shm" : tmpd
 const [input, output] = ["in", "out"].map((name) => join(folder, name));
 
 const ours = `
+  import { readFileSync } from "node:fs";
+  import { describeModel } from "@vlmopt/models";
   import { applyPruning, planByRecipe } from "@vlmopt/pruning";
   import { openCheckpoint } from "@vlmopt/tensor-io";
-  const checkpoint = await openCheckpoint(process.argv[1]);
-  const numbers = { numHeads: 32, numKvHeads: 32, headDim: 128 };
-  const recipe = JSON.parse(process.argv[3]);
-  const layers = Array.from({ length: Number(process.argv[4]) }, (_, i) => {
-    const linear = (name) => ({ weight: "language_model.model.layers." + i + "." + name + ".weight" });
-    const [qProj, kProj, vProj, oProj] = ["q", "k", "v", "o"].map((name) => linear("self_attn." + name + "_proj"));
-    const [gateProj, upProj, downProj] = ["gate", "up", "down"].map((name) => linear("mlp." + name + "_proj"));
-    return { mlp: { kind: "gated", gateProj, upProj, downProj }, attention: { qProj, kProj, vProj, oProj, ...numbers } };
-  });
-  const plan = await planByRecipe(checkpoint, { tensors: checkpoint.tensors, layers }, recipe, { workers: 2 });
-  await applyPruning(checkpoint, plan, process.argv[2], { workers: 2 });
+  const [input, output, recipe] = process.argv.slice(1);
+  const checkpoint = await openCheckpoint(input);
+  const { tensors } = checkpoint;
+  const config = JSON.parse(readFileSync(input + "/config.json", "utf8"));
+  const description = describeModel(config, tensors);
+  const model = { tensors, layers: description.languageModel.layers, description, config };
+  const plan = await planByRecipe(checkpoint, model, JSON.parse(recipe), { workers: 2 });
+  await applyPruning(checkpoint, plan, output, { workers: 2 });
   await checkpoint.close();
   console.log(process.resourceUsage().maxRSS * 1024);`;
 
 // The same pruning of neurons as one writes it in Python: load with transformers, slice, save_pretrained.
 const theirs = `
 import resource, sys, time, torch
-from transformers import AutoConfig, LlamaForCausalLM
-from safetensors.torch import load_file
-import glob
+from transformers import LlavaForConditionalGeneration
 started = time.perf_counter()
-config = AutoConfig.from_pretrained(sys.argv[1]).text_config
-state = {}
-for path in sorted(glob.glob(sys.argv[1] + "/*.safetensors")):
-    for name, tensor in load_file(path).items():
-        if name.startswith("language_model."):
-            state[name.removeprefix("language_model.")] = tensor
-with torch.device("meta"):
-    model = LlamaForCausalLM(config)
-model.load_state_dict(state, assign=True)
+model = LlavaForConditionalGeneration.from_pretrained(sys.argv[1], dtype=torch.bfloat16)
+config = model.config.text_config
 with torch.no_grad():
-    for layer in model.model.layers:
+    for layer in model.model.language_model.layers:
         mlp = layer.mlp
         g, u = mlp.gate_proj.weight, mlp.up_proj.weight
         score = g.max(1).values + g.min(1).values.abs() + u.max(1).values + u.min(1).values.abs()
@@ -69,7 +59,7 @@ print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru
 function run(recipe, memory) {
   rmSync(output, { recursive: true, force: true });
   const started = performance.now();
-  const args = ["--input-type=module", "-e", ours, input, output, JSON.stringify(recipe), values.layers];
+  const args = ["--input-type=module", "-e", ours, input, output, JSON.stringify(recipe)];
   const rss = execFileSync(process.execPath, args, { cwd: import.meta.dirname, encoding: "utf8" });
   memory.push(Number(rss));
   return (performance.now() - started) / 1000;

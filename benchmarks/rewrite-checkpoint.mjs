@@ -11,7 +11,8 @@ import { median, printTable, sideBySide } from "./side-by-side.mjs";
 const { values } = parseArgs({
   options: { gigabytes: { type: "string", default: "4" }, rounds: { type: "string", default: "5" } },
 });
-const layers = Math.round((Number(values.gigabytes) * 1e9) / 405e6);
+// All but the layers of the language model takes 1.2 GB; a layer takes 405 MB.
+const layers = Math.max(1, Math.round((Number(values.gigabytes) * 1e9 - 1.2e9) / 405e6));
 const folder = mkdtempSync(join(process.platform === "linux" ? "/dev/shm" : tmpdir(), "vlmopt-rewrite-"));
 const [input, ours, theirs] = ["in", "ours", "theirs"].map((name) => join(folder, name));
 const child = `

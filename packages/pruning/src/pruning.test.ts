@@ -15,7 +15,7 @@ import {
   scoreLayers,
 } from "@vlmopt/pruning";
 import { byteLengthOf, type Checkpoint, elementCount, openCheckpoint, readTensor } from "@vlmopt/tensor-io";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 interface Golden {
   readonly name: string;
@@ -42,8 +42,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** Opens a fixture for the length of the test. */
 async function openFixture(name: string) {
   const checkpoint = await openCheckpoint(join(fixtures, name));
+  onTestFinished(() => checkpoint.close());
   const config = JSON.parse(await readFile(join(fixtures, name, "config.json"), "utf8")) as unknown;
   const description = describeModel(config, checkpoint.tensors);
   return { checkpoint, config, description, layers: description.languageModel.layers };
@@ -89,7 +91,6 @@ describe.each(goldens)("$name", (golden) => {
       // Key-value heads that all stay need no cut.
       expect(what === "kvHeads" && ours.length === 0 ? expected : ours).toEqual(expected);
     }
-    await checkpoint.close();
   });
 
   it("is written as PyTorch's slicing gives it, and as the plan foretold", async () => {
@@ -97,7 +98,6 @@ describe.each(goldens)("$name", (golden) => {
     const plan = await planOf(golden, checkpoint);
     const out = join(folder, golden.name);
     await applyPruning(checkpoint, plan, out);
-    await checkpoint.close();
     await using pruned = await openCheckpoint(out);
     if (golden.tensors !== undefined) expect(pruned.tensors.size).toBe(golden.tensors);
     for (const [name, sha256] of Object.entries(golden.sha256)) {

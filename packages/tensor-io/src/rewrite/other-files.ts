@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type ByteSource, memorySource } from "../source/byte-source.ts";
@@ -8,7 +8,9 @@ import { fileSource } from "../source/file-source.ts";
 export interface OtherFile {
   /** Relative to the folder, with `/`. */
   readonly name: string;
-  readonly source: ByteSource;
+  readonly size: number;
+  /** The caller closes what this opens. */
+  open(): Promise<ByteSource>;
 }
 
 /** Weights, in this format or another: beside rewritten ones they would be stale. */
@@ -35,7 +37,7 @@ const USUAL_NAMES = [
 
 /**
  * The files that go along with the weights: those of the source's folder, its subfolders included, and those given instead of or beside
- * them. Hidden files stay behind. The caller closes the sources.
+ * them. Hidden files stay behind.
  */
 export async function otherFiles(
   checkpoint: Checkpoint,
@@ -45,20 +47,24 @@ export async function otherFiles(
   const copied = names.filter((name) => !WEIGHTS.test(name) && !Object.hasOwn(given, name));
   const files: OtherFile[] = [];
   for (const name of copied) {
-    files.push({ name, source: await fileSource(join(checkpoint.folder ?? "", name)) });
+    const path = join(checkpoint.folder ?? "", name);
+    files.push({ name, size: (await stat(path)).size, open: () => fileSource(path) });
   }
   if (checkpoint.folder === undefined) {
     for (const name of USUAL_NAMES.filter((usual) => !Object.hasOwn(given, usual))) {
       const bytes = await checkpoint.readSibling(name);
-      if (bytes !== undefined) files.push({ name, source: memorySource(bytes, name) });
+      if (bytes !== undefined) files.push(inMemory(name, bytes));
     }
   }
   for (const [name, content] of Object.entries(given)) {
     if (content === null) continue;
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    files.push({ name, source: memorySource(bytes, name) });
+    files.push(inMemory(name, typeof content === "string" ? new TextEncoder().encode(content) : content));
   }
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function inMemory(name: string, bytes: Uint8Array): OtherFile {
+  return { name, size: bytes.byteLength, open: async () => memorySource(bytes, name) };
 }
 
 async function listFiles(folder: string, prefix: string): Promise<string[]> {

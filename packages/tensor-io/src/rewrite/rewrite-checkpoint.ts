@@ -4,7 +4,6 @@ import { byteLengthOf, type Dtype } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
 import type { PlacedTensor } from "../format/layout.ts";
 import { INDEX_NAME } from "../format/shard-index.ts";
-import type { ByteSource } from "../source/byte-source.ts";
 import type { TensorSpec } from "../tensor-info.ts";
 import {
   cast,
@@ -17,7 +16,7 @@ import {
   type Transform,
   writtenTensors,
 } from "./edit.ts";
-import { otherFiles } from "./other-files.ts";
+import { type OtherFile, otherFiles } from "./other-files.ts";
 import { BLOCK_BYTES } from "./row-blocks.ts";
 import { planShards } from "./shard-plan.ts";
 import { fileSink, folderSink, type Sink, type SinkSession } from "./sink.ts";
@@ -102,17 +101,14 @@ export async function rewriteCheckpoint(
   const given = index === undefined ? options.files : { ...options.files, [INDEX_NAME]: index };
   const others = target.singleFile ? [] : await otherFiles(source, given ?? {});
   const weightFiles = [...layouts].map(([name, { fileSize }]) => ({ name, size: fileSize }));
-  const session = await target.begin([
-    ...weightFiles,
-    ...others.map(({ name, source: { size } }) => ({ name, size })),
-  ]);
+  const session = await target.begin([...weightFiles, ...others]);
   try {
     const placed = new Map<string, PlacedTensor & Destination>();
     for (const [file, { header, tensors }] of layouts) {
       await session.write(file, 0, header);
       for (const tensor of tensors) placed.set(tensor.name, { ...tensor, file });
     }
-    for (const { name, source: file } of others) await copyFile(file, name, session);
+    for (const file of others) await copyOtherFile(file, session);
     for (const { name, bytes } of options.add ?? []) {
       const { file, offset } = destination(placed, name);
       await session.write(file, offset, bytes);
@@ -124,8 +120,6 @@ export async function rewriteCheckpoint(
   } catch (error) {
     await session.abort();
     throw error;
-  } finally {
-    for (const { source: file } of others) await file.close();
   }
   const tensorBytes = outputs.reduce((sum, { dtype, shape }) => sum + byteLengthOf(dtype, shape), 0);
   return { files: weightFiles, tensors: outputs.map(specOf), tensorBytes };
@@ -176,10 +170,14 @@ function editsOf(
   });
 }
 
-async function copyFile(from: ByteSource, name: string, session: SinkSession): Promise<void> {
-  for (let offset = 0; offset < from.size; offset += BLOCK_BYTES) {
-    const bytes = await from.read(offset, Math.min(BLOCK_BYTES, from.size - offset));
-    await session.write(name, offset, bytes);
+async function copyOtherFile({ name, size, open }: OtherFile, session: SinkSession): Promise<void> {
+  const file = await open();
+  try {
+    for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
+      await session.write(name, offset, await file.read(offset, Math.min(BLOCK_BYTES, size - offset)));
+    }
+  } finally {
+    await file.close();
   }
 }
 
