@@ -7,9 +7,16 @@ export interface ConfigReader {
   has(key: string): boolean;
   /** A whole number of at least 1. */
   size(key: string, fallback?: number): number;
+  number(key: string, fallback: number): number;
+  /** A list of numbers; a single one counts as a list of one. */
+  numbers(key: string, fallback: readonly number[]): readonly number[];
   flag(key: string, fallback: boolean): boolean;
   text(key: string, fallback?: string): string;
+  /** A list of texts; none where it is missing. */
+  texts(key: string): readonly string[];
   sizes(key: string, fallback: readonly number[]): readonly number[];
+  /** A list of pairs of numbers; none where it is missing. */
+  pairs(key: string): readonly (readonly [number, number])[];
   /** How many things a key holds: the length of a list, 1 for anything else. */
   count(key: string): number;
   /** An object in it; an empty one where it is missing. */
@@ -36,6 +43,15 @@ export function readConfig(value: unknown, path: readonly string[] = []): Config
       const found = fieldOf(key) ?? fallback;
       return isSize(found) ? found : wrong(key, "a whole number of at least 1");
     },
+    number(key, fallback) {
+      const found = fieldOf(key) ?? fallback;
+      return typeof found === "number" ? found : wrong(key, "a number");
+    },
+    numbers(key, fallback) {
+      const found = [fieldOf(key) ?? fallback].flat();
+      const all = found.every((item) => typeof item === "number");
+      return all ? (found as number[]) : wrong(key, "a number or a list of numbers");
+    },
     flag(key, fallback) {
       const found = fieldOf(key) ?? fallback;
       return typeof found === "boolean" ? found : wrong(key, "true or false");
@@ -44,10 +60,22 @@ export function readConfig(value: unknown, path: readonly string[] = []): Config
       const found = fieldOf(key) ?? fallback;
       return typeof found === "string" ? found : wrong(key, "a text");
     },
+    texts(key) {
+      const found = fieldOf(key) ?? [];
+      const all = Array.isArray(found) && found.every((item) => typeof item === "string");
+      return all ? (found as string[]) : wrong(key, "a list of texts");
+    },
     sizes(key, fallback) {
       const found = fieldOf(key) ?? fallback;
       const all = Array.isArray(found) && found.every((item) => Number.isSafeInteger(item) && item >= 0);
       return all ? (found as number[]) : wrong(key, "a list of whole numbers");
+    },
+    pairs(key) {
+      const found = fieldOf(key) ?? [];
+      const isPair = (item: unknown) =>
+        Array.isArray(item) && item.length === 2 && item.every((part) => typeof part === "number");
+      const all = Array.isArray(found) && found.every(isPair);
+      return all ? (found as [number, number][]) : wrong(key, "a list of pairs of numbers");
     },
     count(key) {
       const found = fieldOf(key);

@@ -54,7 +54,8 @@ function describe(config: ConfigReader, tensors: TensorSpecs | undefined): Model
   assertKnownText(config);
   const list = weightList(tensors);
   const { languageModel, visionTower } = family.describe(config, list);
-  return { modelType, languageModel, visionTower, weights: list.weights, unknown: [] };
+  const { weights, prefixes } = list;
+  return { modelType, languageModel, visionTower, prefixes, weights, unknown: [] };
 }
 
 function assertKnownText(config: ConfigReader): void {

@@ -113,6 +113,8 @@ export interface ModelDescription {
   readonly modelType: string;
   readonly languageModel: LanguageModel;
   readonly visionTower: VisionTower | undefined;
+  /** What the names of a component's tensors begin with, in this file: `language_model.model.`. */
+  readonly prefixes: Readonly<Partial<Record<ComponentName, string>>>;
   /** Every tensor that the configuration promises, and that is there. */
   readonly weights: readonly Weight[];
   /** Tensors of the file that the configuration says nothing of: buffers such as `rotary_emb.inv_freq`. */

@@ -17,5 +17,24 @@ export {
   type VisionTower,
   type Weight,
 } from "./description.ts";
+export type { ImageEncoder, ProcessedImage } from "./forward/image-encoders/image-encoder.ts";
+export {
+  type CacheSpec,
+  type DecoderStep,
+  type ModelForward,
+  modelForward,
+} from "./forward/model-forward.ts";
+export type {
+  Activation,
+  AttentionShape,
+  CachedAttentionShape,
+  ElementType,
+  ForwardPass,
+  HostTensor,
+  InputSpec,
+  Ops,
+  Rotary,
+} from "./forward/ops.ts";
+export type { Positions } from "./forward/token-positions.ts";
 export { type ConfigEdit, editConfig, type LanguageModelSizes, resizeConfig } from "./resize-config.ts";
 export { flopsPerToken, kvCacheBytesPerToken, parameterCounts } from "./sizes.ts";

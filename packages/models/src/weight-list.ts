@@ -18,6 +18,8 @@ export interface WeightScope {
 
 export interface WeightList {
   readonly weights: readonly Weight[];
+  /** Of each component, the prefix under which it was first asked for. */
+  readonly prefixes: Partial<Record<ComponentName, string>>;
   /**
    * The scope of a component. Of several prefixes, as savers of different years wrote them, the one under which the file has `probe`; the
    * first where none does.
@@ -28,6 +30,7 @@ export interface WeightList {
 /** @param tensors the file's tensors, or undefined where only a configuration is at hand */
 export function weightList(tensors: TensorSpecs | undefined): WeightList {
   const weights: Weight[] = [];
+  const prefixes: Partial<Record<ComponentName, string>> = {};
   function scope(component: ComponentName, prefix: string, layer: number | undefined): WeightScope {
     const first = weights.length;
     const add = (role: Role, name: string, shape: readonly number[]) => {
@@ -57,8 +60,10 @@ export function weightList(tensors: TensorSpecs | undefined): WeightList {
   }
   return {
     weights,
-    component(name, prefixes, probe) {
-      const prefix = prefixes.find((candidate) => tensors?.has(candidate + probe)) ?? prefixes[0] ?? "";
+    prefixes,
+    component(name, candidates, probe) {
+      const prefix = candidates.find((candidate) => tensors?.has(candidate + probe)) ?? candidates[0] ?? "";
+      prefixes[name] ??= prefix;
       return scope(name, prefix, undefined);
     },
   };

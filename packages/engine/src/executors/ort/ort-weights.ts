@@ -1,0 +1,246 @@
+import { dequantize, dequantizeScales, loadPart, type QuantizedWeight } from "@vlmopt/quant";
+import { CheckpointError, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
+import type { ModelWeights } from "../../weights/model-weights.ts";
+import type { OnnxType } from "./onnx-model.ts";
+import type { GraphWriter, PendingInitializer } from "./ort-graph.ts";
+
+/** How a linear's weight enters the graph. */
+export interface LinearWeights {
+  /** A stored tensor as the graph's value, in its own dtype. */
+  raw(name: string, shape?: readonly number[]): string;
+  /** The same in F32. */
+  float(name: string, shape?: readonly number[]): string;
+  /** x·Wᵀ. */
+  multiply(x: string, name: string): string;
+  /** `[out, in]`. */
+  shapeOf(name: string): readonly [number, number];
+}
+
+/** @param accuracyLevel of MatMulNBits: 4 rounds activations to 8 bits, 0 computes in F32 */
+export function linearWeights(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  accuracyLevel: 0 | 4,
+): LinearWeights {
+  const shapeOf = (name: string): [number, number] => {
+    const [rows = 1, ...rest] = weights.specs.get(name)?.shape ?? [];
+    return [rows, rest.reduce((product, size) => product * size, 1)];
+  };
+  const raw = (name: string, shape = weights.find(name).tensor.shape) => {
+    const { tensor } = weights.find(name);
+    return graph.initializer({ ...stored(weights, tensor), shape, name: `${name}[${shape}]` });
+  };
+  const float = (name: string, shape?: readonly number[]) => {
+    const value = raw(name, shape);
+    return weights.find(name).tensor.dtype === "F32"
+      ? value
+      : graph.once(`f32 ${value}`, () => graph.node("Cast", [value], { to: 1 }));
+  };
+  return {
+    raw,
+    float,
+    shapeOf,
+    multiply(x, name) {
+      const found = weights.find(name);
+      const shape = shapeOf(name);
+      switch (found.quantized?.format) {
+        case undefined:
+          return graph.node("com.microsoft.FusedMatMul", [x, float(name, shape)], { transB: 1 });
+        case "pack-quantized":
+          return int4(graph, weights, x, found.tensor, found.quantized, shape, accuracyLevel);
+        case "int-quantized":
+          return int8(graph, weights, x, found.tensor, found.quantized, shape);
+        case "bitsandbytes":
+          return codebook(graph, weights, x, found.tensor, found.quantized, shape);
+      }
+    },
+  };
+}
+
+/** compressed-tensors' bytes are MatMulNBits' own. */
+function int4(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  x: string,
+  tensor: TensorInfo,
+  quantized: QuantizedWeight & { readonly format: "pack-quantized" },
+  [rows, columns]: readonly [number, number],
+  accuracyLevel: 0 | 4,
+): string {
+  const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
+  const groupSize = columns / (scales.length / rows);
+  const blockSize = blockSizeFor(groupSize);
+  if (blockSize === undefined) return decoded(graph, weights, x, { tensor, quantized }, [rows, columns]);
+  const blocks = columns / blockSize;
+  const codes = graph.initializer({
+    ...stored(weights, tensor),
+    type: "U8",
+    shape: [rows, blocks, blockSize / 2],
+  });
+  const scale = repeated(scales, groupSize / blockSize);
+  const inputs = [x, codes, literal(graph, `${tensor.name}:scale`, "F32", [rows, blocks], scale)];
+  if (quantized.zeroPoints !== undefined) {
+    const zeros = repeated(
+      unpackedZeros(loadPart(quantized.zeroPoints), rows, scales.length / rows),
+      groupSize / blockSize,
+    );
+    inputs.push(
+      literal(graph, `${tensor.name}:zero`, "U8", [rows, Math.ceil(blocks / 2)], pairs(zeros, rows)),
+    );
+  }
+  return graph.node("com.microsoft.MatMulNBits", inputs, {
+    K: columns,
+    N: rows,
+    bits: 4,
+    block_size: blockSize,
+    accuracy_level: accuracyLevel,
+  });
+}
+
+/** MatMulNBits takes bytes whose zero is 128. */
+function int8(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  x: string,
+  tensor: TensorInfo,
+  quantized: QuantizedWeight & { readonly format: "int-quantized" },
+  [rows, columns]: readonly [number, number],
+): string {
+  const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
+  const groupSize = columns / (scales.length / rows);
+  const blockSize = blockSizeFor(groupSize);
+  if (blockSize === undefined) return decoded(graph, weights, x, { tensor, quantized }, [rows, columns]);
+  const blocks = columns / blockSize;
+  const load = async () => (await readTensor(weights.checkpoint, tensor.name)).map((byte) => byte ^ 0x80);
+  const codes = graph.initializer({
+    name: `${tensor.name}:unsigned`,
+    type: "U8",
+    shape: [rows, blocks, blockSize],
+    data: { load },
+  });
+  const scale = literal(
+    graph,
+    `${tensor.name}:scale`,
+    "F32",
+    [rows, blocks],
+    repeated(scales, groupSize / blockSize),
+  );
+  const attributes = { K: columns, N: rows, bits: 8, block_size: blockSize };
+  return graph.node("com.microsoft.MatMulNBits", [x, codes, scale], attributes);
+}
+
+/** MatMulBnb4 reads bitsandbytes' bytes, but decodes them one by one; decoded once, a product is many times as fast. */
+function codebook(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  x: string,
+  tensor: TensorInfo,
+  quantized: QuantizedWeight & { readonly format: "bitsandbytes" },
+  [rows, columns]: readonly [number, number],
+): string {
+  if (decodedBytes(weights) <= DECODED_BYTES)
+    return decoded(graph, weights, x, { tensor, quantized }, [rows, columns]);
+  const { nested, blockSize } = quantized;
+  const bytes = loadPart(quantized.absmax);
+  const absmax =
+    nested === undefined
+      ? toFloat32(bytes, "F32")
+      : dequantizeScales({
+          codes: bytes,
+          absmax: toFloat32(loadPart(nested.absmax), "F32"),
+          offset: nested.offset,
+        });
+  const codes = graph.initializer({ ...stored(weights, tensor), shape: [tensor.byteLength] });
+  return graph.node(
+    "com.microsoft.MatMulBnb4",
+    [x, codes, literal(graph, `${tensor.name}:absmax`, "F32", [absmax.length], absmax)],
+    { K: columns, N: rows, block_size: blockSize, quant_type: quantized.codebook === "nf4" ? 1 : 0 },
+  );
+}
+
+/** Weights of a checkpoint that may be held decoded: more of them stay in their 4 bits, and slow. */
+const DECODED_BYTES = 6 * 2 ** 30;
+
+function decodedBytes({ specs, find }: ModelWeights): number {
+  let bytes = 0;
+  for (const { name, shape } of specs.values()) {
+    if (find(name).quantized?.format === "bitsandbytes")
+      bytes += 4 * shape.reduce((product, size) => product * size, 1);
+  }
+  return bytes;
+}
+
+function decoded(
+  graph: GraphWriter,
+  { checkpoint }: ModelWeights,
+  x: string,
+  { tensor, quantized }: { tensor: TensorInfo; quantized: QuantizedWeight },
+  shape: readonly number[],
+): string {
+  const load = async () => dequantize(await readTensor(checkpoint, tensor.name), quantized, "F32");
+  const weight = graph.initializer({ name: `${tensor.name}:decoded`, type: "F32", shape, data: { load } });
+  return graph.node("com.microsoft.FusedMatMul", [x, weight], { transB: 1 });
+}
+
+/** A tensor by its place in its file, where it is in one. */
+function stored({ checkpoint }: ModelWeights, tensor: TensorInfo): PendingInitializer {
+  const { name, dtype, shape, file, offset, byteLength } = tensor;
+  if (!isOnnxType(dtype)) {
+    throw new CheckpointError("unsupported-conversion", `ONNX Runtime does not read ${dtype}`, {
+      tensor: name,
+    });
+  }
+  const path = checkpoint.sources.get(file)?.path;
+  const data =
+    path === undefined
+      ? { load: () => readTensor(checkpoint, name) }
+      : { location: path, offset, byteLength };
+  return { name, type: dtype, shape, data };
+}
+
+function isOnnxType(dtype: string): dtype is OnnxType {
+  return ["F32", "F16", "BF16", "I32", "I64", "U8", "I8"].includes(dtype);
+}
+
+/** What MatMulNBits takes: a power of two from 16 to 256 that divides the group; undefined where none does. */
+function blockSizeFor(groupSize: number): number | undefined {
+  return [256, 128, 64, 32, 16].find((size) => groupSize % size === 0);
+}
+
+function repeated<A extends Float32Array | Uint8Array>(values: A, times: number): A {
+  if (times === 1) return values;
+  const result = new (values.constructor as new (length: number) => A)(values.length * times);
+  for (let i = 0; i < result.length; i++) result[i] = values[Math.floor(i / times)] as number;
+  return result;
+}
+
+/** compressed-tensors packs eight rows' zero points into a word: `[ceil(rows / 8), groups]` → `[rows, groups]`. */
+function unpackedZeros(bytes: Uint8Array, rows: number, groups: number): Uint8Array {
+  const words = new Uint32Array(bytes.slice().buffer);
+  return Uint8Array.from({ length: rows * groups }, (_, i) => {
+    const [row, group] = [Math.floor(i / groups), i % groups];
+    return ((words[Math.floor(row / 8) * groups + group] as number) >>> (4 * (row % 8))) & 15;
+  });
+}
+
+/** Two a byte, the earlier one low, each row from a byte of its own. */
+function pairs(values: Uint8Array, rows: number): Uint8Array {
+  const columns = values.length / rows;
+  const width = Math.ceil(columns / 2);
+  return Uint8Array.from({ length: rows * width }, (_, i) => {
+    const [row, column] = [Math.floor(i / width), 2 * (i % width)];
+    const high = column + 1 < columns ? (values[row * columns + column + 1] as number) : 0;
+    return (values[row * columns + column] as number) | (high << 4);
+  });
+}
+
+function literal(
+  graph: GraphWriter,
+  name: string,
+  type: OnnxType,
+  shape: readonly number[],
+  values: Float32Array | Uint8Array,
+): string {
+  const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return graph.initializer({ name, type, shape, data });
+}

@@ -1,0 +1,61 @@
+import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
+import { dequantize } from "@vlmopt/quant";
+import { readTensor, toFloat32 } from "@vlmopt/tensor-io";
+import type { ModelWeights } from "../../weights/model-weights.ts";
+import { concatenated } from "../concatenated.ts";
+import { type DeviceTensor, type Executor, isDeviceTensor, type KvCache } from "../executor.ts";
+import { plainOps } from "./plain-ops.ts";
+import { type PlainCache, type PlainTensor, plainCache } from "./plain-tensor.ts";
+
+/** Runs passes in plain TypeScript, slow and obvious: what the other executors are held against. Weights are all read, and kept in F32. */
+export function plainExecutor(): Executor {
+  return {
+    name: "plain",
+    async prepare(pass: ForwardPass, weights: ModelWeights) {
+      const loaded = await loadAll(weights);
+      return {
+        async run(inputs, step) {
+          const tensors: Record<string, PlainTensor> = {};
+          for (const [name, input] of Object.entries(inputs)) tensors[name] = await hostTensor(input);
+          const cache = step?.cache as PlainCache | undefined;
+          const outputs = pass.run(plainOps(loaded, cache), tensors);
+          step?.added.forEach((count, n) => {
+            step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
+          });
+          return Object.fromEntries(Object.entries(outputs).map(([name, x]) => [name, deviceTensor(x)]));
+        },
+        release: async () => loaded.clear(),
+      };
+    },
+    createCache: (spec: CacheSpec, batch: number, capacity: number): KvCache =>
+      plainCache(spec, batch, capacity),
+    async stack(parts, features) {
+      const rows = await Promise.all(parts.map((part) => part.read()));
+      const data = concatenated(rows);
+      return deviceTensor({ shape: [1, data.length / features, features], data });
+    },
+  };
+}
+
+async function loadAll(weights: ModelWeights): Promise<Map<string, PlainTensor>> {
+  const loaded = new Map<string, PlainTensor>();
+  for (const [name, { shape }] of weights.specs) {
+    const { tensor, quantized } = weights.find(name);
+    if (!["F32", "F16", "BF16"].includes(tensor.dtype) && quantized === undefined) continue;
+    const bytes = await readTensor(weights.checkpoint, tensor.name);
+    const data =
+      quantized === undefined
+        ? toFloat32(bytes, tensor.dtype)
+        : toFloat32(dequantize(bytes, quantized, "F32"), "F32");
+    loaded.set(name, { shape, data });
+  }
+  return loaded;
+}
+
+async function hostTensor(input: HostTensor | DeviceTensor): Promise<PlainTensor> {
+  return isDeviceTensor(input) ? { shape: input.shape, data: await input.read() } : input;
+}
+
+function deviceTensor({ shape, data }: PlainTensor): DeviceTensor {
+  return { shape, read: async () => data as Float32Array };
+}

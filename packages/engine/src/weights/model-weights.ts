@@ -1,0 +1,41 @@
+import { type FoundWeight, quantizedWeights } from "@vlmopt/quant";
+import { type Checkpoint, type TensorInfo, type TensorSpec, tensorNamed } from "@vlmopt/tensor-io";
+
+/** The weights of a model, however its checkpoint stores them. */
+export interface ModelWeights {
+  readonly checkpoint: Checkpoint;
+  /** Every weight as if it were stored in full: what `describeModel` takes. */
+  readonly specs: ReadonlyMap<string, TensorSpec>;
+  /** @throws {CheckpointError} where there is no such weight */
+  find(name: string): StoredWeight;
+}
+
+export interface StoredWeight {
+  /** The tensor that holds its numbers. */
+  readonly tensor: TensorInfo;
+  /** How they are to be read, of quantized ones. */
+  readonly quantized: FoundWeight["weight"] | undefined;
+}
+
+export async function modelWeights(checkpoint: Checkpoint): Promise<ModelWeights> {
+  const quantized = await quantizedWeights(checkpoint);
+  const byName = new Map([...quantized].map(([tensor, found]) => [found.name, { tensor, found }]));
+  const parts = new Set([...quantized.values()].flatMap(({ parts: names }) => names));
+  const specs = new Map<string, TensorSpec>();
+  for (const { name, dtype, shape } of checkpoint.tensors.values()) {
+    if (parts.has(name)) continue;
+    const found = quantized.get(name);
+    if (found === undefined) specs.set(name, { name, dtype, shape });
+    else specs.set(found.name, { name: found.name, dtype: found.weight.dtype, shape: found.weight.shape });
+  }
+  return {
+    checkpoint,
+    specs,
+    find(name) {
+      const stored = byName.get(name);
+      return stored === undefined
+        ? { tensor: tensorNamed(checkpoint, name), quantized: undefined }
+        : { tensor: tensorNamed(checkpoint, stored.tensor), quantized: stored.found.weight };
+    },
+  };
+}

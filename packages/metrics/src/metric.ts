@@ -1,0 +1,86 @@
+/** Named figures, e.g. `{ rouge1: 0.41, "rouge1-precision": 0.5 }`. */
+export type Scores = Readonly<Record<string, number>>;
+
+/** What a metric says of a whole corpus. */
+export interface CorpusResult {
+  /** What reproduces these numbers: variant, tokenizer, stemmer, package version. */
+  readonly signature: string;
+  readonly aggregate: Scores;
+  /** The figures of each item, in the order of the predictions. */
+  readonly items: readonly Scores[];
+  /**
+   * Sufficient statistics of each item, in the same order: `metric.aggregate(sum, count)` of any items' sum gives those items' corpus
+   * figures, which is what resampling needs.
+   */
+  readonly statistics: readonly Float64Array[];
+}
+
+/** A metric over text that needs no model. Every prediction has references of its own; their number may differ. */
+export interface Metric {
+  readonly name: string;
+  /** The names of the figures, in the order in which tables show them. */
+  readonly figures: readonly string[];
+  readonly signature: string;
+  /** Scores one prediction by itself. */
+  score(prediction: string, references: readonly string[]): Scores;
+  corpus(predictions: readonly string[], references: readonly (readonly string[])[]): CorpusResult;
+  /** Corpus figures of items whose statistics add up to `sum`, `count` of them. */
+  aggregate(sum: Float64Array, count: number): Scores;
+}
+
+/** Predictions and references that do not belong together. */
+export class MetricInputError extends Error {
+  override readonly name = "MetricInputError";
+}
+
+/**
+ * A metric whose corpus figures are the means of its items'.
+ * @param score the figures of one item, in the order of `figures`
+ */
+export function meanMetric(
+  name: string,
+  figures: readonly string[],
+  signature: string,
+  score: (prediction: string, references: readonly string[]) => Float64Array,
+): Metric {
+  const named = (values: Float64Array): Scores =>
+    Object.fromEntries(figures.map((figure, i) => [figure, values[i] ?? 0]));
+  const aggregate = (sum: Float64Array, count: number) =>
+    named(sum.map((value) => (count === 0 ? 0 : value / count)));
+  return {
+    name,
+    figures,
+    signature,
+    aggregate,
+    score: (prediction, references) => named(score(prediction, references)),
+    corpus(predictions, references) {
+      assertPaired(predictions, references);
+      const statistics = predictions.map((prediction, i) => score(prediction, references[i] ?? []));
+      return {
+        signature,
+        aggregate: aggregate(sumOf(statistics, figures.length), statistics.length),
+        items: statistics.map(named),
+        statistics,
+      };
+    },
+  };
+}
+
+/** @throws {MetricInputError} where the lists differ in length or an item has no reference */
+function assertPaired(predictions: readonly string[], references: readonly (readonly string[])[]): void {
+  if (predictions.length !== references.length) {
+    throw new MetricInputError(
+      `there are ${predictions.length} predictions and ${references.length} lists of references`,
+    );
+  }
+  const bare = references.findIndex((list) => list.length === 0);
+  if (bare !== -1) throw new MetricInputError(`prediction ${bare} of ${predictions.length} has no reference`);
+}
+
+/** Sum of vectors of `size` numbers. */
+export function sumOf(vectors: readonly Float64Array[], size: number): Float64Array {
+  const sum = new Float64Array(size);
+  for (const vector of vectors)
+    for (let i = 0; i < size; i++) sum[i] = (sum[i] as number) + (vector[i] as number);
+  return sum;
+}

@@ -1,0 +1,66 @@
+import type { CorpusResult, Metric } from "../metric.ts";
+import type { Random } from "./random.ts";
+
+/** Which items may stand for which: all for all, or only those of one stratum (a topic) for each other. */
+export type Strata = readonly (string | number)[];
+
+/** Figures of one resample each, `[figure][resample]`. */
+export type Distribution = readonly Float64Array[];
+
+/** Positions that may stand in for each position. */
+export function poolsOf(count: number, strata: Strata | undefined): Int32Array[] {
+  const members = new Map<string | number, number[]>();
+  for (let i = 0; i < count; i++) {
+    const stratum = strata?.[i] ?? "";
+    const list = members.get(stratum);
+    if (list === undefined) members.set(stratum, [i]);
+    else list.push(i);
+  }
+  const pools = new Map([...members].map(([stratum, list]) => [stratum, Int32Array.from(list)]));
+  return Array.from({ length: count }, (_, i) => pools.get(strata?.[i] ?? "") as Int32Array);
+}
+
+/** Statistics of all items one after the other, `[items, size]`. */
+export function flatten({ statistics }: CorpusResult): { values: Float64Array; size: number } {
+  const size = statistics[0]?.length ?? 0;
+  const values = new Float64Array(statistics.length * size);
+  for (const [i, vector] of statistics.entries()) values.set(vector, i * size);
+  return { values, size };
+}
+
+/**
+ * Draws as many items as there are, with replacement, `resamples` times over, and computes the corpus figures of each draw; every result
+ * given is drawn with the same items, so that systems stay paired.
+ * @returns a distribution for each result
+ */
+export function resample(
+  metric: Metric,
+  results: readonly CorpusResult[],
+  resamples: number,
+  random: Random,
+  strata?: Strata,
+): Distribution[] {
+  const count = results[0]?.statistics.length ?? 0;
+  const pools = poolsOf(count, strata);
+  const flat = results.map(flatten);
+  const distributions = results.map(() => metric.figures.map(() => new Float64Array(resamples)));
+  const drawn = new Int32Array(count);
+  for (let r = 0; r < resamples; r++) {
+    for (let i = 0; i < count; i++) {
+      const pool = pools[i] as Int32Array;
+      drawn[i] = pool[random.below(pool.length)] as number;
+    }
+    for (const [s, { values, size }] of flat.entries()) {
+      const sum = new Float64Array(size);
+      for (let i = 0; i < count; i++) {
+        const start = (drawn[i] as number) * size;
+        for (let k = 0; k < size; k++) sum[k] = (sum[k] as number) + (values[start + k] as number);
+      }
+      const scores = metric.aggregate(sum, count);
+      for (const [f, figure] of metric.figures.entries()) {
+        (distributions[s]?.[f] as Float64Array)[r] = scores[figure] ?? 0;
+      }
+    }
+  }
+  return distributions;
+}

@@ -1,0 +1,170 @@
+import { elementCount, type Stage, type TensorSpec, toFloat32 } from "@vlmopt/tensor-io";
+import { type BlockSize, decodeBlockwise } from "../blockwise.ts";
+import { dequantizeScales } from "../double-quantization.ts";
+import { decodeInt4 } from "../int4.ts";
+import { decodeInt8 } from "../int8.ts";
+import type { FloatDtype } from "../weights.ts";
+import { codebooks } from "./bitsandbytes-4bit.ts";
+import { unpackRows } from "./pack-quantized.ts";
+import { loadPart, type StoredPart } from "./stored-part.ts";
+
+/** What a quantized weight is, with the tensors that belong to it. */
+export type QuantizedWeight = (
+  | {
+      readonly format: "pack-quantized";
+      readonly scales: StoredPart;
+      readonly zeroPoints?: StoredPart;
+    }
+  | { readonly format: "int-quantized"; readonly scales: StoredPart }
+  | {
+      readonly format: "bitsandbytes";
+      readonly codebook: "nf4" | "fp4";
+      readonly blockSize: BlockSize;
+      readonly absmax: StoredPart;
+      readonly nested?: { readonly absmax: StoredPart; readonly offset: number };
+    }
+) & {
+  /** Of the weight that it stands for. */
+  readonly shape: readonly number[];
+  /** That the weight had. */
+  readonly dtype: FloatDtype;
+};
+
+export interface DequantizeStageOptions {
+  readonly weight: QuantizedWeight;
+  /** The dtype that it will have. */
+  readonly target: FloatDtype;
+}
+
+/**
+ * A whole weight decoded.
+ * @param bytes of the tensor that holds the numbers
+ */
+export function dequantize(bytes: Uint8Array, weight: QuantizedWeight, target: FloatDtype): Uint8Array {
+  const { push, finish } = stageOf(weight, target);
+  // What a stage gives back lies in memory that its next call reuses.
+  const parts = push(bytes, 0).map((part) => part.slice());
+  return new Uint8Array(Buffer.concat([...parts, ...(finish?.() ?? [])]));
+}
+
+/** Stage module of dequantization. */
+export function createStage(_input: TensorSpec, options: unknown): Stage {
+  const { weight, target } = options as DequantizeStageOptions;
+  return stageOf(weight, target);
+}
+
+function stageOf(weight: QuantizedWeight, target: FloatDtype): Stage {
+  switch (weight.format) {
+    case "pack-quantized":
+      return unpackingStage(weight, target);
+    case "int-quantized":
+      return scalingStage(weight, target);
+    case "bitsandbytes":
+      return lookupStage(weight, target);
+  }
+}
+
+function unpackingStage(
+  weight: QuantizedWeight & { readonly format: "pack-quantized" },
+  target: FloatDtype,
+): Stage {
+  const { shape, dtype } = weight;
+  const [rows, columns] = shape as [number, number];
+  const scales = toFloat32(loadPart(weight.scales), dtype);
+  const groupsPerRow = scales.length / rows;
+  const groupSize = columns / groupsPerRow;
+  const zeros =
+    weight.zeroPoints && unpackRows(new Uint32Array(loadPart(weight.zeroPoints).slice().buffer), rows);
+  return {
+    push(codes, firstRow) {
+      const groups = (codes.length / (columns / 2)) * groupsPerRow;
+      const first = firstRow * groupsPerRow;
+      const encoded = {
+        groupSize,
+        count: codes.length * 2,
+        codes,
+        scales: scales.subarray(first, first + groups),
+        scaleDtype: dtype,
+        ...(zeros ? { zeroPoints: zeros.subarray(first, first + groups) } : {}),
+      };
+      return [decodeInt4(encoded, target)];
+    },
+  };
+}
+
+function scalingStage(
+  weight: QuantizedWeight & { readonly format: "int-quantized" },
+  target: FloatDtype,
+): Stage {
+  const { shape, dtype } = weight;
+  const [rows, columns] = shape as [number, number];
+  const scales = toFloat32(loadPart(weight.scales), dtype);
+  const groupsPerRow = scales.length / rows;
+  return {
+    push(bytes, firstRow) {
+      const first = firstRow * groupsPerRow;
+      const numbers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+      const groups = (numbers.length / columns) * groupsPerRow;
+      const encoded = {
+        groupSize: columns / groupsPerRow,
+        count: numbers.length,
+        numbers,
+        scales: scales.subarray(first, first + groups),
+        scaleDtype: dtype,
+      };
+      return [decodeInt8(encoded, target)];
+    },
+  };
+}
+
+function lookupStage(
+  weight: QuantizedWeight & { readonly format: "bitsandbytes" },
+  target: FloatDtype,
+): Stage {
+  const { shape, blockSize, nested } = weight;
+  const count = elementCount(shape);
+  const stored = loadPart(weight.absmax);
+  const absmax =
+    nested === undefined
+      ? toFloat32(stored, "F32")
+      : dequantizeScales({
+          codes: stored,
+          absmax: toFloat32(loadPart(nested.absmax), "F32"),
+          offset: nested.offset,
+        });
+  let done = 0;
+  // Bytes of a block that goes on in the next rows.
+  let rest = new Uint8Array(0);
+  const decode = (codes: Uint8Array) => {
+    const some = Math.min(codes.length * 2, count - done);
+    const first = done / blockSize;
+    done += some;
+    return decodeBlockwise(
+      {
+        codebook: codebooks[weight.codebook],
+        blockSize,
+        count: some,
+        codes,
+        absmax: absmax.subarray(first, Math.ceil(done / blockSize)),
+      },
+      target,
+    );
+  };
+  return {
+    push(bytes) {
+      const codes = joined(rest, bytes);
+      const whole = codes.length - (codes.length % (blockSize / 2));
+      rest = codes.slice(whole);
+      return [decode(codes.subarray(0, whole))];
+    },
+    finish: () => [decode(rest)],
+  };
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.length === 0) return second;
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}

@@ -1,0 +1,151 @@
+import { describeModel, expectedTensors } from "@vlmopt/models";
+import { planQuantization, QuantizationError, type QuantizationRequest, schemeNamed } from "@vlmopt/quant";
+import { describe, expect, it } from "vitest";
+import { openFixture } from "../test-support/fixture.ts";
+
+async function planOf(model: string, request: QuantizationRequest) {
+  const { checkpoint, description } = await openFixture(model);
+  await checkpoint.close();
+  return planQuantization(description, checkpoint.tensors, request);
+}
+
+/** LLaVA-1.5-7B, from the sizes in its config.json. */
+const llava7b = {
+  model_type: "llava",
+  text_config: { model_type: "llama", vocab_size: 32064, max_position_embeddings: 4096 },
+  vision_config: {
+    model_type: "clip_vision_model",
+    hidden_size: 1024,
+    intermediate_size: 4096,
+    num_hidden_layers: 24,
+    num_attention_heads: 16,
+    image_size: 336,
+    patch_size: 14,
+  },
+};
+
+function planOf7b(scheme: string) {
+  const tensors = new Map(expectedTensors(llava7b).map((tensor) => [tensor.name, tensor]));
+  return planQuantization(describeModel(llava7b, tensors), tensors, { scheme: schemeNamed(scheme) });
+}
+
+describe("a quantization plan", () => {
+  it("quantizes the 224 linears of LLaVA-1.5-7B's language model and nothing else", () => {
+    const { groups, kept } = planOf7b("int4-g128");
+    expect(groups.map(({ tensors }) => tensors.length)).toEqual([7 * 32]);
+    expect(Object.fromEntries(kept.map(({ reason, tensors }) => [reason, tensors.length]))).toEqual({
+      "the vision tower stays as it is": 24 * 6,
+      "the projector stays as it is": 2,
+      "the lmHead stays as it is": 1,
+    });
+  });
+
+  it.each([
+    // 4 bits, and one scale for each group: of 16 bits; of 32; of 8 and 32 for each 256 of them.
+    ["int4-g128", 4 + 16 / 128],
+    ["int4-g32", 4 + 16 / 32],
+    ["nf4", 4 + 32 / 64],
+    ["nf4-dq", 4 + 8 / 64 + 32 / (64 * 256)],
+  ])("says how many bits a weight takes as %s", (scheme, bits) => {
+    const { before, after } = planOf7b(scheme);
+    expect(before.bitsPerWeight).toBe(16);
+    expect(after.bitsPerWeight).toBeCloseTo(bits, 3);
+    // 6 476 005 376 weights of linears among 7 063 427 072.
+    expect(before.bytes).toBe(2 * 7_063_427_072);
+    expect(after.bytes).toBeCloseTo(
+      2 * (7_063_427_072 - 6_476_005_376) + (6_476_005_376 * after.bitsPerWeight) / 8,
+      0,
+    );
+  });
+
+  it("survives JSON", async () => {
+    const plan = await planOf("llava", { scheme: schemeNamed("nf4"), made: { scheme: "nf4" } });
+    expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+  });
+
+  it("gives rows that groups do not divide another group size, and tells", async () => {
+    const scheme = { format: "pack-quantized", groupSize: 48, zeroPoints: false, scales: "search" } as const;
+    const { groups, config } = await planOf("llava", { scheme, otherGroupSizes: [32, 16] });
+    expect(groups.map(({ scheme, tensors }) => [scheme, tensors.length])).toEqual([
+      [scheme, 18],
+      [{ ...scheme, groupSize: 16 }, 3],
+    ]);
+    expect(config[0]?.value).toMatchObject({
+      config_groups: {
+        group_0: { targets: ["Linear"], weights: { group_size: 48 } },
+        group_1: {
+          targets: expect.arrayContaining([
+            "language_model.model.layers.0.mlp.down_proj",
+            "model.language_model.layers.0.mlp.down_proj",
+          ]),
+          weights: { group_size: 16 },
+        },
+      },
+    });
+  });
+
+  it("leaves rows that no group size divides as they are, and tells", async () => {
+    const { kept } = await planOf("llava", { scheme: schemeNamed("int4-g48"), otherGroupSizes: [] });
+    expect(kept.find(({ reason }) => reason.includes("divide"))).toEqual({
+      reason: "groups of 48 do not divide rows of 80 weights",
+      tensors: [0, 1, 2].map((layer) => `language_model.model.layers.${layer}.mlp.down_proj.weight`),
+    });
+  });
+
+  it("skips by pattern and takes other components and roles where told", async () => {
+    const skipping = await planOf("llava", { scheme: schemeNamed("nf4"), skip: ["*.layers.1.*"] });
+    expect(skipping.kept.find(({ reason }) => reason.includes("skipped"))?.tensors).toHaveLength(7);
+    const vision = await planOf("llava", {
+      scheme: schemeNamed("nf4"),
+      components: ["visionTower"],
+      roles: ["fc1"],
+    });
+    expect(vision.groups[0]?.tensors.every((name) => name.endsWith("fc1.weight"))).toBe(true);
+    const head = await planOf("llava", { scheme: schemeNamed("nf4"), roles: ["lmHead"] });
+    expect(head.groups[0]?.tensors).toEqual([expect.stringContaining("lm_head.weight")]);
+  });
+
+  it("lists for bitsandbytes what stays, under the old and the new names of modules", async () => {
+    const { config } = await planOf("llava-hub", { scheme: schemeNamed("nf4") });
+    expect(config).toEqual([
+      {
+        path: ["quantization_config"],
+        value: {
+          quant_method: "bitsandbytes",
+          load_in_4bit: true,
+          load_in_8bit: false,
+          bnb_4bit_quant_type: "nf4",
+          bnb_4bit_use_double_quant: false,
+          bnb_4bit_compute_dtype: "float32",
+          bnb_4bit_quant_storage: "uint8",
+          llm_int8_skip_modules: [
+            "lm_head",
+            "model.lm_head",
+            "vision_tower",
+            "model.vision_tower",
+            "multi_modal_projector",
+            "model.multi_modal_projector",
+          ],
+        },
+      },
+    ]);
+  });
+
+  it("refuses to quantize nothing, with the reasons", async () => {
+    const nothing = planOf("llava", { scheme: schemeNamed("int4-g128") });
+    await expect(nothing).rejects.toThrow(QuantizationError);
+    await expect(nothing).rejects.toThrow(
+      /none of 36 linears would be quantized: .*18 because groups of 128, 64, 32 do not divide rows of 48 weights/,
+    );
+  });
+
+  it("knows schemes by name", () => {
+    expect(schemeNamed("int4-g64-zero", "fast")).toEqual({
+      format: "pack-quantized",
+      groupSize: 64,
+      zeroPoints: true,
+      scales: "compressed-tensors",
+    });
+    expect(() => schemeNamed("int3")).toThrow(/no scheme is named "int3": there are int4-g32, .*nf4-dq/);
+  });
+});

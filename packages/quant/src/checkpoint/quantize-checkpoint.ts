@@ -1,0 +1,89 @@
+import { editConfig } from "@vlmopt/models";
+import {
+  builtModule,
+  type Checkpoint,
+  type RewriteOptions,
+  type RewriteResult,
+  rewriteCheckpoint,
+  type Sink,
+  type Transform,
+} from "@vlmopt/tensor-io";
+import { QuantizationError } from "./plan-quantization.ts";
+import type { QuantizationPlan } from "./quantization-plan.ts";
+import { outputsOf, type QuantizeStageOptions } from "./quantize-stage.ts";
+import type { Scheme } from "./scheme.ts";
+import { FIGURES } from "./squared-error.ts";
+
+export interface QuantizeOptions extends RewriteOptions {
+  /** Decodes what was encoded and compares: `errors` of the result. */
+  readonly measure?: boolean;
+}
+
+export interface QuantizeResult extends RewriteResult {
+  /** Σ (weight − decoded)² / Σ weight² of each quantized tensor, where it was measured. */
+  readonly errors: ReadonlyMap<string, number>;
+}
+
+/**
+ * Carries a plan out, in one pass over the checkpoint. config.json is changed as the plan says; other files of the folder go along.
+ * @throws {QuantizationError} where the plan names tensors that the checkpoint lacks
+ * @throws {CheckpointError} `unsupported-conversion` where a weight is infinite or NaN, naming it
+ */
+export async function quantizeCheckpoint(
+  source: Checkpoint,
+  plan: QuantizationPlan,
+  sink: Sink | string,
+  options: QuantizeOptions = {},
+): Promise<QuantizeResult> {
+  const names = plan.groups.flatMap(({ tensors }) => tensors);
+  const missing = names.filter((name) => !source.tensors.has(name));
+  if (missing.length > 0) {
+    throw new QuantizationError(
+      `the plan names ${missing.length} tensors that ${source.location} lacks, ${missing[0]} among them`,
+      "apply a plan to the checkpoint that it was made for",
+    );
+  }
+  const { measure = false, ...rewriting } = options;
+  const sums = measure ? new SharedArrayBuffer(names.length * FIGURES * 8) : undefined;
+  const result = await rewriteCheckpoint(source, quantizationTransform(plan, sums), sink, {
+    ...rewriting,
+    files: { ...(await quantizedConfig(source, plan)), ...options.files },
+  });
+  return { ...result, errors: errorsOf(names, sums) };
+}
+
+/**
+ * The plan as a transform, to compose with others: pruning and quantizing takes one pass.
+ * @param sums where squared errors are added up, two F64 for each tensor of the plan in order
+ */
+export function quantizationTransform(plan: QuantizationPlan, sums?: SharedArrayBuffer): Transform {
+  const module = builtModule("quantize-stage", import.meta.url);
+  const chosen = new Map<string, { scheme: Scheme; index: number }>();
+  for (const { scheme, tensors } of plan.groups) {
+    for (const name of tensors) chosen.set(name, { scheme, index: chosen.size });
+  }
+  return (tensor) => {
+    const choice = chosen.get(tensor.name);
+    if (choice === undefined) return undefined;
+    const options: QuantizeStageOptions = { ...choice, ...(sums === undefined ? {} : { sums }) };
+    return { stage: { module, options }, outputs: outputsOf(tensor, choice.scheme) };
+  };
+}
+
+async function quantizedConfig(source: Checkpoint, plan: QuantizationPlan): Promise<Record<string, string>> {
+  const bytes = plan.config.length > 0 ? await source.readSibling("config.json") : undefined;
+  return bytes === undefined
+    ? {}
+    : { "config.json": editConfig(new TextDecoder().decode(bytes), plan.config) };
+}
+
+function errorsOf(names: readonly string[], sums: SharedArrayBuffer | undefined): Map<string, number> {
+  if (sums === undefined) return new Map();
+  const figures = new Float64Array(sums);
+  return new Map(
+    names.map((name, i) => {
+      const [error, energy] = figures.subarray(i * FIGURES, (i + 1) * FIGURES);
+      return [name, energy === 0 ? 0 : (error as number) / (energy as number)];
+    }),
+  );
+}

@@ -1,0 +1,56 @@
+export {
+  type BlockSize,
+  type BlockwiseOptions,
+  type BlockwiseWeights,
+  blockSizes,
+  decodeBlockwise,
+  encodeBlockwise,
+} from "./blockwise.ts";
+export {
+  dequantizeCheckpoint,
+  type FoundWeight,
+  quantizedWeights,
+} from "./checkpoint/dequantize-checkpoint.ts";
+export { dequantize, type QuantizedWeight } from "./checkpoint/dequantize-stage.ts";
+export {
+  planQuantization,
+  QuantizationError,
+  type QuantizationRequest,
+} from "./checkpoint/plan-quantization.ts";
+export type {
+  KeptGroup,
+  QuantizationPlan,
+  QuantizedSize,
+  SchemeGroup,
+} from "./checkpoint/quantization-plan.ts";
+export {
+  type QuantizeOptions,
+  type QuantizeResult,
+  quantizationTransform,
+  quantizeCheckpoint,
+} from "./checkpoint/quantize-checkpoint.ts";
+export {
+  type Bitsandbytes4Bit,
+  type IntQuantized,
+  type PackQuantized,
+  type Preset,
+  type Scheme,
+  schemeNamed,
+  schemeNames,
+} from "./checkpoint/scheme.ts";
+export { loadPart, type StoredPart } from "./checkpoint/stored-part.ts";
+export type { Codebook } from "./codebook.ts";
+export {
+  dequantizeScales,
+  dynamicMap,
+  encodeNestedBlockwise,
+  type NestedBlockwiseWeights,
+  type NestedScales,
+  quantizeScales,
+  unnested,
+} from "./double-quantization.ts";
+export { fp4 } from "./fp4.ts";
+export { decodeInt4, encodeInt4, type Int4Options, type Int4Weights } from "./int4.ts";
+export { decodeInt8, encodeInt8, type Int8Options, type Int8Weights } from "./int8.ts";
+export { nf4 } from "./nf4.ts";
+export { type FloatDtype, NonFiniteWeightError, type StoredWeights, type Weights } from "./weights.ts";

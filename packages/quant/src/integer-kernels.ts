@@ -1,0 +1,261 @@
+import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io";
+import { largestMagnitude } from "./codebook-kernels.ts";
+import { wasm } from "./generated/integer.wasm.ts";
+import { roundHalfEven, shorten } from "./round-float.ts";
+import { reciprocalShares, searchScale4, searchScaleAndZero } from "./scale-search.ts";
+import type { StoredWeights } from "./weights.ts";
+
+/** Whole groups of one chunk, at every step from weights to codes. The steps write what the next one reads. */
+export interface IntegerKernels {
+  readonly groupSize: number;
+  readonly groupsAtOnce: number;
+  readonly weights: Float32Array;
+  /** One a group, by `extremes`. */
+  readonly lowest: Float32Array;
+  readonly highest: Float32Array;
+  /** Infinite or NaN where a weight is. */
+  readonly magnitude: Float32Array;
+  /** One a group. */
+  readonly scales: Float32Array;
+  /** One a group; 0 until something else is written. */
+  readonly zeros: Float32Array;
+  /** Two a byte, the earlier one in the low half, or signed bytes. */
+  readonly codes: Uint8Array;
+  load(weights: StoredWeights): void;
+  extremes(groups: number): void;
+  /** Makes each scale, until now the extreme weight over −8, that of least squared error. */
+  searchScales(groups: number): void;
+  /**
+   * Makes each scale, until now the range over 15, and each zero, until now the lowest weight, those of least squared error for
+   * numbers from 0 to 15.
+   */
+  searchScalesAndZeros(groups: number, whole: boolean): void;
+  /** round(weight / scale + zero) from −8 to 7, plus 8; arithmetic without the last `drop` bits of float32. */
+  encode4(groups: number, drop: number): void;
+  /** The same without zero points, as ONNX Runtime rounds: weight · (1 / scale), halves up. */
+  encode4HalfUp(groups: number): void;
+  /** round(weight / scale) from `lowest` to 127. */
+  encode8(groups: number, lowest: number, drop: number): void;
+}
+
+/** WebAssembly where there is SIMD and groups are of whole vectors, plain code elsewhere; both give the same bits. */
+export function integerKernels(groupSize: number): IntegerKernels {
+  // An even number of groups fills whole bytes whatever their size.
+  const groupsAtOnce = 2 * Math.max(1, Math.floor(CHUNK_WEIGHTS / groupSize / 2));
+  instance ??= instantiateKernels<IntegerExports>(wasm);
+  return instance === undefined || groupSize % 32 !== 0
+    ? plainKernels(groupSize, groupsAtOnce)
+    : wasmKernels(instance, groupSize, groupsAtOnce);
+}
+
+/** Weights that are encoded at once, where a group is not larger. */
+const CHUNK_WEIGHTS = 16 * 1024;
+
+function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
+  const count = groupSize * groupsAtOnce;
+  const weights = new Float32Array(count);
+  const lowest = new Float32Array(groupsAtOnce);
+  const highest = new Float32Array(groupsAtOnce);
+  const magnitude = new Float32Array(groupsAtOnce);
+  const scales = new Float32Array(groupsAtOnce);
+  const zeros = new Float32Array(groupsAtOnce);
+  const codes = new Uint8Array(count);
+  const shares = reciprocalShares(groupSize);
+  const groupOf = (group: number) => weights.subarray(group * groupSize, (group + 1) * groupSize);
+  const nibble = (i: number, code: number) => {
+    codes[i >> 1] = i % 2 === 0 ? code : (codes[i >> 1] as number) | (code << 4);
+  };
+  return {
+    groupSize,
+    groupsAtOnce,
+    weights,
+    lowest,
+    highest,
+    magnitude,
+    scales,
+    zeros,
+    codes,
+    load({ dtype, bytes }) {
+      convert(bytes, dtype, "F32", new Uint8Array(weights.buffer));
+    },
+    extremes(groups) {
+      for (let group = 0; group < groups; group++) {
+        let low = Number.POSITIVE_INFINITY;
+        let high = Number.NEGATIVE_INFINITY;
+        for (const weight of groupOf(group)) {
+          if (weight < low) low = weight;
+          if (weight > high) high = weight;
+        }
+        lowest[group] = low;
+        highest[group] = high;
+        magnitude[group] = largestMagnitude(groupOf(group));
+      }
+    },
+    searchScales(groups) {
+      for (let group = 0; group < groups; group++)
+        scales[group] = searchScale4(groupOf(group), scales[group] as number, shares);
+    },
+    searchScalesAndZeros(groups, whole) {
+      for (let group = 0; group < groups; group++) {
+        const found = searchScaleAndZero(
+          groupOf(group),
+          zeros[group] as number,
+          scales[group] as number,
+          whole,
+          shares,
+        );
+        scales[group] = found.scale;
+        zeros[group] = found.zero;
+      }
+    },
+    encode4(groups, drop) {
+      for (let i = 0, group = 0; group < groups; group++) {
+        for (const end = i + groupSize; i < end; i++) {
+          const quotient = shorten((weights[i] as number) / (scales[group] as number), drop);
+          const shifted = shorten(quotient + (zeros[group] as number), drop);
+          nibble(i, roundHalfEven(Math.max(-8, Math.min(7, shifted))) + 8);
+        }
+      }
+    },
+    encode4HalfUp(groups) {
+      for (let i = 0, group = 0; group < groups; group++) {
+        const scale = scales[group] as number;
+        const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+        for (const end = i + groupSize; i < end; i++) {
+          const shifted = Math.fround(Math.fround((weights[i] as number) * inverse) + 8.5);
+          nibble(i, Math.trunc(Math.max(0, Math.min(15, shifted))));
+        }
+      }
+    },
+    encode8(groups, lowest, drop) {
+      for (let i = 0, group = 0; group < groups; group++) {
+        for (const end = i + groupSize; i < end; i++) {
+          const quotient = shorten((weights[i] as number) / (scales[group] as number), drop);
+          codes[i] = roundHalfEven(Math.max(lowest, Math.min(127, quotient)));
+        }
+      }
+    },
+  };
+}
+
+interface IntegerExports {
+  widenBf16(input: number, output: number, count: number): void;
+  widenF16(input: number, output: number, count: number): void;
+  extremes(
+    weights: number,
+    groups: number,
+    groupSize: number,
+    lowest: number,
+    highest: number,
+    magnitude: number,
+  ): void;
+  search4(
+    weights: number,
+    groups: number,
+    groupSize: number,
+    scales: number,
+    shares: number,
+    candidates: number,
+    scratch: number,
+  ): void;
+  searchWithZero(
+    weights: number,
+    groups: number,
+    groupSize: number,
+    scales: number,
+    zeros: number,
+    whole: boolean,
+    shares: number,
+    candidates: number,
+    scratch: number,
+  ): void;
+  encode4(
+    weights: number,
+    groups: number,
+    groupSize: number,
+    scales: number,
+    zeros: number,
+    drop: number,
+    codes: number,
+  ): void;
+  encode4HalfUp(weights: number, groups: number, groupSize: number, scales: number, codes: number): void;
+  encode8(
+    weights: number,
+    groups: number,
+    groupSize: number,
+    scales: number,
+    lowest: number,
+    drop: number,
+    codes: number,
+  ): void;
+}
+
+let instance: Kernels<IntegerExports> | undefined;
+
+function wasmKernels(
+  kernels: Kernels<IntegerExports>,
+  groupSize: number,
+  groupsAtOnce: number,
+): IntegerKernels {
+  const count = groupSize * groupsAtOnce;
+  // All of the memory is the kernels': they keep no data of their own. Everything starts at a multiple of 16 bytes.
+  let used = 0;
+  const place = (bytes: number) => {
+    const at = used;
+    used += Math.ceil(bytes / 16) * 16;
+    return at;
+  };
+  const WEIGHTS = place(count * 4);
+  const STORED = place(count * 2);
+  const CODES = place(count);
+  const LOWEST = place(groupsAtOnce * 4);
+  const HIGHEST = place(groupsAtOnce * 4);
+  const MAGNITUDE = place(groupsAtOnce * 4);
+  const SCALES = place(groupsAtOnce * 4);
+  const ZEROS = place(groupsAtOnce * 4);
+  const shares = reciprocalShares(groupSize);
+  const SHARES = place(shares.byteLength);
+  const SCRATCH = place(groupSize * 2);
+  reserveMemory(kernels.memory, used);
+  const { buffer } = kernels.memory;
+  const bytes = new Uint8Array(buffer);
+  new Int16Array(buffer, SHARES).set(shares);
+  const floats = (at: number, length: number) => new Float32Array(buffer, at, length).fill(0);
+  return {
+    groupSize,
+    groupsAtOnce,
+    weights: new Float32Array(buffer, WEIGHTS, count),
+    lowest: floats(LOWEST, groupsAtOnce),
+    highest: floats(HIGHEST, groupsAtOnce),
+    magnitude: floats(MAGNITUDE, groupsAtOnce),
+    scales: floats(SCALES, groupsAtOnce),
+    zeros: floats(ZEROS, groupsAtOnce),
+    codes: new Uint8Array(buffer, CODES, count),
+    load(weights) {
+      if (weights.dtype === "F32") return bytes.set(weights.bytes, WEIGHTS);
+      bytes.set(weights.bytes, STORED);
+      const stored = weights.bytes.length / 2;
+      if (weights.dtype === "BF16") kernels.widenBf16(STORED, WEIGHTS, stored);
+      else kernels.widenF16(STORED, WEIGHTS, stored);
+    },
+    extremes: (groups) => kernels.extremes(WEIGHTS, groups, groupSize, LOWEST, HIGHEST, MAGNITUDE),
+    searchScales: (groups) =>
+      kernels.search4(WEIGHTS, groups, groupSize, SCALES, SHARES, shares.length, SCRATCH),
+    searchScalesAndZeros: (groups, whole) =>
+      kernels.searchWithZero(
+        WEIGHTS,
+        groups,
+        groupSize,
+        SCALES,
+        ZEROS,
+        whole,
+        SHARES,
+        shares.length,
+        SCRATCH,
+      ),
+    encode4: (groups, drop) => kernels.encode4(WEIGHTS, groups, groupSize, SCALES, ZEROS, drop, CODES),
+    encode4HalfUp: (groups) => kernels.encode4HalfUp(WEIGHTS, groups, groupSize, SCALES, CODES),
+    encode8: (groups, lowest, drop) =>
+      kernels.encode8(WEIGHTS, groups, groupSize, SCALES, lowest, drop, CODES),
+  };
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  // Beside the index, the modules that worker threads load by URL.
+  entry: {
+    index: "src/index.ts",
+    "quantize-stage": "src/checkpoint/quantize-stage.ts",
+    "dequantize-stage": "src/checkpoint/dequantize-stage.ts",
+  },
+  format: "esm",
+  target: "node20",
+  platform: "node",
+  sourcemap: true,
+  clean: true,
+});
