@@ -48,7 +48,12 @@ function gaussianBf16(count) {
 
 /** Writes the checkpoint into `folder` and returns the bytes of its tensors. */
 export async function makeLlavaShapes(folder, { layers, shardSize }) {
-  const tensors = expectedTensors(config(layers));
+  return makeShapes(folder, config(layers), { shardSize });
+}
+
+/** Writes a checkpoint of random weights in bf16 for any configuration into `folder`, and returns the bytes of its tensors. */
+export async function makeShapes(folder, modelConfig, { shardSize } = {}) {
+  const tensors = expectedTensors(modelConfig);
   const sizes = tensors.map(({ dtype, shape }) => byteLengthOf(dtype, shape));
   const sample = gaussianBf16(2 ** 22);
   // Every tensor is a part of one long array, each from another place, so that making 14 GB needs little memory.
@@ -61,8 +66,8 @@ export async function makeLlavaShapes(folder, { layers, shardSize }) {
     bytes: tape.subarray(i * 128, i * 128 + sizes[i]),
   }));
   const { tensorBytes } = await writeCheckpoint(literals, folder, {
-    shardSize,
-    files: { "config.json": `${JSON.stringify(config(layers), null, 2)}\n` },
+    ...(shardSize === undefined ? {} : { shardSize }),
+    files: { "config.json": `${JSON.stringify(modelConfig, null, 2)}\n` },
   });
   return tensorBytes;
 }

@@ -119,6 +119,54 @@ describe("vlmopt convert", () => {
   });
 });
 
+describe("vlmopt ask", () => {
+  const models = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/", import.meta.url));
+  const qwen = join(models, "qwen2_vl");
+  const picture = join(models, "picture.png");
+
+  it("prints the answer as transformers gives it, or all of it as JSON", async () => {
+    const [golden] = JSON.parse(await readFile(join(qwen, "answers.json"), "utf8"));
+    const args = ["ask", qwen, "--image", picture, golden.question, "--max-new-tokens", "24"];
+    expect(vlmopt(...args)).toEqual({ status: 0, stdout: `${golden.text}\n`, stderr: "" });
+    const answer = JSON.parse(vlmopt(...args, "--json").stdout);
+    expect(answer).toMatchObject({ text: golden.text, promptTokens: golden.promptTokens, finish: "length" });
+    expect(answer.timings.tokens).toHaveLength(23);
+  });
+
+  it.each([
+    [[qwen, "x", "--image", "/nowhere.png"], 1, "error: /nowhere.png: cannot be read"],
+    [[qwen, "x", "--top-p", "2"], 2, "Give a number from 0 to 1."],
+    [[llava, "x"], 1, "error: there is no tokenizer.json in "],
+  ])("refuses %j", (args, code, message) => {
+    const { status, stderr } = vlmopt("ask", ...args);
+    expect(status).toBe(code);
+    expect(stderr).toContain(message);
+  });
+});
+
+describe("vlmopt chat", () => {
+  it("keeps what was said, and goes on after a picture that is not there", () => {
+    const models = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/", import.meta.url));
+    const input = `/image ${models}picture.png\nWhat is in the picture?\n/image /nowhere.png\nAnd there?\nAnd now?\n/exit\n`;
+    const chat = [main, "chat", join(models, "llava"), "--max-new-tokens", "8"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, chat, { encoding: "utf8", input });
+    expect(status).toBe(0);
+    expect(stderr).toContain("error: /nowhere.png: cannot be read");
+    // Two answers: no tokens of a prompt, none of the failed turn.
+    const asked = vlmopt(
+      "ask",
+      join(models, "llava"),
+      "What is in the picture?",
+      "--image",
+      `${models}picture.png`,
+      "--max-new-tokens",
+      "8",
+    );
+    expect(stdout.startsWith(asked.stdout)).toBe(true);
+    expect(stdout.length).toBeGreaterThan(asked.stdout.length);
+  });
+});
+
 describe("vlmopt prune", () => {
   it("writes a smaller model, its plan and its card, and applies a saved plan to the same bytes", async () => {
     const folder = await temporaryFolder();

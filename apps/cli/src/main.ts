@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
+import { askCommand } from "./commands/ask.ts";
+import { chatCommand } from "./commands/chat.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { pruneCommand } from "./commands/prune.ts";
@@ -24,10 +26,11 @@ Examples:
   $ vlmopt inspect https://hub.example/org/model --json
   $ vlmopt prune ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
+  $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`,
   );
-for (const command of [inspectCommand(), convertCommand(), pruneCommand()]) {
+for (const command of [inspectCommand(), convertCommand(), pruneCommand(), askCommand(), chatCommand()]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();

@@ -1,5 +1,29 @@
 export type { CacheStep, DeviceTensor, Executor, KvCache, PreparedPass } from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";
+export type { SamplingOptions } from "./generate/sample.ts";
+export { type DecodeOptions, decodeImage } from "./images/decode.ts";
+export { ImageError, type ImageErrorCode } from "./images/image-error.ts";
+export { imageProcessorFor } from "./images/processors/image-processor.ts";
+export type { ImageProcessor, PreparedImage } from "./images/processors/prepared-image.ts";
+export type { RgbImage } from "./images/rgb-image.ts";
 export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
+export type { Question } from "./text/prompt.ts";
+export {
+  loadTokenizer,
+  type Message,
+  type MessagePart,
+  type Tokenizer,
+  TokenizerError,
+} from "./text/tokenizer.ts";
+export {
+  type Answer,
+  type GenerateOptions,
+  type ImageInput,
+  loadVlm,
+  type Request,
+  type Timings,
+  type Vlm,
+  type VlmOptions,
+} from "./vlm.ts";
 export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

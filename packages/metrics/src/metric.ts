@@ -67,7 +67,10 @@ export function meanMetric(
 }
 
 /** @throws {MetricInputError} where the lists differ in length or an item has no reference */
-function assertPaired(predictions: readonly string[], references: readonly (readonly string[])[]): void {
+export function assertPaired(
+  predictions: readonly string[],
+  references: readonly (readonly string[])[],
+): void {
   if (predictions.length !== references.length) {
     throw new MetricInputError(
       `there are ${predictions.length} predictions and ${references.length} lists of references`,

@@ -35,6 +35,7 @@ export type {
   Ops,
   Rotary,
 } from "./forward/ops.ts";
+export { type TextEncoder, textEncoder, textEncoderTypes } from "./forward/text-encoder.ts";
 export type { Positions } from "./forward/token-positions.ts";
 export { type ConfigEdit, editConfig, type LanguageModelSizes, resizeConfig } from "./resize-config.ts";
 export { flopsPerToken, kvCacheBytesPerToken, parameterCounts } from "./sizes.ts";

@@ -41,3 +41,13 @@ export function parseWhole(least: number): (text: string) => number {
     throw new InvalidArgumentError(`Give a whole number of at least ${least}.`);
   };
 }
+
+/** Reads a number from `least` to `most`. */
+export function parseNumber(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= least && value <= most && Number.isFinite(value)) return value;
+    const range = Number.isFinite(most) ? `from ${least} to ${most}` : `of at least ${least}`;
+    throw new InvalidArgumentError(`Give a number ${range}.`);
+  };
+}

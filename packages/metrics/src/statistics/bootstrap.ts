@@ -1,7 +1,7 @@
-import { type CorpusResult, type Metric, sumOf } from "../metric.ts";
+import { type CorpusResult, sumOf } from "../metric.ts";
 import { normalCdf, normalQuantile } from "./normal.ts";
 import { seededRandom } from "./random.ts";
-import { resample, type Strata } from "./resample.ts";
+import { type Aggregation, resample, type Strata } from "./resample.ts";
 
 export interface BootstrapOptions {
   /** 1000 unless told. */
@@ -24,7 +24,7 @@ export interface Interval {
 
 /** A confidence interval for every figure of a corpus, by resampling its items. */
 export function bootstrapIntervals(
-  metric: Metric,
+  metric: Aggregation,
   result: CorpusResult,
   options: BootstrapOptions = {},
 ): Readonly<Record<string, Interval>> {
@@ -45,7 +45,7 @@ export function bootstrapIntervals(
 }
 
 /** Linear between order statistics, as numpy does. */
-function quantile(sorted: Float64Array, level: number): number {
+export function quantile(sorted: Float64Array, level: number): number {
   const position = level * (sorted.length - 1);
   const below = Math.floor(position);
   const low = sorted[below] ?? Number.NaN;
@@ -54,7 +54,7 @@ function quantile(sorted: Float64Array, level: number): number {
 }
 
 /** Corpus figures without each item in turn, `[figure][item]`. */
-function jackknife(metric: Metric, { statistics }: CorpusResult): Float64Array[] {
+function jackknife(metric: Aggregation, { statistics }: CorpusResult): Float64Array[] {
   const size = statistics[0]?.length ?? 0;
   const all = sumOf(statistics, size);
   const figures = metric.figures.map(() => new Float64Array(statistics.length));

@@ -1,6 +1,9 @@
 import type { CorpusResult, Metric } from "../metric.ts";
 import type { Random } from "./random.ts";
 
+/** What resampling needs of a metric, whether it asks a model or not. */
+export type Aggregation = Pick<Metric, "figures" | "aggregate">;
+
 /** Which items may stand for which: all for all, or only those of one stratum (a topic) for each other. */
 export type Strata = readonly (string | number)[];
 
@@ -34,7 +37,7 @@ export function flatten({ statistics }: CorpusResult): { values: Float64Array; s
  * @returns a distribution for each result
  */
 export function resample(
-  metric: Metric,
+  metric: Aggregation,
   results: readonly CorpusResult[],
   resamples: number,
   random: Random,

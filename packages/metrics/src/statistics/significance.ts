@@ -1,6 +1,6 @@
-import { type CorpusResult, type Metric, MetricInputError, sumOf } from "../metric.ts";
+import { type CorpusResult, MetricInputError, sumOf } from "../metric.ts";
 import { seededRandom } from "./random.ts";
-import { flatten, resample, type Strata } from "./resample.ts";
+import { type Aggregation, flatten, resample, type Strata } from "./resample.ts";
 
 export interface ComparisonOptions {
   /** Draws; 1000 for the bootstrap and 10,000 for randomisation unless told. */
@@ -22,7 +22,7 @@ export interface Comparison {
  * from the resamples' mean difference as the difference seen lies from nothing. Equal systems have p = 1.
  */
 export function pairedBootstrap(
-  metric: Metric,
+  metric: Aggregation,
   first: CorpusResult,
   second: CorpusResult,
   { trials = 1000, seed = 12345, strata }: ComparisonOptions = {},
@@ -45,7 +45,7 @@ export function pairedBootstrap(
  * as large as the one seen.
  */
 export function approximateRandomization(
-  metric: Metric,
+  metric: Aggregation,
   first: CorpusResult,
   second: CorpusResult,
   { trials = 10_000, seed = 12345 }: Omit<ComparisonOptions, "strata"> = {},
@@ -86,7 +86,12 @@ export function approximateRandomization(
   );
 }
 
-function differences(metric: Metric, first: Float64Array, second: Float64Array, count: number): number[] {
+function differences(
+  metric: Aggregation,
+  first: Float64Array,
+  second: Float64Array,
+  count: number,
+): number[] {
   const [a, b] = [metric.aggregate(first, count), metric.aggregate(second, count)];
   return metric.figures.map((figure) => (b[figure] ?? 0) - (a[figure] ?? 0));
 }

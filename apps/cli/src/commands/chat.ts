@@ -1,0 +1,59 @@
+import { createInterface } from "node:readline/promises";
+import { loadVlm, type Message, type MessagePart } from "@vlmopt/engine";
+import { answeringCommand, generateOptions, timingLine, vlmOptions } from "./model-options.ts";
+
+export function chatCommand() {
+  return answeringCommand("chat")
+    .summary("talk with a model about pictures")
+    .description(
+      "A conversation, line by line; /image FILE shows a picture with the next line, /new forgets, /exit ends.",
+    )
+    .addHelpText(
+      "after",
+      `
+Example:
+  $ vlmopt chat ./llava-int4
+  > /image cat.jpg
+  > What is this?`,
+    )
+    .action(async (path, options) => {
+      const vlm = await loadVlm(path, vlmOptions(options));
+      const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: "> " });
+      let messages: Message[] = [];
+      let images: string[] = [];
+      let shown: string[] = [];
+      lines.prompt();
+      for await (const line of lines) {
+        const [command, ...rest] = line.trim().split(/\s+/);
+        if (command === "/exit") break;
+        if (command === "/new") {
+          messages = [];
+          images = [];
+          shown = [];
+        } else if (command === "/image") {
+          shown.push(rest.join(" "));
+        } else if (command !== undefined && command !== "") {
+          const pictures = shown.map((): MessagePart => ({ type: "image" }));
+          const content = [...pictures, { type: "text", text: line.trim() } as const];
+          const asked: Message[] = [...messages, { role: "user", content }];
+          try {
+            const answer = await vlm.generate(
+              { messages: asked, images: [...images, ...shown] },
+              { ...generateOptions(options), onText: (text) => void process.stdout.write(text) },
+            );
+            process.stdout.write("\n");
+            if (process.stderr.isTTY) console.error(timingLine(answer.timings, answer.promptTokens));
+            // What could not be answered is as if it had not been said.
+            messages = [...asked, { role: "assistant", content: answer.text }];
+            images = [...images, ...shown];
+          } catch (error) {
+            console.error(`error: ${(error as Error).message}`);
+          }
+          shown = [];
+        }
+        lines.prompt();
+      }
+      lines.close();
+      await vlm.release();
+    });
+}

@@ -1,0 +1,56 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import type { GenerateOptions, Timings, VlmOptions } from "@vlmopt/engine";
+import { parseNumber, parseWhole } from "../terminal/quantities.ts";
+
+/** A command that runs a model and lets it answer. */
+export function answeringCommand(name: string) {
+  return new Command(name)
+    .argument("<model>", "folder of a checkpoint with its tokenizer")
+    .addOption(
+      new Option("--executor <name>", "what runs the model")
+        .choices(["ort", "plain"] as const)
+        .default("ort" as const),
+    )
+    .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
+    .option("--exact", "multiply 4-bit weights in F32 instead of with 8-bit activations")
+    .option("--max-new-tokens <count>", "most tokens of an answer", parseWhole(1), 256)
+    .option("--temperature <number>", "0 takes the likeliest token, higher draws", parseNumber(0), 0)
+    .option(
+      "--top-p <share>",
+      "draw from the likeliest tokens of this probability together",
+      parseNumber(0, 1),
+      1,
+    )
+    .option("--seed <number>", "what draws depend on", parseWhole(0), 0);
+}
+
+export function vlmOptions(options: {
+  readonly executor: "ort" | "plain";
+  readonly threads?: number | undefined;
+  readonly exact?: true | undefined;
+}): VlmOptions {
+  return {
+    executor: options.executor,
+    activations: options.exact ? "float32" : "int8",
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  };
+}
+
+export function generateOptions(options: {
+  readonly maxNewTokens: number;
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number;
+}): GenerateOptions {
+  const { maxNewTokens, temperature, topP, seed } = options;
+  return { maxNewTokens, temperature, topP, seed };
+}
+
+/** One line of what an answer took. */
+export function timingLine({ ttft, vision, prefill, tokens }: Timings, promptTokens: number): string {
+  const ms = (value: number) => `${value.toFixed(0)} ms`;
+  const decode = tokens.reduce((sum, time) => sum + time, 0);
+  const rate = decode === 0 ? "" : `, then ${((1000 * tokens.length) / decode).toFixed(1)} tokens/s`;
+  const seeing = vision === 0 ? "" : `, ${ms(vision)} of it vision`;
+  return `first token after ${ms(ttft)} (${promptTokens} prompt tokens, prefill ${ms(prefill)}${seeing})${rate}`;
+}

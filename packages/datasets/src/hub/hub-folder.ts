@@ -1,0 +1,334 @@
+import { stat, statfs } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { contentHasher, hashFile } from "./content-hash.ts";
+import { downloadFile } from "./download-file.ts";
+import { DownloadLog } from "./download-log.ts";
+import { acquireLock } from "./folder-lock.ts";
+import {
+  RECORDS_FOLDER,
+  readIdentity,
+  readListing,
+  recordPaths,
+  writeIdentity,
+  writeListing,
+} from "./folder-records.ts";
+import { connectHub, type HubConnection, type HubOptions } from "./hub-connection.ts";
+import { HubError } from "./hub-error.ts";
+import type { HubFile } from "./hub-file.ts";
+import {
+  fileUrl,
+  type HubRepository,
+  isCommit,
+  listRepository,
+  parseRepository,
+  repositoryId,
+  resolveCommit,
+} from "./hub-repository.ts";
+import { mapConcurrently } from "./map-concurrently.ts";
+import { partialSize } from "./partial-file.ts";
+
+/** Files that are looked up on disk at once. */
+const LOOKS_AT_ONCE = 32;
+/** Missing files that a message names. */
+const NAMED_IN_MESSAGES = 5;
+
+export interface OpenHubFolderOptions extends HubOptions {
+  /** Branch, tag or commit; a commit is final, the others are looked up anew each time. Default `main`. */
+  readonly revision?: string;
+}
+
+export interface DownloadProgress {
+  /** Bytes of the wanted files that are there, and of all that are wanted. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly files: number;
+  readonly totalFiles: number;
+}
+
+export interface FetchOptions {
+  /** Files that are downloaded at once. Default 8. */
+  readonly concurrency?: number;
+  /** Replace files that are in the way and were not downloaded. Default false: they are an error. */
+  readonly replace?: boolean;
+  /** Milliseconds to wait for another download into the same folder. Default 0. */
+  readonly wait?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: DownloadProgress) => void;
+}
+
+export interface FetchResult {
+  readonly files: readonly HubFile[];
+  /** Bytes of all wanted files. */
+  readonly bytes: number;
+  /** Files, and their bytes, that were not there before. */
+  readonly fetchedFiles: number;
+  readonly fetchedBytes: number;
+}
+
+/** What is on disk where a file of the repository belongs. */
+type OnDisk = "present" | "absent" | "outdated" | "foreign";
+
+/** A folder on disk that holds a repository, or some of it, at one commit. */
+export interface HubFolder {
+  readonly folder: string;
+  /** `org/name`, or `datasets/org/name`. */
+  readonly repository: string;
+  readonly revision: string;
+  readonly commit: string;
+  /** Every file of the commit, by its path, there or not. */
+  readonly files: ReadonlyMap<string, HubFile>;
+  /** Where a file of the repository is, or would be. */
+  pathOf(file: string): string;
+  /** Of the wanted files, those that are not there whole. */
+  missing(paths: Iterable<string>): Promise<HubFile[]>;
+  /**
+   * Sees to it that files are there, whole and verified: resumes what an earlier download left, touches nothing that is there.
+   * @throws {HubError} offline, where any is missing; what has arrived stays
+   */
+  fetch(paths: Iterable<string>, options?: FetchOptions): Promise<FetchResult>;
+}
+
+/**
+ * Opens a folder as a copy of a repository at a commit; the folder may be new. Asks the hub for the commit and its list of files, once
+ * for each commit; offline, both must be on disk from before.
+ */
+export async function openHubFolder(
+  id: string,
+  folder: string,
+  options: OpenHubFolderOptions = {},
+): Promise<HubFolder> {
+  const repository = parseRepository(id);
+  const { revision = "main" } = options;
+  const root = resolve(folder);
+  const connection = await connectHub(options);
+  const commit = await commitOf(connection, repository, revision, root);
+  const files = new Map(
+    (await filesOf(connection, repository, commit, root)).map((file) => [file.path, file]),
+  );
+  return hubFolder(connection, repository, revision, commit, files, root);
+}
+
+async function commitOf(
+  connection: HubConnection,
+  repository: HubRepository,
+  revision: string,
+  folder: string,
+): Promise<string> {
+  const id = repositoryId(repository);
+  const identity = await readIdentity(folder, id);
+  if (isCommit(revision)) {
+    if (identity.revisions[revision] === undefined && !connection.offline) {
+      await writeIdentity(folder, {
+        repository: id,
+        revisions: { ...identity.revisions, [revision]: revision },
+      });
+    }
+    return revision;
+  }
+  if (connection.offline) {
+    const known = identity.revisions[revision];
+    if (known !== undefined) return known;
+    throw new HubError("offline", `${id}: offline, and ${folder} holds nothing of revision ${revision}`, {
+      hint: "download it once with a connection, or copy a folder that has it",
+    });
+  }
+  const commit = await resolveCommit(connection, repository, revision);
+  if (identity.revisions[revision] !== commit) {
+    await writeIdentity(folder, { repository: id, revisions: { ...identity.revisions, [revision]: commit } });
+  }
+  return commit;
+}
+
+async function filesOf(
+  connection: HubConnection,
+  repository: HubRepository,
+  commit: string,
+  folder: string,
+): Promise<HubFile[]> {
+  const known = await readListing(folder, commit);
+  if (known !== undefined) return known;
+  if (connection.offline) {
+    const id = repositoryId(repository);
+    throw new HubError("offline", `${id}: offline, and ${folder} holds nothing of commit ${commit}`, {
+      hint: "download it once with a connection, or copy a folder that has it",
+    });
+  }
+  const files = await listRepository(connection, repository, commit);
+  await writeListing(folder, commit, files);
+  return files;
+}
+
+function hubFolder(
+  connection: HubConnection,
+  repository: HubRepository,
+  revision: string,
+  commit: string,
+  files: ReadonlyMap<string, HubFile>,
+  folder: string,
+): HubFolder {
+  const id = repositoryId(repository);
+  const records = recordPaths(folder);
+  const log = new DownloadLog(records.log);
+  const pathOf = (file: string) => join(folder, file);
+
+  function wantedFiles(paths: Iterable<string>): HubFile[] {
+    return [...new Set(paths)].map((path) => {
+      const file = files.get(path);
+      if (file !== undefined && !path.startsWith(`${RECORDS_FOLDER}/`)) return file;
+      throw new HubError("not-found", `${id}/${path}: there is no such file at ${revision}`);
+    });
+  }
+
+  /** Looks a file up; where it looks otherwise than when it was verified, its bytes are hashed. */
+  async function look(file: HubFile, signal: AbortSignal | undefined): Promise<OnDisk | "unlogged"> {
+    const path = pathOf(file.path);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) return "absent";
+    if (!found.isFile()) return "foreign";
+    const logged = log.get(file.path);
+    const unchanged = logged?.size === found.size && logged.mtimeMs === found.mtimeMs;
+    if (unchanged) return logged.id === file.id ? "present" : "outdated";
+    if (found.size !== file.size) return "foreign";
+    const hasher = contentHasher(file.id, file.size);
+    await hashFile(path, hasher, signal);
+    return hasher.digest() === file.id ? "unlogged" : "foreign";
+  }
+
+  async function missing(paths: Iterable<string>): Promise<HubFile[]> {
+    const wanted = wantedFiles(paths);
+    await log.refresh();
+    const looks = await mapConcurrently(wanted, LOOKS_AT_ONCE, (file) => look(file, undefined));
+    return wanted.filter((_, index) => looks[index] !== "present" && looks[index] !== "unlogged");
+  }
+
+  async function remember(file: HubFile): Promise<void> {
+    const { mtimeMs } = await stat(pathOf(file.path));
+    await log.append({ ...file, mtimeMs });
+  }
+
+  async function fetch(paths: Iterable<string>, options: FetchOptions = {}): Promise<FetchResult> {
+    const { concurrency = 8, replace = false, wait = 0, signal, onProgress } = options;
+    const wanted = wantedFiles(paths);
+    const bytes = wanted.reduce((sum, { size }) => sum + size, 0);
+    await log.refresh();
+    const done = await mapConcurrently(wanted, LOOKS_AT_ONCE, (file) => look(file, signal));
+    if (done.every((found) => found === "present")) {
+      onProgress?.({ bytes, totalBytes: bytes, files: wanted.length, totalFiles: wanted.length });
+      return { files: wanted, bytes, fetchedFiles: 0, fetchedBytes: 0 };
+    }
+    if (connection.offline) {
+      const absent = wanted.filter((_, index) => done[index] !== "present" && done[index] !== "unlogged");
+      if (absent.length > 0) throw missingOffline(absent);
+      return { files: wanted, bytes, fetchedFiles: 0, fetchedBytes: 0 };
+    }
+
+    await using _lock = await acquireLock(records.lock, {
+      wait,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    // Another download may have brought some of them in the meantime.
+    await log.refresh();
+    const looks = await mapConcurrently(wanted, LOOKS_AT_ONCE, (file) => look(file, signal));
+    const foreign = wanted.find((_, index) => looks[index] === "foreign");
+    if (foreign !== undefined && !replace) throw inTheWay(foreign);
+    for (const [index, file] of wanted.entries()) if (looks[index] === "unlogged") await remember(file);
+    const absent = wanted.filter((_, index) => looks[index] !== "present" && looks[index] !== "unlogged");
+    await checkSpace(absent);
+    await download(absent, wanted, bytes, concurrency, signal, onProgress);
+    return {
+      files: wanted,
+      bytes,
+      fetchedFiles: absent.length,
+      fetchedBytes: absent.reduce((sum, { size }) => sum + size, 0),
+    };
+  }
+
+  async function download(
+    absent: readonly HubFile[],
+    wanted: readonly HubFile[],
+    totalBytes: number,
+    concurrency: number,
+    signal: AbortSignal | undefined,
+    onProgress: FetchOptions["onProgress"],
+  ): Promise<void> {
+    let files = wanted.length - absent.length;
+    let bytes = totalBytes - absent.reduce((sum, { size }) => sum + size, 0);
+    const report = () => onProgress?.({ bytes, totalBytes, files, totalFiles: wanted.length });
+    report();
+    const stop = new AbortController();
+    const signals = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
+    // Contents that several paths share are one partial file: they take turns.
+    const turns = new Map<string, Promise<void>>();
+    await mapConcurrently(absent, concurrency, async (file) => {
+      let offset = 0;
+      const before = turns.get(file.id);
+      const turn = (before ?? Promise.resolve()).then(() =>
+        downloadFile(connection, {
+          url: fileUrl(connection.endpoint, repository, commit, file.path),
+          repository: id,
+          file,
+          target: pathOf(file.path),
+          partial: records.partial(file.id),
+          signal: signals,
+          onOffset: (now) => {
+            bytes += now - offset;
+            offset = now;
+            report();
+          },
+        }),
+      );
+      turns.set(file.id, turn);
+      try {
+        await turn;
+      } catch (error) {
+        stop.abort();
+        throw error;
+      }
+      await remember(file);
+      files++;
+      report();
+    });
+  }
+
+  /** Refuses to begin what the disk has no room for. */
+  async function checkSpace(absent: readonly HubFile[]): Promise<void> {
+    let needed = 0;
+    for (const file of absent)
+      needed += Math.max(0, file.size - (await partialSize(records.partial(file.id))));
+    const disk = await statfs(folder).catch(() => undefined);
+    if (disk === undefined) return;
+    const free = disk.bavail * disk.bsize;
+    if (needed <= free) return;
+    throw new HubError(
+      "disk-full",
+      `${folder}: no space left: ${needed} bytes are needed and ${free} are free`,
+      {
+        hint: "free some space, or choose a folder on another disk",
+      },
+    );
+  }
+
+  function missingOffline(absent: readonly HubFile[]): HubError {
+    const names = absent.slice(0, NAMED_IN_MESSAGES).map(({ path }) => path);
+    const more = absent.length > names.length ? `, and ${absent.length - names.length} more` : "";
+    const count = absent.length === 1 ? "1 file is" : `${absent.length} files are`;
+    const size = absent.reduce((sum, file) => sum + file.size, 0);
+    return new HubError(
+      "offline",
+      `${id}: offline, and ${count} missing in ${folder} (${size} bytes): ${names.join(", ")}${more}`,
+      { hint: "download once with a connection, or copy the folder from a machine that has it" },
+    );
+  }
+
+  function inTheWay(file: HubFile): HubError {
+    return new HubError(
+      "would-replace",
+      `${pathOf(file.path)}: is in the way, and was not downloaded from ${id}`,
+      {
+        hint: "choose another folder, or replace it (--force on the command line)",
+      },
+    );
+  }
+
+  return { folder, repository: id, revision, commit, files, pathOf, missing, fetch };
+}

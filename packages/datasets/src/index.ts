@@ -1,0 +1,31 @@
+export { DatasetError, type DatasetErrorCode } from "./dataset-error.ts";
+export { type DownloadOptions, type DownloadResult, downloadRepository } from "./hub/download-repository.ts";
+export type { HubOptions } from "./hub/hub-connection.ts";
+export { HubError, type HubErrorCode } from "./hub/hub-error.ts";
+export type { HubFile } from "./hub/hub-file.ts";
+export {
+  type DownloadProgress,
+  type FetchOptions,
+  type FetchResult,
+  type HubFolder,
+  type OpenHubFolderOptions,
+  openHubFolder,
+} from "./hub/hub-folder.ts";
+export {
+  type ColumnMapping,
+  type ColumnMappingInput,
+  columnMappingSchema,
+} from "./records/column-mapping.ts";
+export type { VqaRecord } from "./records/vqa-record.ts";
+export { type Sampling, sampleRecords, samplingSchema } from "./sampling.ts";
+export { cacheFolder } from "./sets/cache-folder.ts";
+export { type HubSetOptions, hubSet } from "./sets/hub-set.ts";
+export { localFolder } from "./sets/local-folder.ts";
+export type { VqaSet, VqaSetOptions } from "./sets/vqa-set.ts";
+export {
+  VQAONLINE_REPOSITORY,
+  type VqaonlineOptions,
+  type VqaonlineSplit,
+  vqaonline,
+  vqaonlineSplits,
+} from "./sets/vqaonline.ts";

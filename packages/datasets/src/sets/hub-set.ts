@@ -1,0 +1,63 @@
+import {
+  type FetchOptions,
+  type HubFolder,
+  type OpenHubFolderOptions,
+  openHubFolder,
+} from "../hub/hub-folder.ts";
+import { cacheFolder } from "./cache-folder.ts";
+import type { FileTree } from "./file-tree.ts";
+import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";
+
+/** Milliseconds that a reader of one image waits for another download into the same folder. */
+const LONGEST_WAIT = 10 * 60_000;
+
+export interface HubSetOptions extends VqaSetOptions, OpenHubFolderOptions, FetchOptions {
+  /** Where its files go. Default: below VLMOPT_CACHE, else the user's cache. */
+  readonly folder?: string;
+}
+
+/**
+ * Any visual question set on the hub that is kept as JSON, JSON lines, CSV or parquet. The split's files are fetched; images within
+ * parquet come with them, others one by one as they are read, or all at once by `fetchImages`.
+ * @param id `org/name`
+ */
+export async function hubSet(id: string, options: HubSetOptions = {}): Promise<VqaSet> {
+  const repository = id.startsWith("datasets/") ? id : `datasets/${id}`;
+  const folder = options.folder ?? cacheFolder(repository, options.env);
+  return openVqaSet(hubTree(await openHubFolder(repository, folder, options)), options);
+}
+
+function hubTree(hub: HubFolder): FileTree {
+  const fetchOne = together((paths) => hub.fetch(paths, { wait: LONGEST_WAIT }));
+  return {
+    name: hub.repository,
+    commit: hub.commit,
+    paths: [...hub.files.keys()],
+    pathOf: hub.pathOf,
+    async fetch(paths, options) {
+      if (options === undefined) await Promise.all(paths.map(fetchOne));
+      else await hub.fetch(paths, { wait: LONGEST_WAIT, ...options });
+    },
+  };
+}
+
+/** Joins what is asked for while a fetch is under way into the next: images read side by side are fetched side by side. */
+function together(fetch: (paths: readonly string[]) => Promise<unknown>): (path: string) => Promise<unknown> {
+  let underWay: Promise<unknown> = Promise.resolve();
+  let next: { readonly paths: string[]; readonly done: Promise<unknown> } | undefined;
+  return (path) => {
+    if (next === undefined) {
+      const paths: string[] = [];
+      const done = underWay
+        .catch(() => {})
+        .then(() => {
+          next = undefined;
+          return fetch(paths);
+        });
+      next = { paths, done };
+      underWay = done;
+    }
+    next.paths.push(path);
+    return next.done;
+  };
+}

@@ -1,0 +1,124 @@
+import type { ImageFeatures, Model } from "../model.ts";
+import type { Sampler } from "./sample.ts";
+
+/** A prompt as tokens, image tokens among them, and the features that take their place. */
+export interface TokenPrompt {
+  readonly ids: readonly number[];
+  readonly images: readonly {
+    readonly features: ImageFeatures;
+    readonly grid?: readonly [number, number, number];
+  }[];
+}
+
+export interface TokenOptions {
+  readonly maxNewTokens: number;
+  /** Tokens before which no end token is taken. */
+  readonly minNewTokens: number;
+  /** Tokens that end an answer; they are not part of it. */
+  readonly endTokens: readonly number[];
+  readonly samplers: readonly Sampler[];
+  readonly signal: AbortSignal | undefined;
+  /** Called with each new token of each answer; true ends that answer. */
+  readonly onToken: (answer: number, token: number) => boolean;
+}
+
+export interface TokenAnswer {
+  readonly tokens: readonly number[];
+  /** Why it ended: an end token, `onToken`'s word, or as many tokens as were allowed. */
+  readonly finish: "end" | "stop" | "length";
+}
+
+export interface TokenTimings {
+  /** Milliseconds of all prompts' way through the decoder. */
+  readonly prefill: number;
+  /** Of each step after it. */
+  readonly tokens: readonly number[];
+}
+
+/**
+ * Answers prompts together, one token of each at a time.
+ * @throws {RangeError} where a prompt's image tokens are not as many as its pictures' features
+ */
+export async function generateTokens(
+  model: Model,
+  prompts: readonly TokenPrompt[],
+  options: TokenOptions,
+): Promise<{ answers: TokenAnswer[]; timings: TokenTimings }> {
+  const { maxNewTokens, minNewTokens, endTokens, samplers, signal, onToken } = options;
+  for (const prompt of prompts) assertImageTokens(model, prompt);
+  const positions = prompts.map(({ ids, images }) =>
+    model.forward.promptPositions(
+      ids,
+      images.flatMap(({ grid }) => (grid === undefined ? [] : [grid])),
+    ),
+  );
+  const longest = Math.max(...prompts.map(({ ids }) => ids.length));
+  const cache = model.createCache(prompts.length, longest + maxNewTokens);
+  const answers = prompts.map(() => ({
+    tokens: [] as number[],
+    finish: "length" as TokenAnswer["finish"],
+    done: false,
+  }));
+  const stepTimes: number[] = [];
+
+  signal?.throwIfAborted();
+  let started = performance.now();
+  let logits = await model.decode({
+    cache,
+    sequences: prompts.map(({ ids }, n) => ({ ids, positions: positions[n]?.axes ?? [], past: 0 })),
+    wanted: prompts.map(({ ids }, n) => n * longest + ids.length - 1),
+    images: {
+      features: prompts.flatMap(({ images }) => images.map(({ features }) => features)),
+      rows: prompts.flatMap(({ ids }, n) => imageRows(model, ids).map((row) => n * longest + row)),
+    },
+  });
+  const prefill = performance.now() - started;
+
+  for (let step = 0; step < maxNewTokens; step++) {
+    const vocabSize = logits.length / prompts.length;
+    for (const [n, answer] of answers.entries()) {
+      if (answer.done) continue;
+      const own = logits.subarray(n * vocabSize, (n + 1) * vocabSize);
+      if (step < minNewTokens) for (const token of endTokens) own[token] = Number.NEGATIVE_INFINITY;
+      const token = (samplers[n] as Sampler)(own);
+      if (endTokens.includes(token)) {
+        Object.assign(answer, { finish: "end", done: true });
+        continue;
+      }
+      answer.tokens.push(token);
+      if (onToken(n, token)) Object.assign(answer, { finish: "stop", done: true });
+    }
+    if (step + 1 === maxNewTokens || answers.every(({ done }) => done)) break;
+    signal?.throwIfAborted();
+    started = performance.now();
+    logits = await model.decode({
+      cache,
+      sequences: prompts.map(({ ids }, n) => {
+        const position = Int32Array.of((positions[n]?.next ?? 0) + step);
+        // An answer that has ended goes on unheard while others do not.
+        const token = answers[n]?.tokens.at(-1) ?? ids.at(-1) ?? 0;
+        return { ids: [token], positions: [position, position, position], past: ids.length + step };
+      }),
+      wanted: prompts.map((_, n) => n),
+    });
+    stepTimes.push(performance.now() - started);
+  }
+  return {
+    answers: answers.map(({ tokens, finish }) => ({ tokens, finish })),
+    timings: { prefill, tokens: stepTimes },
+  };
+}
+
+function imageRows({ forward: { imageToken } }: Model, ids: readonly number[]): number[] {
+  return imageToken === undefined ? [] : [...ids.keys()].filter((row) => ids[row] === imageToken);
+}
+
+function assertImageTokens(model: Model, { ids, images }: TokenPrompt): void {
+  const tokens = imageRows(model, ids).length;
+  const rows = images.reduce((sum, { features }) => sum + features.rows, 0);
+  if (tokens !== rows) {
+    throw new RangeError(
+      `the prompt has ${tokens} image tokens, but its ${images.length} pictures have ${rows} features`,
+    );
+  }
+}

@@ -1,0 +1,109 @@
+import { readFileSync } from "node:fs";
+import { openSources } from "@vlmopt/tensor-io";
+import { describe, expect, test } from "vitest";
+import { promptTokens } from "./prompt.ts";
+import { tokenStream } from "./token-stream.ts";
+import { loadTokenizer, type Tokenizer, TokenizerError } from "./tokenizer.ts";
+
+interface TextGolden {
+  readonly imageToken: number;
+  readonly cases: readonly {
+    readonly text: string;
+    readonly pictures: number;
+    readonly ids: readonly number[];
+    readonly imageTokens: number;
+    readonly tiles?: readonly (readonly [number, number])[];
+  }[];
+  readonly plain: readonly {
+    readonly text: string;
+    readonly ids: readonly number[];
+    readonly decoded: string;
+  }[];
+}
+
+/** By tools/reference/engine_text.py. */
+const folder = new URL("../../goldens/", import.meta.url);
+const goldens = JSON.parse(readFileSync(new URL("text.json", folder), "utf8")) as Record<string, TextGolden>;
+
+async function tokenizerOf(family: string, files: Record<string, string> = {}): Promise<Tokenizer> {
+  const checkpoint = await openSources([], "goldens");
+  return loadTokenizer({
+    ...checkpoint,
+    async readSibling(name) {
+      const text = files[name];
+      if (text !== undefined) return new TextEncoder().encode(text);
+      try {
+        return readFileSync(new URL(`text/${family}/${name}`, folder));
+      } catch {
+        return undefined;
+      }
+    },
+  });
+}
+
+describe.each(Object.keys(goldens))("%s", (family) => {
+  const golden = goldens[family] as TextGolden;
+
+  test("encodes and decodes as transformers does", async () => {
+    const tokenizer = await tokenizerOf(family);
+    for (const { text, ids, decoded } of golden.plain) {
+      expect(tokenizer.encode(text)).toEqual(ids);
+      expect(tokenizer.decode(ids)).toBe(decoded);
+    }
+  });
+
+  test("asks about pictures as its processor does", async () => {
+    const tokenizer = await tokenizerOf(family);
+    const model = { modelType: family, imageToken: golden.imageToken };
+    for (const { text, pictures, ids, imageTokens, tiles } of golden.cases) {
+      const images = Array.from({ length: pictures }, (_, i) => {
+        const features = { rows: imageTokens / pictures };
+        const cut = tiles?.[i];
+        return cut === undefined ? { features } : { features, tiles: cut };
+      });
+      expect(promptTokens(tokenizer, model, { prompt: text }, images)).toEqual(ids);
+    }
+  });
+
+  test("streams text that adds up to what the tokens decode to", async () => {
+    const tokenizer = await tokenizerOf(family);
+    for (const { ids, decoded } of golden.plain) {
+      const stream = tokenStream(tokenizer);
+      const pieces = [...ids.map((id) => stream.push(id)), stream.finish()];
+      expect(pieces.join("")).toBe(decoded);
+      expect(pieces.slice(0, -1).some((piece) => piece.includes("\uFFFD"))).toBe(false);
+    }
+  });
+});
+
+describe("prompts", () => {
+  test("are refused where their places for pictures are not as many as the pictures", async () => {
+    const tokenizer = await tokenizerOf("llava");
+    const model = { modelType: "llava", imageToken: goldens.llava?.imageToken };
+    const images = [{ features: { rows: 4 } }];
+    expect(() => promptTokens(tokenizer, model, { raw: "no place for one" }, images)).toThrow(
+      "the prompt has places for 0 pictures, but 1 were given",
+    );
+  });
+
+  test("of LLaVA without a template ask as its authors did", async () => {
+    const tokenizer = await tokenizerOf("llava", { "chat_template.jinja": "" });
+    const { applyTemplate, ...plain } = tokenizer;
+    const untaught = { ...plain, applyTemplate: undefined };
+    const model = { modelType: "llava", imageToken: goldens.llava?.imageToken };
+    const ids = promptTokens(untaught, model, { prompt: "Why?" }, [{ features: { rows: 1 } }]);
+    expect(ids).toEqual(tokenizer.encode("USER: <image>\nWhy? ASSISTANT:"));
+    expect(applyTemplate).toBeDefined();
+  });
+});
+
+describe("a tokenizer", () => {
+  test("that is missing or broken is an error that says so", async () => {
+    await expect(tokenizerOf("none")).rejects.toThrow(TokenizerError);
+    await expect(tokenizerOf("none")).rejects.toThrow("there is no tokenizer.json in goldens");
+    await expect(tokenizerOf("none", { "tokenizer.json": "{" })).rejects.toThrow(
+      "tokenizer.json of goldens is no JSON",
+    );
+    await expect(tokenizerOf("none", { "tokenizer.json": "{}" })).rejects.toThrow("cannot be read");
+  });
+});

@@ -1,0 +1,259 @@
+import { ConfigError } from "@vlmopt/models";
+import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import type { Executor } from "./executors/executor.ts";
+import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
+import { plainExecutor } from "./executors/plain/plain-executor.ts";
+import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
+import { type SamplingOptions, sampler } from "./generate/sample.ts";
+import { decodeImage } from "./images/decode.ts";
+import { imageProcessorFor } from "./images/processors/image-processor.ts";
+import type { ImageProcessor } from "./images/processors/prepared-image.ts";
+import type { RgbImage } from "./images/rgb-image.ts";
+import { loadModel, type Model } from "./model.ts";
+import { promptTokens, type Question } from "./text/prompt.ts";
+import { tokenStream } from "./text/token-stream.ts";
+import { loadTokenizer, readJson, type Tokenizer } from "./text/tokenizer.ts";
+
+export interface VlmOptions extends OrtOptions {
+  /** ONNX Runtime unless told; `plain` is for checking. */
+  readonly executor?: "ort" | "plain" | Executor;
+}
+
+/** A picture: the bytes of a file, its path, or its pixels. */
+export type ImageInput = Uint8Array | string | RgbImage;
+
+export type Request = Question & { readonly images?: readonly ImageInput[] };
+
+export interface GenerateOptions extends SamplingOptions {
+  /** 256 unless told. */
+  readonly maxNewTokens?: number;
+  /** Tokens before which the answer does not end; 0 unless told. */
+  readonly minNewTokens?: number;
+  /** Texts that end an answer, and are not part of it. */
+  readonly stop?: readonly string[];
+  readonly signal?: AbortSignal;
+  /** Text as it comes, with the number of its request. */
+  readonly onText?: (text: string, request: number) => void;
+}
+
+export interface Answer {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  /** `end`: the model ended it; `stop`: a stop text came; `length`: `maxNewTokens` were reached. */
+  readonly finish: TokenAnswer["finish"];
+  /** Tokens of the prompt, image tokens among them. */
+  readonly promptTokens: number;
+}
+
+/** Milliseconds, of all requests of a batch together. */
+export interface Timings {
+  /** Decoding and preparing pictures. */
+  readonly preprocess: number;
+  readonly vision: number;
+  readonly prefill: number;
+  /** From the call to the first token. */
+  readonly ttft: number;
+  /** Of each token after the first. */
+  readonly tokens: readonly number[];
+}
+
+export interface Vlm {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  generate(request: Request, options?: GenerateOptions): Promise<Answer & { readonly timings: Timings }>;
+  /** Several requests at once, each answered as it would be alone. */
+  generateBatch(
+    requests: readonly Request[],
+    options?: GenerateOptions,
+  ): Promise<{ readonly answers: readonly Answer[]; readonly timings: Timings }>;
+  /** Logits of every token of a prompt: `[ids, vocabSize]`. */
+  logits(request: Request): Promise<{ readonly ids: readonly number[]; readonly logits: Float32Array }>;
+  release(): Promise<void>;
+}
+
+/**
+ * Loads a model with its tokenizer and its image processor, as they lie in a folder.
+ * @param path folder of a checkpoint
+ * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
+ */
+export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
+  const checkpoint = typeof path === "string" ? await openCheckpoint(path) : path;
+  const tokenizer = await loadTokenizer(checkpoint);
+  const model = await loadModel(checkpoint, executorOf(options));
+  const endTokens = await endTokensOf(checkpoint);
+  const processor = await processorOf(checkpoint, model);
+  const { forward, description } = model;
+  const promptModel = { modelType: description.modelType, imageToken: forward.imageToken };
+
+  /** Pictures seen and text as tokens, with the milliseconds that took. */
+  async function prepare(
+    request: Request,
+  ): Promise<{ prompt: TokenPrompt; preprocess: number; vision: number }> {
+    let started = performance.now();
+    const prepared = await Promise.all(
+      (request.images ?? []).map(async (image) => {
+        if (processor === undefined)
+          throw new ConfigError(`a ${description.modelType} sees no pictures: leave them out`);
+        return processor(await pixelsOf(image));
+      }),
+    );
+    const preprocess = performance.now() - started;
+    started = performance.now();
+    const images = [];
+    for (const picture of prepared) images.push({ ...picture, features: await model.see(picture) });
+    const vision = performance.now() - started;
+    return {
+      prompt: { ids: promptTokens(tokenizer, promptModel, request, images), images },
+      preprocess,
+      vision,
+    };
+  }
+
+  async function generateBatch(requests: readonly Request[], options: GenerateOptions = {}) {
+    const { maxNewTokens = 256, minNewTokens = 0, stop = [], signal, onText } = options;
+    const started = performance.now();
+    const prepared: Awaited<ReturnType<typeof prepare>>[] = [];
+    for (const request of requests) {
+      signal?.throwIfAborted();
+      prepared.push(await prepare(request));
+    }
+    const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
+    let ttft = 0;
+    const { answers, timings } = await generateTokens(
+      model,
+      prepared.map(({ prompt }) => prompt),
+      {
+        maxNewTokens,
+        minNewTokens,
+        endTokens,
+        // Each request draws from the same seed, so that it is answered as it would be alone.
+        samplers: requests.map(() => sampler(options)),
+        signal,
+        onToken(n, token) {
+          if (ttft === 0) ttft = performance.now() - started;
+          return texts[n]?.push(token) ?? false;
+        },
+      },
+    );
+    const sum = (phase: "preprocess" | "vision") => prepared.reduce((total, part) => total + part[phase], 0);
+    return {
+      answers: answers.map(({ tokens, finish }, n) => ({
+        text: texts[n]?.finish() ?? "",
+        tokens,
+        finish,
+        promptTokens: prepared[n]?.prompt.ids.length ?? 0,
+      })),
+      timings: {
+        preprocess: sum("preprocess"),
+        vision: sum("vision"),
+        prefill: timings.prefill,
+        ttft,
+        tokens: timings.tokens,
+      },
+    };
+  }
+
+  return {
+    model,
+    tokenizer,
+    generateBatch,
+    async generate(request, generating) {
+      const { answers, timings } = await generateBatch([request], generating);
+      return { ...(answers[0] as Answer), timings };
+    },
+    async logits(request) {
+      const { prompt } = await prepare(request);
+      const { ids, images } = prompt;
+      const grids = images.flatMap(({ grid }) => (grid === undefined ? [] : [grid]));
+      const logits = await model.decode({
+        cache: model.createCache(1, ids.length),
+        sequences: [{ ids, positions: forward.promptPositions(ids, grids).axes, past: 0 }],
+        wanted: [...ids.keys()],
+        images: {
+          features: images.map(({ features }) => features),
+          rows: [...ids.keys()].filter((row) => ids[row] === forward.imageToken),
+        },
+      });
+      return { ids, logits };
+    },
+    async release() {
+      await model.release();
+      await checkpoint.close();
+    },
+  };
+}
+
+async function pixelsOf(image: ImageInput): Promise<RgbImage> {
+  return typeof image === "string" || image instanceof Uint8Array ? decodeImage(image) : image;
+}
+
+function executorOf({ executor = "ort", ...options }: VlmOptions): Executor {
+  if (typeof executor !== "string") return executor;
+  return executor === "plain" ? plainExecutor() : ortExecutor(options);
+}
+
+async function processorOf(checkpoint: Checkpoint, model: Model): Promise<ImageProcessor | undefined> {
+  if (model.forward.imageEncoder === undefined) return undefined;
+  // Some savers of transformers 5 put it into processor_config.json.
+  const config =
+    (await readJson(checkpoint, "preprocessor_config.json")) ??
+    (await readJson(checkpoint, "processor_config.json"))?.image_processor;
+  if (config === undefined) {
+    throw new ConfigError(
+      `there is no preprocessor_config.json in ${checkpoint.location}: save the model's image processor beside its weights`,
+    );
+  }
+  return imageProcessorFor(config, await readJson(checkpoint, "config.json"));
+}
+
+/** Tokens that end an answer, by generation_config.json or, where that names none, by config.json. */
+async function endTokensOf(checkpoint: Checkpoint): Promise<number[]> {
+  const config = await readJson(checkpoint, "config.json");
+  const text = config?.text_config as { readonly eos_token_id?: unknown } | undefined;
+  const named =
+    (await readJson(checkpoint, "generation_config.json"))?.eos_token_id ??
+    config?.eos_token_id ??
+    text?.eos_token_id ??
+    [];
+  return [named].flat().filter((token): token is number => typeof token === "number");
+}
+
+/** Text that grows until a stop text comes; what might be the beginning of one is held back. */
+function textOfAnswer(tokenizer: Tokenizer, stop: readonly string[], onText: (text: string) => void) {
+  const stream = tokenStream(tokenizer);
+  let [text, shown] = ["", 0];
+  const show = (end: number) => {
+    if (end > shown) onText(text.slice(shown, end));
+    shown = Math.max(shown, end);
+  };
+  const stopAt = () => {
+    const places = stop.map((word) => text.indexOf(word)).filter((place) => place !== -1);
+    return places.length === 0 ? undefined : Math.min(...places);
+  };
+  const heldBack = () => {
+    for (let length = Math.max(0, ...stop.map((word) => word.length - 1)); length > 0; length--) {
+      if (stop.some((word) => word.length > length && text.endsWith(word.slice(0, length)))) return length;
+    }
+    return 0;
+  };
+  return {
+    /** @returns whether the answer ends here */
+    push(token: number): boolean {
+      text += stream.push(token);
+      const end = stopAt();
+      if (end === undefined) {
+        show(text.length - heldBack());
+        return false;
+      }
+      text = text.slice(0, end);
+      show(end);
+      return true;
+    },
+    finish(): string {
+      if (shown === text.length || stopAt() === undefined) text += stream.finish();
+      text = text.slice(0, stopAt() ?? text.length);
+      show(text.length);
+      return text;
+    },
+  };
+}
