@@ -4,8 +4,12 @@ import { Command } from "@commander-js/extra-typings";
 import { askCommand } from "./commands/ask.ts";
 import { chatCommand } from "./commands/chat.ts";
 import { convertCommand } from "./commands/convert.ts";
+import { dequantizeCommand } from "./commands/dequantize.ts";
+import { downloadCommand } from "./commands/download.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { pruneCommand } from "./commands/prune.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
+import { scoreCommand } from "./commands/score.ts";
 import { reportFailure } from "./terminal/failure.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -22,15 +26,28 @@ const program = new Command()
     "after",
     `
 Examples:
+  $ vlmopt download vqaonline --split val --limit 200
   $ vlmopt inspect ./llava-1.5-7b-hf
   $ vlmopt inspect https://hub.example/org/model --json
   $ vlmopt prune ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
+  $ vlmopt quantize ./llava-small ./llava-int4 --scheme int4-g128
   $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
+  $ vlmopt score --predictions answers.jsonl --references refs.jsonl
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`,
   );
-for (const command of [inspectCommand(), convertCommand(), pruneCommand(), askCommand(), chatCommand()]) {
+for (const command of [
+  downloadCommand(),
+  inspectCommand(),
+  convertCommand(),
+  pruneCommand(),
+  quantizeCommand(),
+  dequantizeCommand(),
+  askCommand(),
+  chatCommand(),
+  scoreCommand(),
+]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();

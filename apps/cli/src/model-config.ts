@@ -15,3 +15,20 @@ export async function readConfigFile(checkpoint: Checkpoint): Promise<unknown> {
     throw new SourceError(file, `is not valid JSON: ${(error as Error).message}`);
   }
 }
+
+/**
+ * The same of a model whose weights are plain numbers.
+ * @throws {SourceError} where they are stored in fewer bits
+ */
+export async function readPlainConfig(checkpoint: Checkpoint): Promise<unknown> {
+  const config = await readConfigFile(checkpoint);
+  const { quantization_config: quantization } = config as {
+    quantization_config?: { quant_method?: unknown };
+  };
+  if (quantization === undefined) return config;
+  throw new SourceError(
+    `${checkpoint.location}: config.json`,
+    `says that the weights are quantized already (${String(quantization.quant_method)})`,
+    { hint: "run vlmopt dequantize first" },
+  );
+}

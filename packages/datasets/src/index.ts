@@ -3,14 +3,8 @@ export { type DownloadOptions, type DownloadResult, downloadRepository } from ".
 export type { HubOptions } from "./hub/hub-connection.ts";
 export { HubError, type HubErrorCode } from "./hub/hub-error.ts";
 export type { HubFile } from "./hub/hub-file.ts";
-export {
-  type DownloadProgress,
-  type FetchOptions,
-  type FetchResult,
-  type HubFolder,
-  type OpenHubFolderOptions,
-  openHubFolder,
-} from "./hub/hub-folder.ts";
+export type { DownloadProgress, FetchOptions, FetchResult, HubFolder } from "./hub/hub-folder.ts";
+export { type OpenHubFolderOptions, openHubFolder } from "./hub/open-hub-folder.ts";
 export {
   type ColumnMapping,
   type ColumnMappingInput,

@@ -1,12 +1,21 @@
+export { type EncodedText, type Encoder, type EncoderOptions, loadEncoder } from "./encoder.ts";
 export type { CacheStep, DeviceTensor, Executor, KvCache, PreparedPass } from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";
 export type { SamplingOptions } from "./generate/sample.ts";
-export { type DecodeOptions, decodeImage } from "./images/decode.ts";
-export { ImageError, type ImageErrorCode } from "./images/image-error.ts";
-export { imageProcessorFor } from "./images/processors/image-processor.ts";
-export type { ImageProcessor, PreparedImage } from "./images/processors/prepared-image.ts";
-export type { RgbImage } from "./images/rgb-image.ts";
+export {
+  type DecodeOptions,
+  decodeImage,
+  type Filter,
+  ImageError,
+  type ImageErrorCode,
+  type ImageProcessor,
+  imageProcessorFor,
+  loadImageProcessor,
+  type PreparedImage,
+  type RgbImage,
+  resize,
+} from "./images/index.ts";
 export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
 export type { Question } from "./text/prompt.ts";
 export {

@@ -9,6 +9,7 @@ import {
 } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor, KvCache, PreparedPass } from "./executors/executor.ts";
+import { readJson } from "./read-json.ts";
 import { modelWeights } from "./weights/model-weights.ts";
 
 /** A model that an executor has taken in: pictures become features, tokens become logits. Knows no text and no files of pictures. */
@@ -45,11 +46,10 @@ export interface ModelStep {
  * @throws {ConfigError | ModelMismatchError} where config.json is missing, not understood, or not of these weights
  */
 export async function loadModel(checkpoint: Checkpoint, executor: Executor): Promise<Model> {
-  const bytes = await checkpoint.readSibling("config.json");
-  if (bytes === undefined) {
+  const config = await readJson(checkpoint, "config.json");
+  if (config === undefined) {
     throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
   }
-  const config: unknown = JSON.parse(new TextDecoder().decode(bytes));
   const weights = await modelWeights(checkpoint);
   const description = describeModel(config, weights.specs);
   const forward = modelForward(config, description);

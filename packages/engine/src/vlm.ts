@@ -6,13 +6,13 @@ import { plainExecutor } from "./executors/plain/plain-executor.ts";
 import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
 import { type SamplingOptions, sampler } from "./generate/sample.ts";
 import { decodeImage } from "./images/decode.ts";
-import { imageProcessorFor } from "./images/processors/image-processor.ts";
-import type { ImageProcessor } from "./images/processors/prepared-image.ts";
+import { loadImageProcessor } from "./images/load-image-processor.ts";
 import type { RgbImage } from "./images/rgb-image.ts";
 import { loadModel, type Model } from "./model.ts";
+import { readJson } from "./read-json.ts";
 import { promptTokens, type Question } from "./text/prompt.ts";
 import { tokenStream } from "./text/token-stream.ts";
-import { loadTokenizer, readJson, type Tokenizer } from "./text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 
 export interface VlmOptions extends OrtOptions {
   /** ONNX Runtime unless told; `plain` is for checking. */
@@ -81,7 +81,9 @@ export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {
   const tokenizer = await loadTokenizer(checkpoint);
   const model = await loadModel(checkpoint, executorOf(options));
   const endTokens = await endTokensOf(checkpoint);
-  const processor = await processorOf(checkpoint, model);
+  const config = await readJson(checkpoint, "config.json");
+  // A model without an image encoder needs no image processor.
+  const processor = model.forward.imageEncoder && (await loadImageProcessor(checkpoint, config));
   const { forward, description } = model;
   const promptModel = { modelType: description.modelType, imageToken: forward.imageToken };
 
@@ -190,20 +192,6 @@ async function pixelsOf(image: ImageInput): Promise<RgbImage> {
 function executorOf({ executor = "ort", ...options }: VlmOptions): Executor {
   if (typeof executor !== "string") return executor;
   return executor === "plain" ? plainExecutor() : ortExecutor(options);
-}
-
-async function processorOf(checkpoint: Checkpoint, model: Model): Promise<ImageProcessor | undefined> {
-  if (model.forward.imageEncoder === undefined) return undefined;
-  // Some savers of transformers 5 put it into processor_config.json.
-  const config =
-    (await readJson(checkpoint, "preprocessor_config.json")) ??
-    (await readJson(checkpoint, "processor_config.json"))?.image_processor;
-  if (config === undefined) {
-    throw new ConfigError(
-      `there is no preprocessor_config.json in ${checkpoint.location}: save the model's image processor beside its weights`,
-    );
-  }
-  return imageProcessorFor(config, await readJson(checkpoint, "config.json"));
 }
 
 /** Tokens that end an answer, by generation_config.json or, where that names none, by config.json. */

@@ -18,6 +18,7 @@ export {
   type Weight,
 } from "./description.ts";
 export type { ImageEncoder, ProcessedImage } from "./forward/image-encoders/image-encoder.ts";
+export { bestResolution } from "./forward/image-encoders/llava-next-tiles.ts";
 export {
   type CacheSpec,
   type DecoderStep,

@@ -1,7 +1,8 @@
-import { editConfig } from "@vlmopt/models";
+import { type ConfigEdit, editConfig } from "@vlmopt/models";
 import {
   builtModule,
   type Checkpoint,
+  compose,
   type RewriteOptions,
   type RewriteResult,
   rewriteCheckpoint,
@@ -14,6 +15,11 @@ import { pruningTransform } from "./plan/pruning-transform.ts";
 import { PruningError } from "./prunable.ts";
 import { sparsityThresholds } from "./sparsity/thresholds.ts";
 
+export interface ApplyOptions extends RewriteOptions {
+  /** What becomes of the pruned weights in the same pass, such as `quantization(plan)` of @vlmopt/quant; config.json is changed for both. */
+  readonly andThen?: { readonly transform: Transform; readonly config: readonly ConfigEdit[] };
+}
+
 /**
  * Carries a plan out, in one pass over the checkpoint (two where weights are zeroed by magnitude: one finds the thresholds). config.json is
  * changed as the plan says; other files of the folder go along.
@@ -23,18 +29,22 @@ export async function applyPruning(
   source: Checkpoint,
   plan: PruningPlan,
   sink: Sink | string,
-  options: RewriteOptions = {},
+  { andThen, ...options }: ApplyOptions = {},
 ): Promise<RewriteResult> {
   assertFits(source, plan);
-  const config = await prunedConfig(source, plan);
-  const transform =
+  const config = await editedConfig(source, [...plan.config, ...(andThen?.config ?? [])]);
+  const pruning =
     plan.sparsity.length > 0 ? await sparsifying(source, plan, options) : pruningTransform(plan);
+  const transform = andThen === undefined ? pruning : compose(pruning, andThen.transform);
   return rewriteCheckpoint(source, transform, sink, { ...options, files: { ...config, ...options.files } });
 }
 
-async function prunedConfig(source: Checkpoint, { config }: PruningPlan): Promise<Record<string, string>> {
-  const bytes = config.length > 0 ? await source.readSibling("config.json") : undefined;
-  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), config) };
+async function editedConfig(
+  source: Checkpoint,
+  edits: readonly ConfigEdit[],
+): Promise<Record<string, string>> {
+  const bytes = edits.length > 0 ? await source.readSibling("config.json") : undefined;
+  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
 }
 
 async function sparsifying(

@@ -1,4 +1,4 @@
-export { applyPruning } from "./apply-pruning.ts";
+export { type ApplyOptions, applyPruning } from "./apply-pruning.ts";
 export { pruningCard } from "./model-card.ts";
 export type { NeuronTarget } from "./plan/choose.ts";
 export type { HeadRequest } from "./plan/cut-heads.ts";

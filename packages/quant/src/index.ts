@@ -24,9 +24,10 @@ export type {
   SchemeGroup,
 } from "./checkpoint/quantization-plan.ts";
 export {
+  type Quantization,
   type QuantizeOptions,
   type QuantizeResult,
-  quantizationTransform,
+  quantization,
   quantizeCheckpoint,
 } from "./checkpoint/quantize-checkpoint.ts";
 export {

@@ -20,6 +20,7 @@ export {
   type TensorEdit,
   type TensorOutput,
   type Transform,
+  transformedSpecs,
 } from "./rewrite/edit.ts";
 export {
   type RewriteOptions,

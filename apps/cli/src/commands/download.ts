@@ -67,7 +67,7 @@ Gated and private repositories: set HF_TOKEN, or log in with the hub's own tool.
       if (sample !== undefined && limit === undefined) command.error("error: --sample needs a --limit");
 
       const started = performance.now();
-      const shared: HubOptions & { revision?: string; concurrency: number; replace: boolean } = {
+      const shared: Shared = {
         concurrency: options.concurrency,
         replace: options.force === true,
         ...(options.offline ? { offline: true } : {}),
@@ -107,13 +107,16 @@ type Shared = HubOptions & {
   readonly replace: boolean;
 };
 
+/** What --json prints, and the sentence for people. */
+type Downloaded = Readonly<Record<string, unknown>> & { readonly folder: string; readonly summary: string };
+
 async function downloadFiles(
   repository: string,
   folder: string | undefined,
   shared: Shared,
   json: boolean,
   patterns: { allow?: string[]; ignore?: string[]; safetensorsOnly: boolean },
-) {
+): Promise<Downloaded> {
   const isModel = !repository.startsWith("datasets/");
   const target = folder ?? (isModel ? basename(repository) : cacheFolder(repository));
   const progress = byteProgress("downloading", json);
@@ -141,7 +144,7 @@ async function downloadQuestions(
   shared: Shared,
   json: boolean,
   choice: { split?: VqaonlineSplit; topics?: string[]; sample?: Sampling },
-) {
+): Promise<Downloaded> {
   const target = folder ?? cacheFolder(VQAONLINE_REPOSITORY);
   const reading = byteProgress("questions", json);
   const set = await vqaonline({

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { describeModel } from "@vlmopt/models";
+import { describeModel, editConfig } from "@vlmopt/models";
 import {
   applyPruning,
   type ModelSize,
@@ -10,13 +10,17 @@ import {
   type PruningRecipe,
   planByRecipe,
   pruningCard,
+  pruningTransform,
 } from "@vlmopt/pruning";
-import { type Checkpoint, folderSink, openCheckpoint } from "@vlmopt/tensor-io";
-import { readConfigFile } from "../model-config.ts";
+import { planQuantization, type QuantizationRequest, quantization } from "@vlmopt/quant";
+import { type Checkpoint, folderSink, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
+import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatCount, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
+import { errorReport, presetOption, quantizationSummary, schemeList } from "./quantization-options.ts";
+import { schemeOf } from "./quantize.ts";
 
 export function pruneCommand() {
   return new Command("prune")
@@ -51,6 +55,8 @@ export function pruneCommand() {
     .option("--l1-group <count>", "linears whose weights are compared together", parseWhole(1), 1)
     .option("--seed <number>", "of random choices", parseWhole(0), 0)
     .option("--plan <file>", "apply a saved plan (pruning.json) instead of making one")
+    .option("--quantize <scheme>", `store what stays in 4 or 8 bits, in the same pass: ${schemeList}`)
+    .addOption(presetOption())
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
@@ -63,6 +69,7 @@ Examples:
   $ vlmopt prune ./llava-1.5-7b-hf ./llava-glu30 --glu 0.3
   $ vlmopt prune ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25 --divisor 128
   $ vlmopt prune ./qwen2-vl-2b --glu 0.2 --plan-only
+  $ vlmopt prune ./llava-1.5-7b-hf ./llava-tiny --glu 0.3 --quantize int4-g128
   $ vlmopt prune ./model ./again --plan ./pruned/pruning.json`,
     )
     .action(async (input, output, options, command) => {
@@ -73,6 +80,9 @@ Examples:
       if (options.plan === undefined && Object.keys(recipe).length === 1) {
         command.error("error: say what to remove: --glu, --heads, --drop-…, --l1, or a saved --plan");
       }
+      const { quantize, preset } = options;
+      const scheme =
+        quantize === undefined ? undefined : schemeOf(quantize, preset, (message) => command.error(message));
       const started = performance.now();
       await using source = await openCheckpoint(input);
       const sink = folderSink(output ?? "", { overwrite: options.force === true });
@@ -80,7 +90,7 @@ Examples:
       const shared = options.workers === undefined ? {} : { workers: options.workers };
       const scoring = byteProgress("scoring", json);
       const pruning = byteProgress("pruning", json);
-      const plan = await interruptible(async (signal) => {
+      const { plan, rest } = await interruptible(async (signal) => {
         const made = options.plan
           ? (JSON.parse(await readFile(options.plan, "utf8")) as PruningPlan)
           : await makePlan(source, recipe, {
@@ -89,26 +99,37 @@ Examples:
               onProgress: ({ bytes, totalBytes }) => scoring.update(bytes, totalBytes),
             });
         scoring.stop();
-        if (planOnly) return made;
+        const next =
+          scheme && (await planAfter(source, made, { scheme, made: { scheme: quantize ?? "", preset } }));
+        if (planOnly) return { plan: made, rest: next };
         const files = {
           "pruning.json": `${JSON.stringify(made, null, 2)}\n`,
+          ...(next === undefined ? {} : { "quantization.json": `${JSON.stringify(next.plan, null, 2)}\n` }),
           "README.md": pruningCard(made, basename(resolve(input))),
         };
         await applyPruning(source, made, sink, {
           ...shared,
           ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
+          ...(next === undefined ? {} : { andThen: next.quantization }),
           files,
           signal,
           onProgress: ({ bytes, totalBytes }) => pruning.update(bytes, totalBytes),
         });
-        return made;
+        return { plan: made, rest: next };
       }).finally(() => {
         scoring.stop();
         pruning.stop();
       });
-      if (json) console.log(JSON.stringify(plan, null, 2));
-      else {
+      if (json) {
+        console.log(
+          JSON.stringify(rest === undefined ? plan : { ...plan, quantization: rest.plan }, null, 2),
+        );
+      } else {
         console.log(sizeTable(plan));
+        if (rest !== undefined) {
+          const errors = planOnly ? "" : `\n\n${errorReport(rest.quantization.errors(), rest.description)}`;
+          console.log(`\nof what stays:\n${quantizationSummary(rest.plan)}${errors}`);
+        }
         if (!planOnly)
           console.log(`\n${output}: written in ${formatDuration((performance.now() - started) / 1000)}`);
       }
@@ -120,10 +141,20 @@ async function makePlan(
   recipe: PruningRecipe,
   options: Parameters<typeof planByRecipe>[3],
 ) {
-  const config = await readConfigFile(source);
+  const config = await readPlainConfig(source);
   const description = describeModel(config, source.tensors);
   const { layers } = description.languageModel;
   return planByRecipe(source, { tensors: source.tensors, layers, description, config }, recipe, options);
+}
+
+/** How what a pruning leaves is quantized, decided by its names and shapes before it is there. */
+async function planAfter(source: Checkpoint, pruning: PruningPlan, request: QuantizationRequest) {
+  const bytes = (await source.readSibling("config.json")) ?? new Uint8Array();
+  const config: unknown = JSON.parse(editConfig(new TextDecoder().decode(bytes), pruning.config));
+  const tensors = transformedSpecs(source.tensors, pruningTransform(pruning));
+  const description = describeModel(config, tensors);
+  const plan = planQuantization(description, tensors, request);
+  return { plan, description, quantization: quantization(plan, { measure: true }) };
 }
 
 interface PruneOptions {

@@ -1,11 +1,6 @@
 import { HubError } from "./hub-error.ts";
-import {
-  type FetchOptions,
-  type FetchResult,
-  type HubFolder,
-  type OpenHubFolderOptions,
-  openHubFolder,
-} from "./hub-folder.ts";
+import type { FetchOptions, FetchResult, HubFolder } from "./hub-folder.ts";
+import { type OpenHubFolderOptions, openHubFolder } from "./open-hub-folder.ts";
 import { pathFilter } from "./path-patterns.ts";
 
 export interface DownloadOptions extends OpenHubFolderOptions, FetchOptions {

@@ -1,29 +1,14 @@
 import { stat, statfs } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { contentHasher, hashFile } from "./content-hash.ts";
 import { downloadFile } from "./download-file.ts";
 import { DownloadLog } from "./download-log.ts";
 import { acquireLock } from "./folder-lock.ts";
-import {
-  RECORDS_FOLDER,
-  readIdentity,
-  readListing,
-  recordPaths,
-  writeIdentity,
-  writeListing,
-} from "./folder-records.ts";
-import { connectHub, type HubConnection, type HubOptions } from "./hub-connection.ts";
+import { RECORDS_FOLDER, recordPaths } from "./folder-records.ts";
+import type { HubConnection } from "./hub-connection.ts";
 import { HubError } from "./hub-error.ts";
 import type { HubFile } from "./hub-file.ts";
-import {
-  fileUrl,
-  type HubRepository,
-  isCommit,
-  listRepository,
-  parseRepository,
-  repositoryId,
-  resolveCommit,
-} from "./hub-repository.ts";
+import { fileUrl, type HubRepository, repositoryId } from "./hub-repository.ts";
 import { mapConcurrently } from "./map-concurrently.ts";
 import { partialSize } from "./partial-file.ts";
 
@@ -31,11 +16,6 @@ import { partialSize } from "./partial-file.ts";
 const LOOKS_AT_ONCE = 32;
 /** Missing files that a message names. */
 const NAMED_IN_MESSAGES = 5;
-
-export interface OpenHubFolderOptions extends HubOptions {
-  /** Branch, tag or commit; a commit is final, the others are looked up anew each time. Default `main`. */
-  readonly revision?: string;
-}
 
 export interface DownloadProgress {
   /** Bytes of the wanted files that are there, and of all that are wanted. */
@@ -65,8 +45,11 @@ export interface FetchResult {
   readonly fetchedBytes: number;
 }
 
-/** What is on disk where a file of the repository belongs. */
-type OnDisk = "present" | "absent" | "outdated" | "foreign";
+/**
+ * What is on disk where a file of the repository belongs: the file, logged as verified or not; nothing; an older revision's, which may
+ * be replaced; or something that no download put there.
+ */
+type OnDisk = "present" | "unlogged" | "absent" | "outdated" | "foreign";
 
 /** A folder on disk that holds a repository, or some of it, at one commit. */
 export interface HubFolder {
@@ -88,77 +71,8 @@ export interface HubFolder {
   fetch(paths: Iterable<string>, options?: FetchOptions): Promise<FetchResult>;
 }
 
-/**
- * Opens a folder as a copy of a repository at a commit; the folder may be new. Asks the hub for the commit and its list of files, once
- * for each commit; offline, both must be on disk from before.
- */
-export async function openHubFolder(
-  id: string,
-  folder: string,
-  options: OpenHubFolderOptions = {},
-): Promise<HubFolder> {
-  const repository = parseRepository(id);
-  const { revision = "main" } = options;
-  const root = resolve(folder);
-  const connection = await connectHub(options);
-  const commit = await commitOf(connection, repository, revision, root);
-  const files = new Map(
-    (await filesOf(connection, repository, commit, root)).map((file) => [file.path, file]),
-  );
-  return hubFolder(connection, repository, revision, commit, files, root);
-}
-
-async function commitOf(
-  connection: HubConnection,
-  repository: HubRepository,
-  revision: string,
-  folder: string,
-): Promise<string> {
-  const id = repositoryId(repository);
-  const identity = await readIdentity(folder, id);
-  if (isCommit(revision)) {
-    if (identity.revisions[revision] === undefined && !connection.offline) {
-      await writeIdentity(folder, {
-        repository: id,
-        revisions: { ...identity.revisions, [revision]: revision },
-      });
-    }
-    return revision;
-  }
-  if (connection.offline) {
-    const known = identity.revisions[revision];
-    if (known !== undefined) return known;
-    throw new HubError("offline", `${id}: offline, and ${folder} holds nothing of revision ${revision}`, {
-      hint: "download it once with a connection, or copy a folder that has it",
-    });
-  }
-  const commit = await resolveCommit(connection, repository, revision);
-  if (identity.revisions[revision] !== commit) {
-    await writeIdentity(folder, { repository: id, revisions: { ...identity.revisions, [revision]: commit } });
-  }
-  return commit;
-}
-
-async function filesOf(
-  connection: HubConnection,
-  repository: HubRepository,
-  commit: string,
-  folder: string,
-): Promise<HubFile[]> {
-  const known = await readListing(folder, commit);
-  if (known !== undefined) return known;
-  if (connection.offline) {
-    const id = repositoryId(repository);
-    throw new HubError("offline", `${id}: offline, and ${folder} holds nothing of commit ${commit}`, {
-      hint: "download it once with a connection, or copy a folder that has it",
-    });
-  }
-  const files = await listRepository(connection, repository, commit);
-  await writeListing(folder, commit, files);
-  return files;
-}
-
-function hubFolder(
+/** A folder as a copy of a repository at a commit whose files are known. `id`: `org/name`, or `datasets/org/name`. */
+export function hubFolder(
   connection: HubConnection,
   repository: HubRepository,
   revision: string,
@@ -180,7 +94,7 @@ function hubFolder(
   }
 
   /** Looks a file up; where it looks otherwise than when it was verified, its bytes are hashed. */
-  async function look(file: HubFile, signal: AbortSignal | undefined): Promise<OnDisk | "unlogged"> {
+  async function look(file: HubFile, signal: AbortSignal | undefined): Promise<OnDisk> {
     const path = pathOf(file.path);
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) return "absent";
@@ -198,7 +112,7 @@ function hubFolder(
     const wanted = wantedFiles(paths);
     await log.refresh();
     const looks = await mapConcurrently(wanted, LOOKS_AT_ONCE, (file) => look(file, undefined));
-    return wanted.filter((_, index) => looks[index] !== "present" && looks[index] !== "unlogged");
+    return notHere(wanted, looks);
   }
 
   async function remember(file: HubFile): Promise<void> {
@@ -209,7 +123,7 @@ function hubFolder(
   async function fetch(paths: Iterable<string>, options: FetchOptions = {}): Promise<FetchResult> {
     const { concurrency = 8, replace = false, wait = 0, signal, onProgress } = options;
     const wanted = wantedFiles(paths);
-    const bytes = wanted.reduce((sum, { size }) => sum + size, 0);
+    const bytes = totalSize(wanted);
     await log.refresh();
     const done = await mapConcurrently(wanted, LOOKS_AT_ONCE, (file) => look(file, signal));
     if (done.every((found) => found === "present")) {
@@ -217,7 +131,7 @@ function hubFolder(
       return { files: wanted, bytes, fetchedFiles: 0, fetchedBytes: 0 };
     }
     if (connection.offline) {
-      const absent = wanted.filter((_, index) => done[index] !== "present" && done[index] !== "unlogged");
+      const absent = notHere(wanted, done);
       if (absent.length > 0) throw missingOffline(absent);
       return { files: wanted, bytes, fetchedFiles: 0, fetchedBytes: 0 };
     }
@@ -232,14 +146,14 @@ function hubFolder(
     const foreign = wanted.find((_, index) => looks[index] === "foreign");
     if (foreign !== undefined && !replace) throw inTheWay(foreign);
     for (const [index, file] of wanted.entries()) if (looks[index] === "unlogged") await remember(file);
-    const absent = wanted.filter((_, index) => looks[index] !== "present" && looks[index] !== "unlogged");
+    const absent = notHere(wanted, looks);
     await checkSpace(absent);
     await download(absent, wanted, bytes, concurrency, signal, onProgress);
     return {
       files: wanted,
       bytes,
       fetchedFiles: absent.length,
-      fetchedBytes: absent.reduce((sum, { size }) => sum + size, 0),
+      fetchedBytes: totalSize(absent),
     };
   }
 
@@ -252,7 +166,7 @@ function hubFolder(
     onProgress: FetchOptions["onProgress"],
   ): Promise<void> {
     let files = wanted.length - absent.length;
-    let bytes = totalBytes - absent.reduce((sum, { size }) => sum + size, 0);
+    let bytes = totalBytes - totalSize(absent);
     const report = () => onProgress?.({ bytes, totalBytes, files, totalFiles: wanted.length });
     report();
     const stop = new AbortController();
@@ -312,7 +226,7 @@ function hubFolder(
     const names = absent.slice(0, NAMED_IN_MESSAGES).map(({ path }) => path);
     const more = absent.length > names.length ? `, and ${absent.length - names.length} more` : "";
     const count = absent.length === 1 ? "1 file is" : `${absent.length} files are`;
-    const size = absent.reduce((sum, file) => sum + file.size, 0);
+    const size = totalSize(absent);
     return new HubError(
       "offline",
       `${id}: offline, and ${count} missing in ${folder} (${size} bytes): ${names.join(", ")}${more}`,
@@ -331,4 +245,12 @@ function hubFolder(
   }
 
   return { folder, repository: id, revision, commit, files, pathOf, missing, fetch };
+}
+
+function notHere(files: readonly HubFile[], looks: readonly OnDisk[]): HubFile[] {
+  return files.filter((_, index) => looks[index] !== "present" && looks[index] !== "unlogged");
+}
+
+function totalSize(files: readonly HubFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
 }

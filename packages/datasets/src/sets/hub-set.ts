@@ -1,9 +1,5 @@
-import {
-  type FetchOptions,
-  type HubFolder,
-  type OpenHubFolderOptions,
-  openHubFolder,
-} from "../hub/hub-folder.ts";
+import type { FetchOptions, HubFolder } from "../hub/hub-folder.ts";
+import { type OpenHubFolderOptions, openHubFolder } from "../hub/open-hub-folder.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import type { FileTree } from "./file-tree.ts";
 import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { readGolden } from "../test-support/goldens.ts";
@@ -20,6 +23,15 @@ test.each(goldens)("$name decodes to Pillow's pixels", async ({ file, size, rgb 
   const wanted = inflateSync(bytesOf(rgb));
   const differences = image.data.map((level, i) => Math.abs(level - (wanted[i] as number)));
   expect(Math.max(...differences)).toBe(0);
+});
+
+test("a path gives what its bytes give", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "vlmopt-images-"));
+  const path = join(folder, "cat.jpg");
+  const bytes = bytesOf(goldens.find(({ name }) => name === "orientation-6.jpg")?.file ?? "");
+  await writeFile(path, bytes);
+  expect(await decodeImage(path)).toEqual(await decodeImage(bytes));
+  await rm(folder, { recursive: true });
 });
 
 describe("a picture that cannot be used is an error that says why:", () => {

@@ -1,5 +1,6 @@
 import { ConfigError } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import { readJson } from "../read-json.ts";
 import { imageProcessorFor } from "./processors/image-processor.ts";
 import type { ImageProcessor } from "./processors/prepared-image.ts";
 
@@ -21,18 +22,4 @@ export async function loadImageProcessor(
     );
   }
   return imageProcessorFor(own, modelConfig);
-}
-
-async function readJson(
-  { location, readSibling }: Pick<Checkpoint, "location" | "readSibling">,
-  name: string,
-): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const bytes = await readSibling(name);
-  if (bytes === undefined) return undefined;
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${name} of ${location} is no JSON: ${reason}`);
-  }
 }

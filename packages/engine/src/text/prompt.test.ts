@@ -97,7 +97,34 @@ describe("prompts", () => {
   });
 });
 
+describe("a template that goes through parts, as LLaVA-1.5's does", () => {
+  const template =
+    "{% for message in messages %}{{ message['role'].upper() + ': ' }}" +
+    "{% for part in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\\n' }}{% endfor %}" +
+    "{% for part in message['content'] | selectattr('type', 'equalto', 'text') %}{{ part['text'] + ' ' }}{% endfor %}" +
+    "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
+
+  test.each([[{ prompt: "Why?" }], [{ messages: [{ role: "user", content: "Why?" }] }]] as const)(
+    "is asked without a picture too: %o",
+    async (question) => {
+      const tokenizer = await tokenizerOf("llava", { "chat_template.jinja": template });
+      const model = { modelType: "llava", imageToken: goldens.llava?.imageToken };
+      const ids = promptTokens(tokenizer, model, question, []);
+      expect(ids).toEqual(tokenizer.encode("USER: Why? ASSISTANT:"));
+    },
+  );
+});
+
 describe("a tokenizer", () => {
+  test.each(Object.keys(goldens))("of %s keeps blanks before punctuation, streamed too", async (family) => {
+    const tokenizer = await tokenizerOf(family);
+    const text = "Is it a dog ? No , it does n't bark . It 's I 'm a cat !";
+    const ids = tokenizer.encode(text, false);
+    expect(tokenizer.decode(ids)).toBe(text);
+    const stream = tokenStream(tokenizer);
+    expect([...ids.map((id) => stream.push(id)), stream.finish()].join("")).toBe(text);
+  });
+
   test("that is missing or broken is an error that says so", async () => {
     await expect(tokenizerOf("none")).rejects.toThrow(TokenizerError);
     await expect(tokenizerOf("none")).rejects.toThrow("there is no tokenizer.json in goldens");

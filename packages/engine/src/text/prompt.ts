@@ -43,12 +43,13 @@ export function promptTokens(
 /** As the families' own processors and papers ask, where a checkpoint has no chat template. */
 function promptText(
   { applyTemplate }: Tokenizer,
-  { modelType }: PromptModel,
+  { modelType, imageToken }: PromptModel,
   question: Exclude<Question, { raw: string }>,
   images: number,
 ): string {
   if (applyTemplate !== undefined) {
-    return applyTemplate("messages" in question ? question.messages : [userMessage(question.prompt, images)]);
+    const messages = "messages" in question ? question.messages : [userMessage(question.prompt, images)];
+    return applyTemplate(imageToken === undefined ? messages : messages.map(inParts));
   }
   const prompt = "prompt" in question ? question.prompt : lastWords(question.messages);
   switch (modelType) {
@@ -68,6 +69,12 @@ function userMessage(prompt: string, images: number): Message {
   return { role: "user", content: images === 0 ? prompt : [...pictures, { type: "text", text: prompt }] };
 }
 
+/** Templates of models that see go through a message's parts; a text of itself has none. */
+function inParts(message: Message): Message {
+  const { role, content } = message;
+  return typeof content === "string" ? { role, content: [{ type: "text", text: content }] } : message;
+}
+
 /** Texts of a conversation whose model has no template: only its last message is asked. */
 function lastWords(messages: readonly Message[]): string {
   const { content = "" } = messages.at(-1) ?? {};
@@ -82,7 +89,7 @@ function paligemmaTokens(
   text: string,
   images: readonly PromptImage[],
 ): number[] {
-  const own = text.replaceAll("<image>", "").trimStart();
+  const own = text.replaceAll("<image>", "");
   const ids = tokenizer.encode(`${tokenizer.bosToken ?? "<bos>"}${own}\n`, false);
   return [...imageRuns(model, images).flat(), ...ids];
 }

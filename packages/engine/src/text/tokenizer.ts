@@ -1,6 +1,7 @@
 import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import { type Json, readJson } from "../read-json.ts";
 
 /** A checkpoint's own tokenizer and chat template. */
 export interface Tokenizer {
@@ -59,7 +60,11 @@ export async function loadTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> 
   const compiled = template === undefined ? undefined : new Template(template);
   return {
     encode: (text, specialTokens = true) => tokenizer.encode(text, { add_special_tokens: specialTokens }).ids,
-    decode: (ids) => (ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true })),
+    // Cleaning up would join "dog ?" and "do n't", which transformers 5 leaves as they are.
+    decode: (ids) =>
+      ids.length === 0
+        ? ""
+        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     idOf: (token) => tokenizer.token_to_id(token),
     tokenOf: (id) => tokenizer.id_to_token(id),
     bosToken,
@@ -84,21 +89,6 @@ async function templateOf(checkpoint: Checkpoint, config: Json): Promise<string 
   if (!Array.isArray(found)) return undefined;
   const templates = found as { readonly name: string; readonly template: string }[];
   return (templates.find(({ name }) => name === "default") ?? templates[0])?.template;
-}
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** @throws {TokenizerError} where the file is there and holds no JSON */
-export async function readJson(checkpoint: Checkpoint, name: string): Promise<Json | undefined> {
-  const bytes = await checkpoint.readSibling(name);
-  if (bytes === undefined) return undefined;
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Json;
-  } catch (error) {
-    throw new TokenizerError(`${name} of ${checkpoint.location} is no JSON: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }
 
 /** Special tokens are given as text, or as an object that holds it. */

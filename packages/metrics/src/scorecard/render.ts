@@ -108,5 +108,7 @@ function formatShare(value: number | undefined): string {
 }
 
 function shareInterval(share: { readonly low: number; readonly high: number } | undefined): string {
-  return share === undefined ? "" : `${formatShare(share.low)} – ${formatShare(share.high)}`;
+  return share === undefined || Number.isNaN(share.low)
+    ? ""
+    : `${formatShare(share.low)} – ${formatShare(share.high)}`;
 }

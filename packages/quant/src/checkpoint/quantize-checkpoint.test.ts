@@ -8,7 +8,7 @@ import {
   dequantizeCheckpoint,
   planQuantization,
   type QuantizationRequest,
-  quantizationTransform,
+  quantization,
   quantizeCheckpoint,
   type Scheme,
   schemeNamed,
@@ -166,7 +166,7 @@ describe("a quantized checkpoint", () => {
       tensor.name === name ? select(tensor, { columns }) : undefined;
     await rewriteCheckpoint(
       checkpoint,
-      compose((tensor) => prune(tensor as (typeof pruned)[number]), quantizationTransform(plan)),
+      compose((tensor) => prune(tensor as (typeof pruned)[number]), quantization(plan).transform),
       place,
     );
     await using quantized = await openCheckpoint(place);

@@ -1,4 +1,4 @@
-import { editConfig } from "@vlmopt/models";
+import { type ConfigEdit, editConfig } from "@vlmopt/models";
 import {
   builtModule,
   type Checkpoint,
@@ -44,19 +44,39 @@ export async function quantizeCheckpoint(
     );
   }
   const { measure = false, ...rewriting } = options;
-  const sums = measure ? new SharedArrayBuffer(names.length * FIGURES * 8) : undefined;
-  const result = await rewriteCheckpoint(source, quantizationTransform(plan, sums), sink, {
+  const { transform, config, errors } = quantization(plan, { measure });
+  const result = await rewriteCheckpoint(source, transform, sink, {
     ...rewriting,
-    files: { ...(await quantizedConfig(source, plan)), ...options.files },
+    files: { ...(await editedConfig(source, config)), ...options.files },
   });
-  return { ...result, errors: errorsOf(names, sums) };
+  return { ...result, errors: errors() };
 }
 
-/**
- * The plan as a transform, to compose with others: pruning and quantizing takes one pass.
- * @param sums where squared errors are added up, two F64 for each tensor of the plan in order
- */
-export function quantizationTransform(plan: QuantizationPlan, sums?: SharedArrayBuffer): Transform {
+/** A plan as what one pass needs. */
+export interface Quantization {
+  readonly transform: Transform;
+  /** Changes of config.json. */
+  readonly config: readonly ConfigEdit[];
+  /** See `QuantizeResult`; filled as the pass goes on. */
+  errors(): ReadonlyMap<string, number>;
+}
+
+/** The plan as a transform, to compose with others: pruning and quantizing takes one pass. */
+export function quantization(
+  plan: QuantizationPlan,
+  { measure = false }: { readonly measure?: boolean } = {},
+): Quantization {
+  const names = plan.groups.flatMap(({ tensors }) => tensors);
+  const sums = measure ? new SharedArrayBuffer(names.length * FIGURES * 8) : undefined;
+  return {
+    transform: quantizationTransform(plan, sums),
+    config: plan.config,
+    errors: () => errorsOf(names, sums),
+  };
+}
+
+/** @param sums where squared errors are added up, two F64 for each tensor of the plan in order */
+function quantizationTransform(plan: QuantizationPlan, sums?: SharedArrayBuffer): Transform {
   const module = builtModule("quantize-stage", import.meta.url);
   const chosen = new Map<string, { scheme: Scheme; index: number }>();
   for (const { scheme, tensors } of plan.groups) {
@@ -70,11 +90,12 @@ export function quantizationTransform(plan: QuantizationPlan, sums?: SharedArray
   };
 }
 
-async function quantizedConfig(source: Checkpoint, plan: QuantizationPlan): Promise<Record<string, string>> {
-  const bytes = plan.config.length > 0 ? await source.readSibling("config.json") : undefined;
-  return bytes === undefined
-    ? {}
-    : { "config.json": editConfig(new TextDecoder().decode(bytes), plan.config) };
+async function editedConfig(
+  source: Checkpoint,
+  edits: readonly ConfigEdit[],
+): Promise<Record<string, string>> {
+  const bytes = edits.length > 0 ? await source.readSibling("config.json") : undefined;
+  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
 }
 
 function errorsOf(names: readonly string[], sums: SharedArrayBuffer | undefined): Map<string, number> {

@@ -84,6 +84,22 @@ function continued(output: TensorOutput, next: Transform): TensorOutput {
   return edit === undefined ? output : { ...output, edit };
 }
 
+/** What a transform makes of tensors, by name, before a byte is read: to plan what comes after it. */
+export function transformedSpecs(
+  tensors: ReadonlyMap<string, TensorSpec>,
+  transform: Transform,
+): ReadonlyMap<string, TensorSpec> {
+  const specs = new Map<string, TensorSpec>();
+  const add = ({ edit, ...output }: TensorOutput) => {
+    if (edit === undefined) specs.set(output.name, specOf(output));
+    else for (const further of edit.outputs) add(further);
+  };
+  for (const tensor of tensors.values()) {
+    for (const output of transform(tensor)?.outputs ?? [tensor]) add(output);
+  }
+  return specs;
+}
+
 /** Name, dtype and shape alone, whatever else the object carries. */
 export function specOf({ name, dtype, shape }: TensorSpec): TensorSpec {
   return { name, dtype, shape };

@@ -1,4 +1,4 @@
-import { ConfigError } from "@vlmopt/models";
+import { bestResolution, ConfigError } from "@vlmopt/models";
 import { resize } from "../resample.ts";
 import { cut, type RgbImage } from "../rgb-image.ts";
 import { levelsOf, tileTensor } from "./levels.ts";
@@ -29,26 +29,6 @@ export function llavaNextProcessor(settings: ProcessorSettings): ImageProcessor 
       originalSize: [image.height, image.width],
     };
   };
-}
-
-/** The resolution `[height, width]` that keeps most of a picture's pixels; of equal ones, that which wastes least. */
-export function bestResolution(
-  [height, width]: readonly [number, number],
-  resolutions: readonly (readonly [number, number])[],
-): readonly [number, number] {
-  let best: readonly [number, number] | undefined;
-  let [mostKept, leastWasted] = [0, Number.POSITIVE_INFINITY];
-  for (const candidate of resolutions) {
-    const [tall, wide] = candidate;
-    const scale = Math.min(wide / width, tall / height);
-    const kept = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
-    const wasted = tall * wide - kept;
-    if (kept > mostKept || (kept === mostKept && wasted < leastWasted)) {
-      [best, mostKept, leastWasted] = [candidate, kept, wasted];
-    }
-  }
-  if (best === undefined) throw new ConfigError("image_grid_pinpoints of preprocessor_config.json is empty");
-  return best;
 }
 
 /** In the middle of a black picture, as large as its shape allows. */

@@ -1,3 +1,5 @@
+import { ConfigError } from "../../description.ts";
+
 /** How LLaVA-NeXT cuts pictures. */
 export interface TileSettings {
   /** Heights and widths that a picture may be fitted into. */
@@ -8,12 +10,15 @@ export interface TileSettings {
   readonly grid: number;
 }
 
-/** The size of most usable pixels for a picture `[height, width]`; of equal ones, that which wastes least. */
+/**
+ * The size of most usable pixels for a picture `[height, width]`; of equal ones, that which wastes least.
+ * @throws {ConfigError} where there is none to choose from
+ */
 export function bestResolution(
   [height, width]: readonly [number, number],
   pinpoints: TileSettings["pinpoints"],
 ): readonly [number, number] {
-  let best: readonly [number, number] = [0, 0];
+  let best: readonly [number, number] | undefined;
   let [mostUsed, leastWasted] = [0, Number.POSITIVE_INFINITY];
   for (const candidate of pinpoints) {
     const [tall, wide] = candidate;
@@ -24,6 +29,7 @@ export function bestResolution(
       [best, mostUsed, leastWasted] = [candidate, used, wasted];
     }
   }
+  if (best === undefined) throw new ConfigError("image_grid_pinpoints is empty");
   return best;
 }
 

@@ -1,0 +1,130 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openCheckpoint, readTensor, toFloat32 } from "@vlmopt/tensor-io";
+import { describe, expect, it, onTestFinished } from "vitest";
+
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const llava = fileURLToPath(new URL("../../../../fixtures/checkpoints/llava", import.meta.url));
+
+function vlmopt(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "vlmopt-cli-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+describe("vlmopt quantize", () => {
+  it("writes 4-bit weights with their plan, and says what that cost", async () => {
+    const out = join(await temporaryFolder(), "out");
+    const { status, stdout } = vlmopt("quantize", llava, out, "--scheme", "nf4", "--preset", "fast");
+    expect(status).toBe(0);
+    // 4 bits, and 32 for each block of 64.
+    expect(stdout).toMatch(/^bits a weight of 21 linears +32\.00 +4\.\d\d$/m);
+    expect(stdout).toMatch(/^qProj +3 +0\.\d{3} % +0\.\d{3} %$/m);
+    expect(stdout).toMatch(/^worst: language_model\.\S+ 0\.\d{3} %$/m);
+    expect((await readdir(out)).sort()).toEqual([
+      "config.json",
+      "generation_config.json",
+      "model.safetensors",
+      "quantization.json",
+    ]);
+    const config = JSON.parse(await readFile(join(out, "config.json"), "utf8"));
+    expect(config.quantization_config).toMatchObject({
+      quant_method: "bitsandbytes",
+      bnb_4bit_quant_type: "nf4",
+    });
+  });
+
+  it("prints the plan alone as JSON, naming what it skips", () => {
+    const args = [
+      "quantize",
+      llava,
+      "--scheme",
+      "int4-g16",
+      "--skip",
+      "*.layers.0.*",
+      "*.v_proj.weight",
+      "--plan-only",
+    ];
+    const plan = JSON.parse(vlmopt(...args, "--json").stdout);
+    expect(plan.made).toEqual({ scheme: "int4-g16", preset: "best", skip: "*.layers.0.* *.v_proj.weight" });
+    expect(plan.groups.map(({ tensors }: { tensors: string[] }) => tensors.length)).toEqual([12]);
+  });
+
+  it.each([
+    [[llava, "--scheme", "nf4"], 2, "error: name the folder to write, or ask for --plan-only"],
+    [[llava, "out", "--scheme", "int3"], 2, 'error: no scheme is named "int3": there are int4-g32'],
+    [[llava, llava, "--scheme", "nf4"], 1, "is already there"],
+  ])("refuses %j", (args, code, message) => {
+    const { status, stderr } = vlmopt("quantize", ...args);
+    expect(status).toBe(code);
+    expect(stderr).toContain(message);
+  });
+
+  it("refuses what is quantized already", async () => {
+    const out = join(await temporaryFolder(), "out");
+    vlmopt("quantize", llava, out, "--scheme", "int8");
+    const { status, stderr } = vlmopt("quantize", out, "--scheme", "int8", "--plan-only");
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: `error: ${out}: config.json: says that the weights are quantized already (compressed-tensors)\nhint: run vlmopt dequantize first\n`,
+    });
+  });
+});
+
+describe("vlmopt dequantize", () => {
+  it("gives back plain weights, as near as was said", async () => {
+    const folder = await temporaryFolder();
+    const [small, again] = [join(folder, "small"), join(folder, "again")];
+    const report = JSON.parse(vlmopt("quantize", llava, small, "--scheme", "int8", "--json").stdout);
+    expect(vlmopt("dequantize", small, again, "--dtype", "f32").status).toBe(0);
+    await using before = await openCheckpoint(llava);
+    await using after = await openCheckpoint(again);
+    const [[name, said]] = Object.entries(report.errors) as [[string, number]];
+    const [old, own] = [before, after].map(async (checkpoint) =>
+      toFloat32(await readTensor(checkpoint, name), "F32"),
+    );
+    const [weights, decoded] = [(await old) ?? [], (await own) ?? []];
+    let [error, energy] = [0, 0];
+    for (const [i, weight] of weights.entries()) {
+      error += (weight - (decoded[i] as number)) ** 2;
+      energy += weight ** 2;
+    }
+    expect(error / energy).toBeCloseTo(said, 9);
+    expect(said).toBeGreaterThan(0);
+    expect(await readFile(join(again, "config.json"), "utf8")).not.toContain("quantization_config");
+  });
+
+  it("refuses plain weights", () => {
+    const { status, stderr } = vlmopt("dequantize", llava, "out");
+    expect(status).toBe(1);
+    expect(stderr).toContain("holds no weights of a format that can be dequantized");
+  });
+});
+
+describe("vlmopt prune --quantize", () => {
+  it("gives the bytes of pruning first and quantizing then, in one pass", async () => {
+    const folder = await temporaryFolder();
+    const [pruned, twice, once] = ["pruned", "twice", "once"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const cuts = ["--glu", "0.3", "--heads", "0.25", "--divisor", "16"];
+    expect(vlmopt("prune", llava, pruned, ...cuts).status).toBe(0);
+    expect(vlmopt("quantize", pruned, twice, "--scheme", "nf4-dq").status).toBe(0);
+    const { status, stdout } = vlmopt("prune", llava, once, ...cuts, "--quantize", "nf4-dq");
+    expect(status).toBe(0);
+    expect(stdout).toContain("of what stays:");
+    for (const file of ["model.safetensors", "config.json", "quantization.json"]) {
+      expect(await readFile(join(once, file))).toEqual(await readFile(join(twice, file)));
+    }
+  });
+});

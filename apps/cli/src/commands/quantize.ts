@@ -1,0 +1,83 @@
+import { Command } from "@commander-js/extra-typings";
+import { describeModel } from "@vlmopt/models";
+import { planQuantization, quantizeCheckpoint, type Scheme, schemeNamed } from "@vlmopt/quant";
+import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
+import { readPlainConfig } from "../model-config.ts";
+import { interruptible } from "../terminal/interrupt.ts";
+import { byteProgress } from "../terminal/progress.ts";
+import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { errorReport, presetOption, quantizationSummary, schemeList } from "./quantization-options.ts";
+
+export function quantizeCommand() {
+  return new Command("quantize")
+    .summary("store weights in 4 or 8 bits")
+    .description(
+      "Writes a checkpoint whose language model's linears take 4 or 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) beside it. Vision tower, projector, embeddings, output layer and norms stay as they are.",
+    )
+    .argument("<in>", "folder of a model: config.json and safetensors")
+    .argument("[out]", "folder to write; not needed with --plan-only")
+    .requiredOption("--scheme <name>", schemeList)
+    .addOption(presetOption())
+    .option("--skip <pattern...>", "tensors that stay; * stands for anything")
+    .option("--plan-only", "print what would be done and write nothing")
+    .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
+    .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
+    .option("--force", "replace <out> if it exists")
+    .option("--json", "print plan and errors as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-int4 --scheme int4-g128
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-nf4 --scheme nf4-dq --preset fast
+  $ vlmopt quantize ./model --scheme int4-g64 --skip "*.layers.0.*" --plan-only`,
+    )
+    .action(async (input, output, options, command) => {
+      const { planOnly = false, json = false, preset } = options;
+      if (output === undefined && !planOnly)
+        command.error("error: name the folder to write, or ask for --plan-only");
+      const scheme = schemeOf(options.scheme, preset, (message) => command.error(message));
+      const started = performance.now();
+      await using source = await openCheckpoint(input);
+      const sink = folderSink(output ?? "", { overwrite: options.force === true });
+      if (!planOnly) await sink.assertFree();
+      const description = describeModel(await readPlainConfig(source), source.tensors);
+      const skip = options.skip ?? [];
+      const plan = planQuantization(description, source.tensors, {
+        scheme,
+        skip,
+        made: { scheme: options.scheme, preset, ...(skip.length === 0 ? {} : { skip: skip.join(" ") }) },
+      });
+      if (planOnly) {
+        console.log(json ? JSON.stringify(plan, null, 2) : quantizationSummary(plan));
+        return;
+      }
+      const progress = byteProgress("quantizing", json);
+      const { errors } = await interruptible((signal) =>
+        quantizeCheckpoint(source, plan, sink, {
+          measure: true,
+          files: { "quantization.json": `${JSON.stringify(plan, null, 2)}\n` },
+          ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
+          ...(options.workers === undefined ? {} : { workers: options.workers }),
+          signal,
+          onProgress: ({ bytes, totalBytes }) => progress.update(bytes, totalBytes),
+        }),
+      ).finally(() => progress.stop());
+      const seconds = (performance.now() - started) / 1000;
+      if (json)
+        console.log(JSON.stringify({ output, plan, errors: Object.fromEntries(errors), seconds }, null, 2));
+      else {
+        console.log(`${quantizationSummary(plan)}\n\n${errorReport(errors, description)}`);
+        console.log(`\n${output}: written in ${formatDuration(seconds)}`);
+      }
+    });
+}
+
+/** An unknown name is bad usage. */
+export function schemeOf(name: string, preset: "fast" | "best", fail: (message: string) => never): Scheme {
+  try {
+    return schemeNamed(name, preset);
+  } catch (error) {
+    return fail(`error: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,125 @@
+import { readFile } from "node:fs/promises";
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import {
+  joinScoreFiles,
+  type Metric,
+  type ModelMetric,
+  readPredictions,
+  readReferences,
+  type Scorecard,
+  ScoreFileError,
+  scorecard,
+  scorecardCsv,
+  scorecardTable,
+  type TableText,
+  topicTable,
+} from "@vlmopt/metrics";
+import { parseWhole } from "../terminal/quantities.ts";
+import { formatTable } from "../terminal/table.ts";
+import { metricFor, metricNames } from "./score-metrics.ts";
+
+export function scoreCommand() {
+  return new Command("score")
+    .summary("score answers against references, with intervals and tests")
+    .description(
+      "Scores answers against references, alone or beside another system's, with confidence intervals and significance.",
+    )
+    .requiredOption("--predictions <file>", 'JSON lines: {"id", "prediction" or "answer" or "text", "topic"}')
+    .requiredOption(
+      "--references <file>",
+      'JSON lines: {"id", "references" or "reference" or "answer", "topic"}; a text or a list of texts',
+    )
+    .addOption(
+      new Option("--metrics <list>", `of ${metricNames.join(", ")}`)
+        .argParser(parseMetrics)
+        .default(["rouge"], "rouge"),
+    )
+    .option("--vs <file>", "predictions of another system, to compare with")
+    .option("--retention", "with --vs the dense model's: how much of its skill is kept")
+    .addOption(
+      new Option("--by <key>", "score each topic too, and resample within topics").choices([
+        "topic",
+      ] as const),
+    )
+    .option("--seed-compat", "newlines become blanks, an empty answer [NO ANSWER]; adds Q")
+    .addOption(
+      new Option("--interval <method>", "kind of bootstrap interval")
+        .choices(["percentile", "bca"] as const)
+        .default("percentile" as const),
+    )
+    .option("--confidence <level>", "of the intervals", parseConfidence, 0.95)
+    .option("--resamples <count>", "of intervals and tests", parseWhole(1), 1000)
+    .option("--seed <number>", "of the resamples", parseWhole(0), 12345)
+    .addOption(new Option("--csv", "print every figure as CSV").conflicts("json"))
+    .option("--json", "print everything as JSON, every item's scores too")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ vlmopt score --predictions answers.jsonl --references refs.jsonl
+  $ vlmopt score --predictions small.jsonl --references refs.jsonl --vs dense.jsonl --retention
+  $ vlmopt score --predictions answers.jsonl --references refs.jsonl --metrics meteor,rouge --by topic --csv`,
+    )
+    .action(async (options, command) => {
+      const { vs, by, json, csv, interval, confidence, resamples, seed } = options;
+      if (options.retention && vs === undefined)
+        command.error("error: --retention needs --vs, the answers of the dense model");
+      const predictions = readPredictions(await read(options.predictions), options.predictions);
+      const references = readReferences(await read(options.references), options.references);
+      const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs);
+      const items = joinScoreFiles(predictions, references, versus);
+      const metrics: (Metric | ModelMetric)[] = [];
+      for (const name of options.metrics) metrics.push(await metricFor(name));
+      const card = await scorecard(items, metrics, {
+        ...(by === undefined ? {} : { by }),
+        bootstrap: { method: interval, confidence, resamples, seed },
+        retention: options.retention === true,
+        seedCompat: options.seedCompat === true,
+      });
+      if (json) console.log(JSON.stringify(card, null, 2));
+      else if (csv) process.stdout.write(scorecardCsv(card));
+      else console.log(report(card));
+    });
+}
+
+function report(card: Scorecard): string {
+  const topics = topicTable(card);
+  return [
+    tableOf(scorecardTable(card)),
+    ...(topics === undefined ? [] : ["", tableOf(topics)]),
+    "",
+    `${card.count} items`,
+    card.signature,
+    ...Object.values(card.metrics),
+  ].join("\n");
+}
+
+/** Names stand left, numbers right. */
+function tableOf({ head, rows }: TableText): string {
+  return formatTable(
+    head.map((title, i) => (i === 0 ? { title } : { title, align: "right" })),
+    rows,
+  );
+}
+
+async function read(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ScoreFileError(`${file}: ${code === "ENOENT" ? "no such file" : message}`);
+  }
+}
+
+function parseMetrics(text: string): string[] {
+  const names = [...new Set(text.split(",").map((name) => name.trim()))];
+  const unknown = names.find((name) => !metricNames.includes(name));
+  if (unknown === undefined) return names;
+  throw new InvalidArgumentError(`There is no metric "${unknown}"; there are ${metricNames.join(", ")}.`);
+}
+
+function parseConfidence(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value < 1) return value;
+  throw new InvalidArgumentError("Give a level between 0 and 1, such as 0.95.");
+}

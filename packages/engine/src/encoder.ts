@@ -1,0 +1,88 @@
+import { ConfigError, textEncoder } from "@vlmopt/models";
+import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import type { DeviceTensor, Executor } from "./executors/executor.ts";
+import { ortExecutor } from "./executors/ort/ort-executor.ts";
+import { readJson } from "./read-json.ts";
+import { loadTokenizer } from "./text/tokenizer.ts";
+import { modelWeights } from "./weights/model-weights.ts";
+
+export interface EncoderOptions {
+  /** Layers after which hidden states are taken, 0 for the embeddings; all of them unless told. The rest is not run. */
+  readonly layer?: number;
+  /** What to call it; the checkpoint's location unless told. */
+  readonly name?: string;
+  readonly executor?: Executor;
+}
+
+export interface EncodedText {
+  /** Special tokens included. */
+  readonly ids: readonly number[];
+  /** 1 where a token begins or ends every text, such as [CLS] and [SEP]. */
+  readonly special: readonly number[];
+  /** `[tokens, hiddenSize]`. */
+  readonly embeddings: Float32Array;
+}
+
+/** Turns texts into vectors, one for each token: what BERTScore of @vlmopt/metrics asks for. */
+export interface Encoder {
+  readonly name: string;
+  readonly layer: number;
+  readonly hiddenSize: number;
+  /** Texts of all at once, in their order. Those that are too long lose their end, as in bert_score. */
+  encode(texts: readonly string[]): Promise<readonly EncodedText[]>;
+  release(): Promise<void>;
+}
+
+/** bert_score takes no more tokens than this, whatever a model allows. */
+const MOST_TOKENS = 512;
+
+/**
+ * Loads a BERT, RoBERTa, DistilBERT or one of their kin, with its tokenizer.
+ * @throws {ConfigError | TokenizerError | CheckpointError} where something is missing or not understood
+ * @throws {RangeError} where it has fewer layers
+ */
+export async function loadEncoder(path: string | Checkpoint, options: EncoderOptions = {}): Promise<Encoder> {
+  const checkpoint = typeof path === "string" ? await openCheckpoint(path) : path;
+  const config = await readJson(checkpoint, "config.json");
+  if (config === undefined)
+    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  const tokenizer = await loadTokenizer(checkpoint);
+  const weights = await modelWeights(checkpoint);
+  const encoder = textEncoder(config, weights.specs);
+  const layer = options.layer ?? encoder.layers;
+  const pass = await (options.executor ?? ortExecutor()).prepare(encoder.pass(layer), weights);
+  const around = new Set(tokenizer.encode(""));
+  const mostTokens = Math.min(encoder.maxTokens, MOST_TOKENS);
+  // RoBERTa's published numbers come from a tokenizer that saw a blank before every text.
+  const lead = encoder.modelType.includes("roberta") ? " " : "";
+
+  function tokensOf(text: string): number[] {
+    const ids = tokenizer.encode(text === "" ? "" : lead + text);
+    if (ids.length <= mostTokens) return ids;
+    return [...ids.slice(0, mostTokens - 1), ids.at(-1) as number];
+  }
+  return {
+    name: options.name ?? checkpoint.location,
+    layer,
+    hiddenSize: encoder.hiddenSize,
+    async encode(texts) {
+      if (texts.length === 0) return [];
+      const ids = texts.map(tokensOf);
+      const { hidden } = await pass.run(encoder.inputsOf(ids));
+      const states = await (hidden as DeviceTensor).read();
+      const longest = Math.max(...ids.map(({ length }) => length));
+      return ids.map((own, n) => ({
+        ids: own,
+        special: own.map((id) => (around.has(id) ? 1 : 0)),
+        embeddings: states.slice(
+          n * longest * encoder.hiddenSize,
+          (n * longest + own.length) * encoder.hiddenSize,
+        ),
+      }));
+    },
+    async release() {
+      await pass.release();
+      await checkpoint.close();
+    },
+  };
+}
