@@ -54,4 +54,5 @@ def main() -> None:
     path.write_bytes(gzip.compress(data.encode(), mtime=0))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,15 +1,17 @@
+import { loadEncoder } from "@vlmopt/engine";
 import type { Encoder } from "@vlmopt/metrics";
 
-/** No encoder by that name can be run. */
+/** BERTScore has nothing to ask for token embeddings. */
 export class EncoderError extends Error {
   override readonly name = "EncoderError";
-  readonly hint = "leave bertscore out of --metrics";
+  readonly hint = "give one, or leave bertscore out of --metrics";
 }
 
 /**
  * The encoder that BERTScore asks for token embeddings.
- * @throws {EncoderError} where there is none by that name
+ * @throws {EncoderError} where none was named
  */
-export async function encoderFor(name: string): Promise<Encoder> {
-  throw new EncoderError(`bertscore needs the encoder ${name}, and this version of vlmopt cannot run it`);
+export async function encoderFor(folder: string | undefined, layer: number | undefined): Promise<Encoder> {
+  if (folder === undefined) throw new EncoderError("bertscore needs an encoder: --encoder <folder>");
+  return loadEncoder(folder, layer === undefined ? {} : { layer });
 }

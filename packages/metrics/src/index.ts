@@ -1,6 +1,19 @@
 export { type Baseline, publishedBaseline, readBaselines } from "./bertscore/baseline.ts";
 export { type BertScoreOptions, bertScore } from "./bertscore/bertscore.ts";
 export { bertScoreLayers, type EncodedText, type Encoder } from "./bertscore/encoder.ts";
+export { type BleuOptions, bleu, cocoBleu } from "./bleu/bleu.ts";
+export type { BleuTokenizer } from "./bleu/tokenizers.ts";
+export { type ChrfOptions, chrf } from "./chrf/chrf.ts";
+export { cider } from "./cider/cider.ts";
+export { answerLength, distinct } from "./diversity/diversity.ts";
+export {
+  alignWords,
+  type MeteorOptions,
+  meteor,
+  type NltkMeteorOptions,
+  type NltkMeteorWeights,
+  singleMeteorScore,
+} from "./meteor/index.ts";
 export { type CorpusResult, type Metric, MetricInputError, type Scores } from "./metric.ts";
 export {
   type ClipEncoder,
@@ -15,6 +28,7 @@ export {
   type PerplexityOptions,
   perplexity,
 } from "./model-metrics/perplexity.ts";
+export { type MetricResources, metricByName, metricNames } from "./registry.ts";
 export { cocoRougeL, type RougeOptions, type RougeType, rouge } from "./rouge/rouge.ts";
 export { scorecardCsv, scorecardTable, type TableText, topicTable } from "./scorecard/render.ts";
 export {
@@ -46,3 +60,6 @@ export {
   pairedBootstrap,
 } from "./statistics/significance.ts";
 export { porterStem } from "./text/porter-stemmer.ts";
+export { anls } from "./vqa/anls.ts";
+export { exactMatch, tokenF1 } from "./vqa/squad.ts";
+export { vqaAccuracy } from "./vqa/vqa-accuracy.ts";

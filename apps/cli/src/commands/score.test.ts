@@ -47,11 +47,22 @@ describe("vlmopt score", () => {
     expect(stdout).toMatch(/^metric +score +95 % interval$/m);
     expect(stdout).toMatch(/^rouge1 +0\.5556 +0\.0000 – 0\.8333$/m);
     expect(stdout).toContain("\n3 items\nscorecard|texts:as-given|");
-    expect(stdout).toMatch(/^rouge\|variant:google\|/m);
+    for (const start of ["meteor\\|variant:nltk", "rouge\\|variant:google", "bleu\\|case:mixed"]) {
+      expect(stdout).toMatch(new RegExp(`^${start}\\|`, "m"));
+    }
   });
 
   it("compares with another system, by topic, and says what is kept", () => {
-    const { status, stdout } = score(...files, "--vs", "dense.jsonl", "--retention", "--by", "topic");
+    const { status, stdout } = score(
+      ...files,
+      "--metrics",
+      "rouge",
+      "--vs",
+      "dense.jsonl",
+      "--retention",
+      "--by",
+      "topic",
+    );
     expect(status).toBe(0);
     expect(stdout).toMatch(/^metric +score +95 % interval +versus +difference +p \(Holm\) +retention/m);
     expect(stdout).toMatch(/^rouge1 +0\.5556 .* 0\.3175 +\+0\.2381 /m);
@@ -74,7 +85,7 @@ describe("vlmopt score", () => {
   });
 
   it("prints CSV", () => {
-    const [head, ...rows] = score(...files, "--csv", "--by", "topic")
+    const [head, ...rows] = score(...files, "--metrics", "rouge", "--csv", "--by", "topic")
       .stdout.trim()
       .split("\n");
     expect(head).toMatch(/^topic,items,metric,figure,value,low,high,/);
@@ -112,7 +123,7 @@ describe("vlmopt score", () => {
     const { status, stderr } = score(...files, "--metrics", "bertscore");
     expect(status).toBe(1);
     expect(stderr).toBe(
-      "error: bertscore needs the encoder roberta-large, and this version of vlmopt cannot run it\nhint: leave bertscore out of --metrics\n",
+      "error: bertscore needs an encoder: --encoder <folder>\nhint: give one, or leave bertscore out of --metrics\n",
     );
   });
 });

@@ -4,6 +4,8 @@ import {
   joinScoreFiles,
   type Metric,
   type ModelMetric,
+  metricByName,
+  metricNames,
   readPredictions,
   readReferences,
   type Scorecard,
@@ -14,9 +16,9 @@ import {
   type TableText,
   topicTable,
 } from "@vlmopt/metrics";
+import { encoderFor } from "../encoder.ts";
 import { parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
-import { metricFor, metricNames } from "./score-metrics.ts";
 
 export function scoreCommand() {
   return new Command("score")
@@ -32,8 +34,10 @@ export function scoreCommand() {
     .addOption(
       new Option("--metrics <list>", `of ${metricNames.join(", ")}`)
         .argParser(parseMetrics)
-        .default(["rouge"], "rouge"),
+        .default(["meteor", "rouge", "bleu"], "meteor,rouge,bleu"),
     )
+    .option("--encoder <folder>", "of bertscore: a BERT, RoBERTa or one of their kin, with its tokenizer")
+    .option("--encoder-layer <count>", "layers of it that are run (default: all)", parseWhole(0))
     .option("--vs <file>", "predictions of another system, to compare with")
     .option("--retention", "with --vs the dense model's: how much of its skill is kept")
     .addOption(
@@ -69,7 +73,8 @@ Examples:
       const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs);
       const items = joinScoreFiles(predictions, references, versus);
       const metrics: (Metric | ModelMetric)[] = [];
-      for (const name of options.metrics) metrics.push(await metricFor(name));
+      const resources = { encoder: () => encoderFor(options.encoder, options.encoderLayer) };
+      for (const name of options.metrics) metrics.push(await metricByName(name, resources));
       const card = await scorecard(items, metrics, {
         ...(by === undefined ? {} : { by }),
         bootstrap: { method: interval, confidence, resamples, seed },

@@ -26,7 +26,9 @@ export function readSentencePieceModel(file: Uint8Array): Vocabulary {
     if (number === NORMALIZER_SPEC) addSpacePrefix = numberIn(value, ADD_DUMMY_PREFIX) !== 0;
   }
   if (modelType !== BPE) {
-    throw new RangeError(`its pieces are of model type ${modelType}, and only BPE (${BPE}) merges as Llama's do`);
+    throw new RangeError(
+      `its pieces are of model type ${modelType}, and only BPE (${BPE}) merges as Llama's do`,
+    );
   }
   return { tokens, addSpacePrefix };
 }

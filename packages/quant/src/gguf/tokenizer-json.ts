@@ -42,7 +42,8 @@ interface Step {
  * vocabulary these are the scores of its tokenizer.model.
  * @throws {RangeError} for other kinds of tokenizers
  */
-export function vocabularyOfTokenizerJson({ model, normalizer, pre_tokenizer }: TokenizerJson): Vocabulary {
+export function vocabularyOfTokenizerJson(json: TokenizerJson): Vocabulary {
+  const { model, normalizer, pre_tokenizer, added_tokens: added = [] } = json;
   if (model.type !== "BPE" || model.byte_fallback !== true) {
     const fallback = model.byte_fallback === true ? "with" : "without";
     throw new RangeError(`it is ${model.type} ${fallback} byte fallback, and Llama's is BPE with it`);
@@ -52,10 +53,12 @@ export function vocabularyOfTokenizerJson({ model, normalizer, pre_tokenizer }: 
     const made = (typeof merge === "string" ? merge.split(" ") : merge).join("");
     if (Object.hasOwn(model.vocab, made) && !ranks.has(made)) ranks.set(made, ranks.size);
   }
+  const control = new Set(added.filter(({ special }) => special).map(({ content }) => content));
   const tokens: (Token | undefined)[] = [];
   let rank = ranks.size;
   for (const [text, id] of Object.entries(model.vocab).sort((a, b) => a[1] - b[1])) {
     if (text === model.unk_token) tokens[id] = { text, score: 0, type: "unknown" };
+    else if (control.has(text)) tokens[id] = { text, score: 0, type: "control" };
     else if (/^<0x[0-9A-F]{2}>$/.test(text)) tokens[id] = { text, score: 0, type: "byte" };
     else tokens[id] = { text, score: -(ranks.get(text) ?? rank++), type: "normal" };
   }

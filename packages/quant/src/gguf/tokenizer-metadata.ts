@@ -1,11 +1,16 @@
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import type { Json } from "./config-values.ts";
 import { GgufError } from "./gguf-error.ts";
+import { jsonBeside } from "./json-beside.ts";
 import { bool, float32s, int32s, type MetadataValue, text, texts, uint32 } from "./metadata.ts";
 import { readSentencePieceModel } from "./sentencepiece-model.ts";
-import { type AddedToken, beginsWith, type TokenizerJson, vocabularyOfTokenizerJson } from "./tokenizer-json.ts";
+import {
+  type AddedToken,
+  beginsWith,
+  type TokenizerJson,
+  vocabularyOfTokenizerJson,
+} from "./tokenizer-json.ts";
 import { type Token, tokenTypes, type Vocabulary } from "./vocabulary.ts";
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** What llama.cpp calls special tokens, and transformers' configurations. */
 const specialTokens = { bos: "bos", eos: "eos", unk: "unknown", pad: "padding" } as const;
@@ -26,8 +31,8 @@ export async function tokenizerMetadata(
   config: Json,
   vocabSize: number,
 ): Promise<[key: string, value: MetadataValue][]> {
-  const json = (await readJson(checkpoint, "tokenizer.json")) as TokenizerJson | undefined;
-  const settings = (await readJson(checkpoint, "tokenizer_config.json")) ?? {};
+  const json = (await jsonBeside(checkpoint, "tokenizer.json")) as TokenizerJson | undefined;
+  const settings = (await jsonBeside(checkpoint, "tokenizer_config.json")) ?? {};
   const { tokens: base, addSpacePrefix } = await baseVocabulary(checkpoint, json);
   const tokens = withAdded(base, await addedTokens(checkpoint, json, settings));
   if (tokens.length > vocabSize) {
@@ -52,7 +57,9 @@ export async function tokenizerMetadata(
     ["tokenizer.ggml.add_bos_token", bool(addBos !== false)],
     ["tokenizer.ggml.add_eos_token", bool(settings.add_eos_token === true)],
     ["tokenizer.ggml.add_space_prefix", bool(addSpacePrefix)],
-    ...(template === undefined ? [] : [["tokenizer.chat_template", text(template)] as [string, MetadataValue]]),
+    ...(template === undefined
+      ? []
+      : [["tokenizer.chat_template", text(template)] as [string, MetadataValue]]),
   ];
 }
 
@@ -81,11 +88,13 @@ async function addedTokens(
   settings: Json,
 ): Promise<readonly AddedToken[]> {
   if (json?.added_tokens !== undefined) return json.added_tokens;
-  const decoder = settings.added_tokens_decoder as Readonly<Record<string, Omit<AddedToken, "id">>> | undefined;
+  const decoder = settings.added_tokens_decoder as
+    | Readonly<Record<string, Omit<AddedToken, "id">>>
+    | undefined;
   if (decoder !== undefined) {
     return Object.entries(decoder).map(([id, token]) => ({ ...token, id: Number(id) }));
   }
-  const ids = ((await readJson(checkpoint, "added_tokens.json")) ?? {}) as Readonly<Record<string, number>>;
+  const ids = ((await jsonBeside(checkpoint, "added_tokens.json")) ?? {}) as Readonly<Record<string, number>>;
   return Object.entries(ids).map(([content, id]) => ({ id, content }));
 }
 
@@ -131,7 +140,7 @@ async function chatTemplate(checkpoint: Checkpoint, settings: Json): Promise<str
   const jinja = await checkpoint.readSibling("chat_template.jinja");
   const beside =
     jinja === undefined
-      ? (await readJson(checkpoint, "chat_template.json"))?.chat_template
+      ? (await jsonBeside(checkpoint, "chat_template.json"))?.chat_template
       : new TextDecoder().decode(jinja);
   const template = settings.chat_template ?? beside;
   // Several templates have names; the one for plain chats is the default.
@@ -139,14 +148,4 @@ async function chatTemplate(checkpoint: Checkpoint, settings: Json): Promise<str
     ? (template as { name?: string; template?: unknown }[]).find(({ name }) => name === "default")?.template
     : template;
   return typeof chosen === "string" ? chosen : undefined;
-}
-
-async function readJson(checkpoint: Checkpoint, name: string): Promise<Json | undefined> {
-  const bytes = await checkpoint.readSibling(name);
-  if (bytes === undefined) return undefined;
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Json;
-  } catch (error) {
-    throw new GgufError(`${checkpoint.location}: ${name} is no JSON: ${(error as Error).message}`);
-  }
 }

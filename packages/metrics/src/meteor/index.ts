@@ -1,0 +1,7 @@
+export { type MeteorOptions, meteor } from "./meteor.ts";
+export {
+  alignWords,
+  type NltkMeteorOptions,
+  type NltkMeteorWeights,
+  singleMeteorScore,
+} from "./nltk-meteor.ts";
