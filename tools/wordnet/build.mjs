@@ -85,7 +85,11 @@ const sections = {
   senses: Buffer.from(senses),
   names: Buffer.from(names.join("\n")),
   exceptions: Buffer.from(
-    PARTS_OF_SPEECH.map((part) => records(`${part}.exc`).map((line) => line.trim()).join("\n")).join("\n\n"),
+    PARTS_OF_SPEECH.map((part) =>
+      records(`${part}.exc`)
+        .map((line) => line.trim())
+        .join("\n"),
+    ).join("\n\n"),
   ),
   sameOffset: Buffer.from(
     [...withPrincetonOffset.values()]
@@ -94,7 +98,10 @@ const sections = {
       .join("\n"),
   ),
 };
-const header = { synsets: names.length, ...Object.fromEntries(Object.entries(sections).map(([k, v]) => [k, v.length])) };
+const header = {
+  synsets: names.length,
+  ...Object.fromEntries(Object.entries(sections).map(([k, v]) => [k, v.length])),
+};
 const raw = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...Object.values(sections)]);
 const packed = brotliCompressSync(raw, {
   params: {
@@ -104,4 +111,7 @@ const packed = brotliCompressSync(raw, {
   },
 });
 writeFileSync(target, packed);
-console.log(`${target}: ${sorted.length} lemmas, ${names.length} synsets, ${raw.length} → ${packed.length} bytes`, header);
+console.log(
+  `${target}: ${sorted.length} lemmas, ${names.length} synsets, ${raw.length} → ${packed.length} bytes`,
+  header,
+);

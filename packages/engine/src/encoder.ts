@@ -66,23 +66,42 @@ export async function loadEncoder(path: string | Checkpoint, options: EncoderOpt
     layer,
     hiddenSize: encoder.hiddenSize,
     async encode(texts) {
-      if (texts.length === 0) return [];
       const ids = texts.map(tokensOf);
-      const { hidden } = await pass.run(encoder.inputsOf(ids));
-      const states = await (hidden as DeviceTensor).read();
-      const longest = Math.max(...ids.map(({ length }) => length));
-      return ids.map((own, n) => ({
-        ids: own,
-        special: own.map((id) => (around.has(id) ? 1 : 0)),
-        embeddings: states.slice(
-          n * longest * encoder.hiddenSize,
-          (n * longest + own.length) * encoder.hiddenSize,
-        ),
-      }));
+      const results: EncodedText[] = [];
+      for (const batch of batches(ids)) {
+        const { hidden } = await pass.run(encoder.inputsOf(batch));
+        const states = await (hidden as DeviceTensor).read();
+        const stride = Math.max(...batch.map(({ length }) => length)) * encoder.hiddenSize;
+        for (const [n, own] of batch.entries()) {
+          results.push({
+            ids: own,
+            special: own.map((id) => (around.has(id) ? 1 : 0)),
+            embeddings: states.slice(n * stride, n * stride + own.length * encoder.hiddenSize),
+          });
+        }
+      }
+      return results;
     },
     async release() {
       await pass.release();
       await checkpoint.close();
     },
   };
+}
+
+/** Tokens that are run at once, padding counted: more only cost memory. */
+const BATCH_TOKENS = 2048;
+
+function batches(texts: readonly number[][]): number[][][] {
+  const found: number[][][] = [];
+  let longest = 0;
+  for (const text of texts) {
+    const last = found.at(-1);
+    longest = Math.max(longest, text.length);
+    if (last === undefined || (last.length + 1) * longest > BATCH_TOKENS) {
+      found.push([text]);
+      longest = text.length;
+    } else last.push(text);
+  }
+  return found;
 }
