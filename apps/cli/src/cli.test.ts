@@ -144,6 +144,30 @@ describe("vlmopt ask", () => {
   });
 });
 
+describe("vlmopt ask, of a model that prune --quantize has written", () => {
+  it("gives the same answer by ONNX Runtime as by the plain executor", async () => {
+    const models = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/", import.meta.url));
+    const out = join(await temporaryFolder(), "out");
+    const cuts = ["--glu", "0.3", "--divisor", "16", "--heads", "0.5", "--quantize", "int4-g16"];
+    expect(vlmopt("prune", join(models, "llava"), out, ...cuts).status).toBe(0);
+    const ask = [
+      "ask",
+      out,
+      "--image",
+      join(models, "picture.png"),
+      "What is this?",
+      "--max-new-tokens",
+      "12",
+      "--json",
+    ];
+    const [ort, plain] = ["ort", "plain"].map((executor) =>
+      JSON.parse(vlmopt(...ask, "--exact", "--executor", executor).stdout),
+    );
+    expect(ort.tokens).toHaveLength(12);
+    expect(ort.tokens).toEqual(plain.tokens);
+  });
+});
+
 describe("vlmopt chat", () => {
   it("keeps what was said, and goes on after a picture that is not there", () => {
     const models = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/", import.meta.url));
