@@ -1,23 +1,27 @@
-"""Goldens of @vlmopt/quant's GGUF: what the gguf package encodes and decodes, a small file by its writer, and how far ggml's own K-quant
-encoders are from the weights.
+"""Goldens of @vlmopt/quant's GGUF: what the gguf package encodes and decodes, a small file by its writer, llama.cpp's names of tensors, how
+far ggml's own K-quant encoders are from the weights, and a SentencePiece model with the tokenizer.json that transformers makes of it.
 
     python3 tools/reference/quant_gguf.py path/to/libggml-base.so
-        (needs gguf, numpy and torch, and the shared library of a llama.cpp build, whose K-quant encoders the Python package lacks; the
-        npm package node-llama-cpp carries one. Writes packages/quant/goldens/gguf.json.gz and packages/quant/goldens/gguf-small.gguf)
+        (needs gguf, numpy, sentencepiece, torch and transformers, and the shared library of a llama.cpp build, whose K-quant encoders the
+        Python package lacks; the npm package node-llama-cpp carries one. Writes packages/quant/goldens/gguf.json.gz,
+        packages/quant/goldens/gguf-tokenizer.json.gz and packages/quant/goldens/gguf-small.gguf)
 """
 
 import base64
 import ctypes
 import gzip
 import hashlib
+import io
 import json
 import sys
 from pathlib import Path
 
 import gguf
 import numpy as np
+import sentencepiece
 from gguf import GGMLQuantizationType as Type
 from quant_inputs import bell
+from transformers.convert_slow_tokenizer import generate_merges
 
 GOLDENS = Path(__file__).parents[2] / "packages/quant/goldens"
 ENCODED = [Type.Q4_0, Type.Q5_0, Type.Q8_0]
@@ -91,6 +95,93 @@ def small_file(path: Path) -> None:
     writer.close()
 
 
+LAYER = {
+    "llama": [
+        "input_layernorm",
+        "self_attn.q_proj",
+        "self_attn.k_proj",
+        "self_attn.v_proj",
+        "self_attn.o_proj",
+        "post_attention_layernorm",
+        "mlp.gate_proj",
+        "mlp.up_proj",
+        "mlp.down_proj",
+    ],
+    "clip": [
+        "layer_norm1",
+        "self_attn.q_proj",
+        "self_attn.k_proj",
+        "self_attn.v_proj",
+        "self_attn.out_proj",
+        "layer_norm2",
+        "mlp.fc1",
+        "mlp.fc2",
+    ],
+}
+
+
+def tensor_names() -> dict[str, str]:
+    """llama.cpp's names, without the suffix, by those of transformers."""
+    text = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
+    vision = gguf.get_tensor_name_map(gguf.MODEL_ARCH.MMPROJ, 2)
+    tower = "vision_tower.vision_model."
+    body = [*["model.embed_tokens", "model.norm", "lm_head"], *[f"model.layers.1.{name}" for name in LAYER["llama"]]]
+    parts = [
+        *[tower + name for name in ["embeddings.class_embedding", "embeddings.patch_embedding", "embeddings.position_embedding"]],
+        tower + "pre_layrnorm",
+        *[f"{tower}encoder.layers.1.{name}" for name in LAYER["clip"]],
+    ]
+    return {name: table.get_name(name) for table, names in [(text, body), (vision, parts)] for name in names}
+
+
+CORPUS = """A checkpoint is a stream of tensors, and a tensor is a stream of rows. What is written is written beside its place,
+and takes that place when it is complete. Prune the neurons that nobody misses; quantize the weights that remain;
+measure what it cost and what it bought: latency, memory, and the quality of the answers. The quick brown fox, 42 times over,
+jumps over the lazy dog; the dog asks a question about the picture, and the answer streams back, token by token by token.
+"""
+
+
+def tokenizer() -> dict:
+    buffer = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS.split("\n") * 4),
+        model_writer=buffer,
+        model_type="bpe",
+        vocab_size=400,
+        byte_fallback=True,
+        split_digits=True,
+        normalization_rule_name="identity",
+        num_threads=1,
+        minloglevel=2,
+    )
+    model = sentencepiece.SentencePieceProcessor(model_proto=buffer.getvalue())
+    ids = range(model.get_piece_size())
+    kinds = [("unknown", model.is_unknown), ("control", model.is_control), ("byte", model.is_byte), ("normal", lambda _: True)]
+    pieces = [[model.id_to_piece(i), model.get_score(i), next(kind for kind, holds in kinds if holds(i))] for i in ids]
+    vocabulary = {text: i for i, (text, _, _) in enumerate(pieces)}
+    merges = generate_merges(vocabulary, {text: score for text, score, _ in pieces})
+    special = [{"id": i, "content": pieces[i][0], "special": True} for i in range(3)]
+    json_form = {
+        "added_tokens": [*special, {"id": len(pieces), "content": "<image>", "special": True}],
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [{"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}],
+        },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        },
+        "model": {"type": "BPE", "unk_token": "<unk>", "byte_fallback": True, "vocab": vocabulary, "merges": merges},
+    }
+    return {"model": base64.b64encode(buffer.getvalue()).decode(), "json": json_form, "pieces": pieces}
+
+
+def write(name: str, golden: dict) -> None:
+    # No name and no time go into the header of the archive: the same golden has the same bytes.
+    with open(GOLDENS / name, "wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as archive:
+        archive.write((json.dumps(golden) + "\n").encode())
+
+
 def main() -> None:
     weights = encoder_input()
     normal = bell(64 * 256, 12)
@@ -105,10 +196,11 @@ def main() -> None:
             ).hexdigest()
             for kind in DECODED
         },
+        "names": tensor_names(),
         "ggmlErrors": {"bell": ggml_errors(library, normal), "cubed": ggml_errors(library, heavy)},
     }
-    with gzip.GzipFile(GOLDENS / "gguf.json.gz", "wb", mtime=0) as file:
-        file.write((json.dumps(golden) + "\n").encode())
+    write("gguf.json.gz", golden)
+    write("gguf-tokenizer.json.gz", tokenizer())
     small_file(GOLDENS / "gguf-small.gguf")
 
 

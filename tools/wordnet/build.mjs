@@ -1,4 +1,5 @@
-// Packs what METEOR needs of WordNet 3.0 into packages/metrics/assets/wordnet-3.0.br, from the dict folder of Debian's wordnet-base:
+// Packs what METEOR needs of WordNet 3.0 into packages/metrics/assets/wordnet-3.0.br, and its licence beside it, from the dict folder of
+// Debian's wordnet-base:
 //   node tools/wordnet/build.mjs [--dict /usr/share/wordnet]
 // The same dict gives the same bytes. packages/metrics/assets/README.md describes the sections.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +8,7 @@ import { parseArgs } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 
 const { values } = parseArgs({ options: { dict: { type: "string", default: "/usr/share/wordnet" } } });
-const target = join(import.meta.dirname, "../../packages/metrics/assets/wordnet-3.0.br");
+const assets = join(import.meta.dirname, "../../packages/metrics/assets");
 const PARTS_OF_SPEECH = ["noun", "verb", "adj", "adv"];
 
 /**
@@ -110,8 +111,13 @@ const packed = brotliCompressSync(raw, {
     [constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
   },
 });
-writeFileSync(target, packed);
+writeFileSync(join(assets, "wordnet-3.0.br"), packed);
+const licence = read("data.noun")
+  .split("\n")
+  .filter((line) => line.startsWith("  "))
+  .map((line) => line.replace(/^ +\d+ /, "").trimEnd());
+writeFileSync(join(assets, "LICENSE-WordNet.txt"), `${licence.join("\n").trim()}\n`);
 console.log(
-  `${target}: ${sorted.length} lemmas, ${names.length} synsets, ${raw.length} → ${packed.length} bytes`,
+  `${sorted.length} lemmas, ${names.length} synsets, ${raw.length} → ${packed.length} bytes`,
   header,
 );

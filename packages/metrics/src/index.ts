@@ -8,13 +8,21 @@ export { cider } from "./cider/cider.ts";
 export { answerLength, distinct } from "./diversity/diversity.ts";
 export {
   alignWords,
+  type Meteor15Options,
   type MeteorOptions,
   meteor,
   type NltkMeteorOptions,
   type NltkMeteorWeights,
   singleMeteorScore,
 } from "./meteor/index.ts";
-export { type CorpusResult, type Metric, MetricInputError, type Scores } from "./metric.ts";
+export {
+  type Accumulator,
+  accumulate,
+  type CorpusResult,
+  type Metric,
+  MetricInputError,
+  type Scores,
+} from "./metric.ts";
 export {
   type ClipEncoder,
   type ClipScore,

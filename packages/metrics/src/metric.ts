@@ -24,8 +24,45 @@ export interface Metric {
   /** Scores one prediction by itself. */
   score(prediction: string, references: readonly string[]): Scores;
   corpus(predictions: readonly string[], references: readonly (readonly string[])[]): CorpusResult;
+  /** An item's figures depend on the other items too, so that they cannot be taken one by one. */
+  readonly needsCorpus?: true;
   /** Corpus figures of items whose statistics add up to `sum`, `count` of them. */
   aggregate(sum: Float64Array, count: number): Scores;
+}
+
+/** Items that come one by one. */
+export interface Accumulator {
+  /** @returns the figures of this item */
+  add(prediction: string, references: readonly string[]): Scores;
+  /** Of all items so far, as `corpus` of them would give it. */
+  result(): CorpusResult;
+}
+
+/**
+ * Scores items as they come; texts are not kept.
+ * @throws {MetricInputError} for a metric that needs the corpus as a whole
+ */
+export function accumulate(metric: Metric): Accumulator {
+  if (metric.needsCorpus) {
+    throw new MetricInputError(
+      `${metric.name} weighs words by all items' references: score the corpus as a whole`,
+    );
+  }
+  const items: Scores[] = [];
+  const statistics: Float64Array[] = [];
+  return {
+    add(prediction, references) {
+      const { items: scores, statistics: own } = metric.corpus([prediction], [references]);
+      items.push(...scores);
+      statistics.push(...own);
+      return scores[0] as Scores;
+    },
+    result() {
+      const size = statistics[0]?.length ?? metric.figures.length;
+      const aggregate = metric.aggregate(sumOf(statistics, size), items.length);
+      return { signature: metric.signature, aggregate, items: [...items], statistics: [...statistics] };
+    },
+  };
 }
 
 /** Predictions and references that do not belong together. */

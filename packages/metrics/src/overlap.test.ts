@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import {
+  accumulate,
   anls,
   bleu,
   chrf,
@@ -128,6 +129,19 @@ describe("answers of few words", () => {
     ["ANLS", anls(), "anls", (group: Group) => group.anls, 9],
   ] as const)("%s is the reference's", (_, metric, figure, of, digits) => {
     compare(metric, figure, (group) => ({ corpus: mean(of(group)), items: of(group) }), digits);
+  });
+});
+
+describe("items one by one", () => {
+  test.each([bleu(), chrf(), cocoBleu(), tokenF1()])("give what the corpus gives: $name", (metric) => {
+    const { predictions, references } = groups[1] as Group;
+    const stream = accumulate(metric);
+    for (const [i, prediction] of predictions.entries()) stream.add(prediction, references[i] ?? []);
+    expect(stream.result()).toEqual(metric.corpus(predictions, references));
+  });
+
+  test("cannot be weighed by a corpus that is not there yet", () => {
+    expect(() => accumulate(cider())).toThrow("cider weighs words by all items' references");
   });
 });
 

@@ -20,6 +20,7 @@ export interface MetricResources {
 
 const metrics: Readonly<Record<string, (resources: MetricResources) => Metric | Promise<ModelMetric>>> = {
   meteor: () => meteor(),
+  "meteor-1.5": () => meteor({ variant: "1.5" }),
   rouge: () => rouge(),
   "rouge-coco": cocoRougeL,
   bleu: () => bleu(),

@@ -51,6 +51,14 @@ export {
   unnested,
 } from "./double-quantization.ts";
 export { fp4 } from "./fp4.ts";
+export { GgufError } from "./gguf/gguf-error.ts";
+export {
+  type QuantizeToGgufOptions,
+  type QuantizeToGgufResult,
+  quantizeToGguf,
+} from "./gguf/quantize-to-gguf.ts";
+export { type GgufHeader, type GgufTensorInfo, readGguf, readGgufTensor } from "./gguf/read-gguf.ts";
+export { fileTypes as ggufFileTypes, type GgufFileType } from "./gguf/tensor-types.ts";
 export { decodeInt4, encodeInt4, type Int4Options, type Int4Weights } from "./int4.ts";
 export { decodeInt8, encodeInt8, type Int8Options, type Int8Weights } from "./int8.ts";
 export { nf4 } from "./nf4.ts";

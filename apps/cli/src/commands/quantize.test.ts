@@ -79,6 +79,29 @@ describe("vlmopt quantize", () => {
   });
 });
 
+describe("vlmopt quantize --scheme gguf-…", () => {
+  const model = fileURLToPath(new URL("../../../../packages/engine/goldens/vlms/llava", import.meta.url));
+
+  it("writes files for llama.cpp: the text model's, and the vision part's", async () => {
+    const out = join(await temporaryFolder(), "out");
+    const { status, stdout } = vlmopt("quantize", model, out, "--scheme", "gguf-q4_0");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^matrices of the text model: .*\d+ Q4_0/m);
+    const files = (await readdir(out)).sort();
+    expect(files).toEqual(["llava-Q4_0.gguf", "mmproj-llava-F16.gguf"]);
+    for (const file of files) expect((await readFile(join(out, file))).toString("latin1", 0, 4)).toBe("GGUF");
+  });
+
+  it("refuses to print a plan, and models that the files cannot describe", async () => {
+    expect(vlmopt("quantize", model, "--scheme", "gguf-q4_k", "--plan-only").status).toBe(2);
+    const opt = fileURLToPath(new URL("../../../../fixtures/checkpoints/opt", import.meta.url));
+    const out = join(await temporaryFolder(), "out");
+    const { status, stderr } = vlmopt("quantize", opt, out, "--scheme", "gguf-q4_0");
+    expect(status).toBe(1);
+    expect(stderr).toContain("layer 0 has an MLP without a gate");
+  });
+});
+
 describe("vlmopt dequantize", () => {
   it("gives back plain weights, as near as was said", async () => {
     const folder = await temporaryFolder();

@@ -1,11 +1,19 @@
 import { Command } from "@commander-js/extra-typings";
 import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, type Scheme, schemeNamed } from "@vlmopt/quant";
+import {
+  type GgufFileType,
+  ggufFileTypes,
+  planQuantization,
+  quantizeCheckpoint,
+  quantizeToGguf,
+  type Scheme,
+  schemeNamed,
+} from "@vlmopt/quant";
 import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
-import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { formatBytes, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
 import { errorReport, presetOption, quantizationSummary, schemeList } from "./quantization-options.ts";
 
 export function quantizeCommand() {
@@ -16,7 +24,7 @@ export function quantizeCommand() {
     )
     .argument("<in>", "folder of a model: config.json and safetensors")
     .argument("[out]", "folder to write; not needed with --plan-only")
-    .requiredOption("--scheme <name>", schemeList)
+    .requiredOption("--scheme <name>", `${schemeList}, ${ggufSchemes.join(", ")}`)
     .addOption(presetOption())
     .option("--skip <pattern...>", "tensors that stay; * stands for anything")
     .option("--plan-only", "print what would be done and write nothing")
@@ -30,12 +38,18 @@ export function quantizeCommand() {
 Examples:
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-int4 --scheme int4-g128
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-nf4 --scheme nf4-dq --preset fast
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-gguf --scheme gguf-q4_k
   $ vlmopt quantize ./model --scheme int4-g64 --skip "*.layers.0.*" --plan-only`,
     )
     .action(async (input, output, options, command) => {
       const { planOnly = false, json = false, preset } = options;
       if (output === undefined && !planOnly)
         command.error("error: name the folder to write, or ask for --plan-only");
+      if (ggufSchemes.includes(options.scheme)) {
+        if (output === undefined || planOnly)
+          return command.error("error: a gguf scheme has no plan to print: leave --plan-only out");
+        return writeGguf(input, output, options);
+      }
       const scheme = schemeOf(options.scheme, preset, (message) => command.error(message));
       const started = performance.now();
       await using source = await openCheckpoint(input);
@@ -71,6 +85,40 @@ Examples:
         console.log(`\n${output}: written in ${formatDuration(seconds)}`);
       }
     });
+}
+
+const ggufSchemes = Object.keys(ggufFileTypes).map((type) => `gguf-${type}`);
+
+interface GgufOptions {
+  readonly scheme: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** Files that llama.cpp loads: the text model's and, of models that see, the vision part's. */
+async function writeGguf(
+  input: string,
+  output: string,
+  { scheme, force, json = false }: GgufOptions,
+): Promise<void> {
+  const started = performance.now();
+  await using source = await openCheckpoint(input);
+  const progress = byteProgress("quantizing", json);
+  const { files, matrices } = await interruptible((signal) =>
+    quantizeToGguf(source, folderSink(output, { overwrite: force === true }), {
+      type: scheme.slice("gguf-".length) as GgufFileType,
+      signal,
+      onProgress: ({ bytes, totalBytes }) => progress.update(bytes, totalBytes),
+    }),
+  ).finally(() => progress.stop());
+  const seconds = (performance.now() - started) / 1000;
+  if (json) {
+    console.log(JSON.stringify({ output, files, matrices: Object.fromEntries(matrices), seconds }, null, 2));
+    return;
+  }
+  for (const { name, size } of files) console.log(`${name}: ${formatBytes(size)}`);
+  const counts = [...matrices].map(([type, count]) => `${count} ${type}`).join(", ");
+  console.log(`matrices of the text model: ${counts}\n\n${output}: written in ${formatDuration(seconds)}`);
 }
 
 /** An unknown name is bad usage. */

@@ -37,6 +37,7 @@ export function cider(): Metric {
   return {
     name: "cider",
     figures: ["cider"],
+    needsCorpus: true,
     signature: name,
     aggregate,
     score: (prediction, references) => ({ cider: scoresOf([prediction], [references])[0] as number }),

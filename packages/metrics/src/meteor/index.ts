@@ -1,4 +1,5 @@
 export { type MeteorOptions, meteor } from "./meteor.ts";
+export type { Meteor15Options } from "./meteor15.ts";
 export {
   alignWords,
   type NltkMeteorOptions,

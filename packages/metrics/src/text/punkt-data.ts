@@ -31,12 +31,10 @@ export function punktModel(nltkData?: string | false): PunktModel {
 function usualFolders(): string[] {
   const { env, platform } = process;
   const windows = platform === "win32";
-  const told = (env["NLTK_DATA"] ?? "").split(windows ? ";" : ":").filter((folder) => folder !== "");
-  const home = env["HOME"] ?? env["USERPROFILE"];
+  const told = (env.NLTK_DATA ?? "").split(windows ? ";" : ":").filter((folder) => folder !== "");
+  const home = env.HOME ?? env.USERPROFILE;
   const system = windows
-    ? [env["APPDATA"], "C:", "D:", "E:"].flatMap((place) =>
-        place === undefined ? [] : [`${place}/nltk_data`],
-      )
+    ? [env.APPDATA, "C:", "D:", "E:"].flatMap((place) => (place === undefined ? [] : [`${place}/nltk_data`]))
     : ["/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib"].map((place) => `${place}/nltk_data`);
   return [...told, ...(home === undefined ? [] : [`${home}/nltk_data`]), ...system];
 }
