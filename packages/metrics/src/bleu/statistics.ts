@@ -21,14 +21,14 @@ export function bleuStatistics(
   references: readonly (readonly string[])[],
 ): Float64Array {
   const words = new WordIds();
-  const ngrams = new NgramIds(BLEU_ORDERS);
-  const own = ngrams.of(words.of(prediction));
-  const theirs = references.map((reference) => ngrams.of(words.of(reference)));
+  const ids = [prediction, ...references].map((text) => words.of(text));
+  const ngrams = new NgramIds(BLEU_ORDERS, words.size);
+  const [own = [], ...theirs] = ids.map((text) => ngrams.of(text));
   const result = new Float64Array(2 + 2 * BLEU_ORDERS);
   result[0] = prediction.length;
   result[1] = closestLength(prediction.length, references);
   for (let n = 0; n < BLEU_ORDERS; n++) {
-    const ids = own[n] as Int32Array;
+    const mine = own[n] as Int32Array;
     const most = new Int32Array(ngrams.size(n + 1));
     for (const reference of theirs) {
       for (const [id, count] of countIds(reference[n] as Int32Array, most.length).entries()) {
@@ -36,7 +36,7 @@ export function bleuStatistics(
       }
     }
     let common = 0;
-    for (const id of ids) {
+    for (const id of mine) {
       const left = most[id] as number;
       if (left > 0) {
         most[id] = left - 1;
@@ -44,7 +44,7 @@ export function bleuStatistics(
       }
     }
     result[2 + n] = common;
-    result[2 + BLEU_ORDERS + n] = ids.length;
+    result[2 + BLEU_ORDERS + n] = mine.length;
   }
   return result;
 }

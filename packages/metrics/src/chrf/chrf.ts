@@ -53,19 +53,21 @@ function bestStatistics(prediction: string, references: readonly string[], wordO
   const views = [
     { orders: CHARACTER_ORDER, units: (text: string) => [...splitWords(text).join("")] },
     { orders: wordOrder, units: wordsApart },
-  ].map(({ orders, units }) => {
-    const words = new WordIds();
-    const ngrams = new NgramIds(orders);
-    return { ngrams, of: (text: string) => ngrams.of(words.of(units(text))) };
-  });
-  const own = views.map(({ of }) => of(prediction));
+  ]
+    .filter(({ orders }) => orders > 0)
+    .map(({ orders, units }) => {
+      const words = new WordIds();
+      const ids = [prediction, ...references].map((text) => words.of(units(text)));
+      const ngrams = new NgramIds(orders, words.size);
+      return { ngrams, texts: ids.map((text) => ngrams.of(text)) };
+    });
   let best = new Float64Array(3 * (CHARACTER_ORDER + wordOrder));
   let highest = -1;
-  for (const reference of references) {
+  for (const i of references.keys()) {
     const statistics: number[] = [];
-    for (const [view, { ngrams, of }] of views.entries()) {
-      for (const [n, theirs] of of(reference).entries()) {
-        const mine = own[view]?.[n] as Int32Array;
+    for (const { ngrams, texts } of views) {
+      for (const [n, theirs] of (texts[i + 1] ?? []).entries()) {
+        const mine = texts[0]?.[n] as Int32Array;
         const size = ngrams.size(n + 1);
         const common = commonCount(countIds(mine, size), countIds(theirs, size));
         statistics.push(theirs.length === 0 ? 0 : mine.length, theirs.length, common);

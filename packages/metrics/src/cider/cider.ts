@@ -19,10 +19,11 @@ export function cider(): Metric {
   });
   const scoresOf = (predictions: readonly string[], references: readonly (readonly string[])[]) => {
     const words = new WordIds();
-    const ngrams = new NgramIds(ORDERS);
-    const read = (text: string) => ngrams.of(words.of(splitWords(text)));
-    const theirs = references.map((texts) => texts.map(read));
-    const own = predictions.map(read);
+    const read = (text: string) => words.of(splitWords(text));
+    const [ids, idsOfReferences] = [predictions.map(read), references.map((texts) => texts.map(read))];
+    const ngrams = new NgramIds(ORDERS, words.size);
+    const own = ids.map((text) => ngrams.of(text));
+    const theirs = idsOfReferences.map((texts) => texts.map((text) => ngrams.of(text)));
     const frequencies = documentFrequencies(theirs, ngrams);
     const items = Math.log(references.length);
     const vectors = (text: readonly Int32Array[]) =>

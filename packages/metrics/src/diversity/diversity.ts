@@ -8,8 +8,10 @@ import { WordIds } from "../text/word-ids.ts";
 export function distinct(): Metric {
   const name = signature("distinct", { tok: "blanks", case: "lc" });
   return meanMetric("distinct", ["distinct-1", "distinct-2"], name, (prediction) => {
-    const ngrams = new NgramIds(2);
-    const found = ngrams.of(new WordIds().of(splitWords(prediction.toLowerCase())));
+    const words = new WordIds();
+    const ids = words.of(splitWords(prediction.toLowerCase()));
+    const ngrams = new NgramIds(2, words.size);
+    const found = ngrams.of(ids);
     return Float64Array.from(found, ({ length }, n) => (length === 0 ? 0 : ngrams.size(n + 1) / length));
   });
 }

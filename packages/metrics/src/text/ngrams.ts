@@ -1,9 +1,12 @@
 /** Numbers for n-grams of word numbers: equal n-grams, equal numbers, from 0 on for each order. */
 export class NgramIds {
   readonly #byOrder: Map<number, number>[];
+  readonly #words: number;
 
-  constructor(readonly orders: number) {
+  /** @param words how many words there are: the keys of few words are small numbers, which are looked up much faster */
+  constructor(orders: number, words: number) {
     this.#byOrder = Array.from({ length: orders }, () => new Map());
+    this.#words = words;
   }
 
   /** How many n-grams of an order (from 1) have numbers. */
@@ -19,7 +22,7 @@ export class NgramIds {
       const found = new Int32Array(count);
       for (let i = 0; i < count; i++) {
         // An n-gram is the one before its last word, and that word.
-        const key = (shorter[i] as number) * WORDS + (words[i + n] as number);
+        const key = (shorter[i] as number) * this.#words + (words[i + n] as number);
         let id = ids.get(key);
         if (id === undefined) {
           id = ids.size;
@@ -32,9 +35,6 @@ export class NgramIds {
     });
   }
 }
-
-/** More words than any text has; its square is a safe integer. */
-const WORDS = 2 ** 26;
 
 /** How often each number occurs. */
 export function countIds(ids: Int32Array, size: number): Int32Array {
