@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { vqaAccuracy } from "@vlmopt/metrics";
 import { expect, test } from "vitest";
 
@@ -36,4 +38,20 @@ test.each([
 
 test("capitals of I keep their contractions apart, as in the evaluation, which looks for them in small letters", () => {
   expect(accuracy("Im here", ten({ "i'm here": 9, other: 1 }))).toBe(0);
+});
+
+// By tools/reference/metrics_vqa.py, which runs the authors' evaluation.
+test("is the authors' evaluation's for 600 varied answers", () => {
+  const golden = new URL("../../goldens/vqa.json.gz", import.meta.url);
+  const cases = JSON.parse(gunzipSync(readFileSync(golden)).toString()) as {
+    readonly prediction: string;
+    readonly references: readonly string[];
+    readonly accuracy: number;
+  }[];
+  for (const { prediction, references, accuracy: expected } of cases) {
+    expect(accuracy(prediction, references), JSON.stringify([prediction, references])).toBeCloseTo(
+      expected,
+      9,
+    );
+  }
 });
