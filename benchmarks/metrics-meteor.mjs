@@ -57,68 +57,82 @@ function pairs(senseCounts) {
   const ending = () => ["", "", "s", "ed", "ing"][below(5)];
   const originals = Array.from({ length: count }, () => Array.from({ length: 12 + below(17) }, word));
   return {
-    references: originals.map((sentence) => [sentence.join(" ")]),
+    references: originals.map((sentence) => [`${sentence.join(" ")}.`]),
     predictions: originals.map((sentence) =>
       sentence
         .flatMap((w) => [[w], [w], [w], [w + ending()], [word()], []][below(6)])
         .sort(() => below(9) - 7)
-        .join(" "),
+        .join(" ")
+        .concat(" ."),
     ),
   };
 }
 
 async function besideNltk() {
-  const metric = meteor({ tokenizer: "whitespace" });
-  const { ours } = await sideBySide({ ours: () => void metric.corpus(predictions, references) }, { rounds });
-  const rows = [
-    ["METEOR as NLTK", "seconds", "pairs/s"],
-    ["@vlmopt/metrics", ours.seconds.toFixed(3), (count / ours.seconds).toFixed(0)],
-  ];
+  // Punkt parameters that both sides can read.
+  const nltkData = join(import.meta.dirname, "../packages/metrics/goldens/nltk_data");
+  const metrics = {
+    whitespace: meteor({ tokenizer: "whitespace", nltk: "3.10" }),
+    word_tokenize: meteor({ nltkData, nltk: "3.10" }),
+  };
   const python = process.env.VLMOPT_PYTHON;
-  if (python) {
-    const data = join(folder, "nltk_data/corpora/wordnet");
-    const code = `
-import json, os, shutil, sys, time, warnings
+  if (!python) console.log("NLTK was not measured: set VLMOPT_PYTHON to a python3 that has 3.10.");
+  const theirs = python && JSON.parse(nltk(python, nltkData));
+  for (const [tokenizer, metric] of Object.entries(metrics)) {
+    let mean;
+    const score = () => {
+      mean = metric.corpus(predictions, references).aggregate.meteor;
+    };
+    const { ours } = await sideBySide({ ours: score }, { rounds });
+    const rows = [
+      [`METEOR as NLTK, ${tokenizer}`, "seconds", "pairs/s", "mean score"],
+      ["@vlmopt/metrics", ours.seconds.toFixed(3), (count / ours.seconds).toFixed(0), mean.toFixed(6)],
+    ];
+    if (theirs) {
+      const { seconds, score } = theirs[tokenizer];
+      rows.push(["NLTK", seconds.toFixed(3), (count / seconds).toFixed(0), score.toFixed(6)]);
+      rows.push(["times faster", (seconds / ours.seconds).toFixed(1), "", ""]);
+    }
+    printTable(rows);
+  }
+}
+
+function nltk(python, nltkData) {
+  const code = `
+import json, shutil, sys, time, warnings
 from pathlib import Path
-pairs, dict_folder, root, rounds = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
-root.mkdir(parents=True)
+pairs, dict_folder, root, punkt, rounds = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+shutil.copytree(punkt, root)
+wordnet_folder = root / "corpora/wordnet"
+wordnet_folder.mkdir(parents=True)
 for path in Path(dict_folder).iterdir():
     if path.is_file():
-        shutil.copy(path, root)
-(root / "lexnames").write_text("".join(f"{i:02}\\tfile{i}\\t1\\n" for i in range(45)))
-(root / "index.sense").write_text("")
+        shutil.copy(path, wordnet_folder)
+(wordnet_folder / "lexnames").write_text("".join(f"{i:02}\\tfile{i}\\t1\\n" for i in range(45)))
+(wordnet_folder / "index.sense").write_text("")
 import nltk
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.translate.meteor_score import meteor_score
-nltk.data.path.append(str(root.parent.parent))
+nltk.data.path.insert(0, str(root))
 warnings.simplefilter("ignore")
 wordnet = WordNetCorpusReader(nltk.data.find("corpora/wordnet"), None)
 data = json.load(open(pairs))
-times = []
-for _ in range(rounds + 1):
-    started = time.perf_counter()
-    scores = [
-        meteor_score([text.split() for text in references], prediction.split(), wordnet=wordnet)
-        for prediction, references in zip(data["predictions"], data["references"])
-    ]
-    times.append(time.perf_counter() - started)
-print(sorted(times[1:])[rounds // 2], sum(scores) / len(scores), nltk.__version__)`;
-    const out = execFileSync(python, ["-c", code, file, values.dict, data, String(rounds)], {
-      encoding: "utf8",
-    });
-    const [seconds, mean, version] = [
-      Number(out.split(" ")[0]),
-      Number(out.split(" ")[1]),
-      out.trim().split(" ")[2],
-    ];
-    rows.push([`NLTK ${version}`, seconds.toFixed(3), (count / seconds).toFixed(0)]);
-    rows.push(["times faster", (seconds / ours.seconds).toFixed(1), ""]);
-    const release = version.startsWith("3.8") ? "3.8" : "3.10";
-    const mine = meteor({ tokenizer: "whitespace", nltk: release }).corpus(predictions, references).aggregate
-      .meteor;
-    rows.push(["mean score, both", mine.toFixed(6), mean.toFixed(6)]);
-  } else console.log("NLTK was not measured: set VLMOPT_PYTHON to a python3 that has it.");
-  printTable(rows);
+results = {}
+for name, tokens in {"whitespace": str.split, "word_tokenize": nltk.word_tokenize}.items():
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        scores = [
+            meteor_score([tokens(text) for text in references], tokens(prediction), wordnet=wordnet)
+            for prediction, references in zip(data["predictions"], data["references"])
+        ]
+        times.append(time.perf_counter() - started)
+    results[name] = {"seconds": sorted(times[1:])[rounds // 2], "score": sum(scores) / len(scores)}
+print(json.dumps(results))`;
+  const root = join(folder, "nltk_data");
+  return execFileSync(python, ["-c", code, file, values.dict, root, nltkData, String(rounds)], {
+    encoding: "utf8",
+  });
 }
 
 async function besideJava() {

@@ -41,7 +41,7 @@ export function meteor15Words(text: string): string[] {
   const tokens = split(separated);
   const lists = englishLists();
   const sentence = tokens.map((token, i) => splitPeriod(token, tokens[i + 1], lists)).join(" ");
-  return split(sentence.replace(SPACES, " ").toLowerCase());
+  return split(trim(sentence.replace(SPACES, " ")).toLowerCase());
 }
 
 /** Splits off a period that ends a sentence, as far as the word before and the one after tell. */
@@ -62,4 +62,12 @@ function splitPeriod(
 /** Java's StringTokenizer: blanks that are not ASCII part no words. */
 function split(text: string): string[] {
   return text.split(/[ \t\n\r\f]+/).filter((token) => token !== "");
+}
+
+/** Java's String.trim(): control characters go with the blanks. */
+function trim(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && text.charCodeAt(start) <= 32) start++;
+  while (end > start && text.charCodeAt(end - 1) <= 32) end--;
+  return text.slice(start, end);
 }

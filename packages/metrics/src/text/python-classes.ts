@@ -22,20 +22,17 @@ export const regex: PythonClasses = {
   wordNotDigit: "\\p{Alphabetic}\\p{M}\\p{Pc}\\p{Join_Control}",
 };
 
-/** `\b`: not for use inside brackets. */
-export function boundary({ word }: PythonClasses): string {
-  return `(?:(?<=[${word}])(?![${word}])|(?<![${word}])(?=[${word}]))`;
-}
-
-const TRAILING_SPACE = new RegExp(`[${re.space}]+$`, "u");
-const SPACES = new RegExp(`[${re.space}]+`, "u");
+const SPACE = new RegExp(`[${re.space}]`, "u");
+const WORDS = new RegExp(`[^${re.space}]+`, "gu");
 
 /** str.rstrip() */
 export function trimEnd(text: string): string {
-  return text.replace(TRAILING_SPACE, "");
+  let end = text.length;
+  while (end > 0 && SPACE.test(text[end - 1] as string)) end--;
+  return text.slice(0, end);
 }
 
 /** str.split() */
 export function splitWords(text: string): string[] {
-  return text.split(SPACES).filter((word) => word !== "");
+  return text.match(WORDS) ?? [];
 }

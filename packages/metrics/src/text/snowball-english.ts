@@ -1,5 +1,5 @@
 /**
- * Snowball's English stemmer ("Porter2", Porter 2002), as METEOR 1.5 and NLTK's SnowballStemmer have it: the algorithm as it was until 2018.
+ * Snowball's English stemmer ("Porter2", Porter 2002), as METEOR 1.5 has it: the algorithm as it was until 2018.
  * @param word in lower case; returned as it is where it has fewer than three characters
  */
 export function snowballEnglishStem(word: string): string {

@@ -1,70 +1,101 @@
-import { boundary, type PythonClasses, re, regex, splitWords } from "./python-classes.ts";
+import { type PythonClasses, re, regex, splitWords } from "./python-classes.ts";
 
 /** NLTK's releases differ in where they split words and sentences; 3.8 stands for all before 3.9. */
 export type NltkRelease = "3.8" | "3.9" | "3.10";
 
-type Substitution = readonly [pattern: RegExp, replacement: string];
+interface Substitution {
+  /** Kinds of characters of which a sentence must have one for the pattern to match, as bits. */
+  readonly kinds: number;
+  readonly pattern: RegExp;
+  readonly replacement: string;
+}
 
-const OPENING_QUOTES: readonly Substitution[] = [
-  [/([«“‘„]|`+)/gu, " $1 "],
-  [/^"/gu, "``"],
-  [/(``)/gu, " $1 "],
-  [/([ ([{<])("|'{2})/gu, "$1 `` "],
+/** A bit for each character of ASCII that a pattern looks for; one for white space but the blank; one for all beyond ASCII. */
+const SPECIAL = "`\"'.:,;@#$%&?!*[](){}<>-";
+const SPACE = 1 << SPECIAL.length;
+const BEYOND_ASCII = SPACE << 1;
+const KINDS = Int32Array.from({ length: 128 }, (_, code) => {
+  const index = SPECIAL.indexOf(String.fromCharCode(code));
+  if (index !== -1) return 1 << index;
+  return (code >= 9 && code <= 13) || (code >= 28 && code <= 31) ? SPACE : 0;
+});
+
+function kindsOf(text: string): number {
+  let kinds = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    kinds |= code < 128 ? (KINDS[code] as number) : BEYOND_ASCII;
+  }
+  return kinds;
+}
+
+/** @param needed characters of which, or of those beyond ASCII, a sentence must have one */
+function substitution(needed: string, pattern: RegExp, replacement: string): Substitution {
+  return { kinds: kindsOf(needed) | BEYOND_ASCII, pattern, replacement };
+}
+
+const OPENING_QUOTES = [
+  substitution("`", /([«“‘„]|`+)/gu, " $1 "),
+  substitution('"', /^"/gu, "``"),
+  substitution('`"', /(``)/gu, " $1 "),
+  substitution("\"'", /([ ([{<])("|'{2})/gu, "$1 `` "),
 ];
 
 const CLITIC = "(?:re|ve|ll|m|t|s|d|n)";
 /** A quote before a single letter. */
-const OPENING_APOSTROPHE: Substitution = [
-  new RegExp(`(')(?!${CLITIC})([${re.word}])${boundary(re)}`, "giu"),
+const OPENING_APOSTROPHE = substitution(
+  "'",
+  new RegExp(`(')(?!${CLITIC})([${re.word}])(?![${re.word}])`, "giu"),
   "$1 $2",
-];
+);
 /** A quote before a word that is no clitic. */
-const OPENING_APOSTROPHE_3_10: Substitution = [
-  new RegExp(`(?<![${regex.word}])(')(?!${CLITIC}${boundary(regex)})(?=[${regex.word}])`, "giu"),
+const OPENING_APOSTROPHE_3_10 = substitution(
+  "'",
+  new RegExp(`(?<![${regex.word}])(')(?!${CLITIC}(?![${regex.word}]))(?=[${regex.word}])`, "giu"),
   "$1 ",
+);
+
+const punctuation = ({ space, digit }: PythonClasses) => [
+  substitution(".", new RegExp(`([^.])(\\.)([\\])}>"'»”’ ]*)[${space}]*$`, "gu"), "$1 $2 $3 "),
+  substitution(":,", new RegExp(`([:,])([^${digit}])`, "gu"), " $1 $2"),
+  substitution(":,", /([:,])(?=\n?$)/gu, " $1 "),
+  substitution(".", /\.{2,}/gu, " $& "),
+  substitution(";@#$%&", /[;@#$%&]/gu, " $& "),
 ];
 
-const punctuation = ({ space, digit }: PythonClasses): readonly Substitution[] => [
-  [new RegExp(`([^.])(\\.)([\\])}>"'»”’ ]*)[${space}]*$`, "gu"), "$1 $2 $3 "],
-  [new RegExp(`([:,])([^${digit}])`, "gu"), " $1 $2"],
-  [/([:,])(?=\n?$)/gu, " $1 "],
-  [/\.{2,}/gu, " $& "],
-  [/[;@#$%&]/gu, " $& "],
+const DASHES = substitution("", /[\u2012-\u2015]/gu, " $& ");
+
+const closing = ({ space }: PythonClasses) => [
+  substitution(".", new RegExp(`([^.])(\\.)([\\])}>"']*)[${space}]*$`, "gu"), "$1 $2$3 "),
+  substitution("?!", /[?!]/gu, " $& "),
+  substitution("'", /([^'])' /gu, "$1 ' "),
+  substitution("*", /\*/gu, " $& "),
+  substitution("[](){}<>", /[\][(){}<>]/gu, " $& "),
+  substitution("-", /--/gu, " -- "),
 ];
 
-const DASHES: Substitution = [/[\u2012-\u2015]/gu, " $& "];
-
-const closing = ({ space }: PythonClasses): readonly Substitution[] => [
-  [new RegExp(`([^.])(\\.)([\\])}>"']*)[${space}]*$`, "gu"), "$1 $2$3 "],
-  [/[?!]/gu, " $& "],
-  [/([^'])' /gu, "$1 ' "],
-  [/\*/gu, " $& "],
-  [/[\][(){}<>]/gu, " $& "],
-  [/--/gu, " -- "],
+const CLOSING_QUOTES = [
+  substitution("", /([»”’])/gu, " $1 "),
+  substitution("'", /''/gu, " '' "),
+  substitution('"', /"/gu, " '' "),
 ];
 
-const CLOSING_QUOTES: readonly Substitution[] = [
-  [/([»”’])/gu, " $1 "],
-  [/''/gu, " '' "],
-  [/"/gu, " '' "],
-];
+const oneSpace = ({ space }: PythonClasses) => substitution("\n", new RegExp(`[${space}]+`, "gu"), " ");
 
-const oneSpace = ({ space }: PythonClasses): Substitution => [new RegExp(`[${space}]+`, "gu"), " "];
-
-const CLITICS: readonly Substitution[] = [
-  [/([^' ])('[sS]|'[mM]|'[dD]|') /gu, "$1 $2 "],
-  [/([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) /gu, "$1 $2 "],
+const CLITICS = [
+  substitution("'", /([^' ])('[sS]|'[mM]|'[dD]|') /gu, "$1 $2 "),
+  substitution("'", /([^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T) /gu, "$1 $2 "),
 ];
 
 /** Words that the Penn Treebank splits in two (Robert MacIntyre's list). */
-const CONTRACTIONS: readonly Substitution[] = [
+const CONTRACTIONS = [
   ...["(can)(not)", "(d)('ye)", "(gim)(me)", "(gon)(na)", "(got)(ta)", "(lem)(me)", "(more)('n)"].map(
-    (words): Substitution => [new RegExp(boundary(re) + words + boundary(re), "giu"), " $1 $2 "],
+    (words) => new RegExp(`(?<![${re.word}])${words}(?![${re.word}])`, "giu"),
   ),
-  [new RegExp(`${boundary(re)}(wan)(na)(?=[${re.space}])`, "giu"), " $1 $2 "],
-  [new RegExp(` ('t)(is)${boundary(re)}`, "giu"), " $1 $2 "],
-  [new RegExp(` ('t)(was)${boundary(re)}`, "giu"), " $1 $2 "],
+  new RegExp(`(?<![${re.word}])(wan)(na)(?=[${re.space}])`, "giu"),
+  new RegExp(` ('t)(is|was)(?![${re.word}])`, "giu"),
 ];
+const CONTRACTED = /cannot|d'ye|gimme|gonna|gotta|lemme|more'n|wanna|'tis|'twas/iu;
 
 /** What is done to a sentence before it is put between blanks, and after. */
 interface Rules {
@@ -74,25 +105,29 @@ interface Rules {
 
 const BEFORE = [...OPENING_QUOTES, OPENING_APOSTROPHE, ...punctuation(re), ...closing(re)];
 const RULES: Readonly<Record<NltkRelease, Rules>> = {
-  "3.8": { before: BEFORE, after: [...CLOSING_QUOTES, ...CLITICS, ...CONTRACTIONS] },
-  "3.9": { before: BEFORE, after: [...CLOSING_QUOTES, oneSpace(re), ...CLITICS, ...CONTRACTIONS] },
+  "3.8": { before: BEFORE, after: [...CLOSING_QUOTES, ...CLITICS] },
+  "3.9": { before: BEFORE, after: [...CLOSING_QUOTES, oneSpace(re), ...CLITICS] },
   "3.10": {
     before: [...OPENING_QUOTES, OPENING_APOSTROPHE_3_10, ...punctuation(regex), DASHES, ...closing(regex)],
-    after: [...CLOSING_QUOTES, oneSpace(regex), ...CLITICS, ...CONTRACTIONS],
+    after: [...CLOSING_QUOTES, oneSpace(regex), ...CLITICS],
   },
 };
 
-/** Only letters, digits below 128 and blanks, and no letters of a contraction: nothing to substitute. */
-const PLAIN = /^[a-z0-9 ]*$/i;
-const CONTRACTED = /cannot|gimme|gonna|gotta|lemme|wanna/i;
-
 /** Words of one sentence as NLTK's `NLTKWordTokenizer` splits them: the Penn Treebank's rules with its own for Unicode quotes and dots. */
 export function treebankTokens(sentence: string, release: NltkRelease): string[] {
-  if (PLAIN.test(sentence) && !CONTRACTED.test(sentence)) return splitWords(sentence);
   const { before, after } = RULES[release];
-  return splitWords(substitute(` ${substitute(sentence, before)} `, after));
+  const kinds = kindsOf(sentence);
+  let text = substitute(` ${substitute(sentence, before, kinds)} `, after, kinds);
+  if (CONTRACTED.test(sentence)) {
+    for (const pattern of CONTRACTIONS) text = text.replace(pattern, " $1 $2 ");
+  }
+  return splitWords(text);
 }
 
-function substitute(text: string, substitutions: readonly Substitution[]): string {
-  return substitutions.reduce((result, [pattern, replacement]) => result.replace(pattern, replacement), text);
+function substitute(text: string, substitutions: readonly Substitution[], present: number): string {
+  let result = text;
+  for (const { kinds, pattern, replacement } of substitutions) {
+    if ((kinds & present) !== 0) result = result.replace(pattern, replacement);
+  }
+  return result;
 }
