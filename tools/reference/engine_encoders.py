@@ -2,7 +2,7 @@
 
 Needs: torch, transformers (see requirements.txt).
 Run:   python3 tools/reference/engine_encoders.py
-Writes fixtures/checkpoints/<name>/ and packages/engine/goldens/encoders.json.gz
+Writes fixtures/encoders/<name>/ and packages/engine/goldens/encoders.json.gz
 """
 
 import gzip
@@ -31,7 +31,7 @@ def main():
         torch.manual_seed(len(name))
         for parameter in model.parameters():
             parameter.data = torch.randn_like(parameter) * (0.3 if parameter.ndim > 1 else 0.2) + (0 if parameter.ndim > 1 else 0.5)
-        model.eval().save_pretrained(ROOT / "fixtures" / "checkpoints" / name)
+        model.eval().save_pretrained(ROOT / "fixtures" / "encoders" / name)
         states = []
         for ids in TEXTS:
             with torch.inference_mode():

@@ -3,7 +3,7 @@ import { modelWeights, ortExecutor, plainExecutor } from "@vlmopt/engine";
 import { textEncoder } from "@vlmopt/models";
 import { openCheckpoint } from "@vlmopt/tensor-io";
 import { describe, expect, test } from "vitest";
-import { fixture, readGolden } from "./test-support/goldens.ts";
+import { encoderFixture, readGolden } from "./test-support/goldens.ts";
 
 /** `states[name][text][layer]` `[tokens · hiddenSize]`. */
 const { texts, states } = readGolden<{ texts: number[][]; states: Record<string, number[][][]> }>("encoders");
@@ -12,9 +12,9 @@ describe.each([plainExecutor(), ortExecutor({ threads: 1 })])("by the $name exec
   test.each(Object.keys(states))(
     "%s gives transformers' hidden states after each layer, in a batch",
     async (name) => {
-      await using checkpoint = await openCheckpoint(fixture(name));
+      await using checkpoint = await openCheckpoint(encoderFixture(name));
       const weights = await modelWeights(checkpoint);
-      const config: unknown = JSON.parse(readFileSync(`${fixture(name)}/config.json`, "utf8"));
+      const config: unknown = JSON.parse(readFileSync(`${encoderFixture(name)}/config.json`, "utf8"));
       const encoder = textEncoder(config, weights.specs);
       const longest = Math.max(...texts.map(({ length }) => length));
       for (let layer = 0; layer <= encoder.layers; layer++) {

@@ -24,6 +24,10 @@ export function fixture(name: string): string {
   return new URL(`../../../../fixtures/checkpoints/${name}`, import.meta.url).pathname;
 }
 
+export function encoderFixture(name: string): string {
+  return new URL(`../../../../fixtures/encoders/${name}`, import.meta.url).pathname;
+}
+
 /** The same numbers from −1 to 1 as in the script. */
 export function goldenPixels(shape: readonly number[]): Float32Array {
   const count = shape.reduce((product, size) => product * size, 1);

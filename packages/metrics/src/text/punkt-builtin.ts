@@ -6,7 +6,7 @@ const ABBREVIATIONS = [
   // Titles and names
   "adm atty brig capt cmdr col cpl dr drs esq fr gen gov hon jr lt maj messrs mlle mme mr mrs ms msgr pres prof pvt rep rev sen sgt sr st supt",
   // Places
-  "ala ariz ark ave blvd calif colo conn dak dist fla ga hwy ill ind kan ky md mich minn mo mont mt nev okla ont ore pa penn rd tenn tex va vt wis wyo",
+  "ala ariz ark ave blvd calif colo conn dak dist fla ga hwy ind kan ky md mich minn mo mont mt nev okla ont penn rd tenn tex va vt wis wyo",
   "d.c u.k u.n u.s u.s.a u.s.s.r n.y l.a e.u",
   // Organisations
   "assn bros cie corp dept div inc ltd mfg univ",
@@ -28,7 +28,7 @@ const SENTENCE_STARTERS = words(`
 
 /**
  * English abbreviations that stand before a name, a number or a word in lower case, for where NLTK's trained parameters are not at hand.
- * Words that also end sentences (no, in, Sun, Wash) are left out.
+ * Words that also end sentences (no, in, ill, Sun, Wash) are left out.
  */
 export const builtinPunkt: PunktParameters = {
   abbreviations: new Set(ABBREVIATIONS),
