@@ -111,7 +111,7 @@ describe("vlmopt convert", () => {
     child.stderr.on("data", (text) => {
       stderr += text;
     });
-    await expect.poll(async () => (await readdir(folder)).length).toBe(2);
+    await expect.poll(async () => (await readdir(folder)).length, { timeout: 10_000 }).toBe(2);
     child.kill("SIGINT");
     const [code] = await once(child, "exit");
     expect({ code, stderr }).toEqual({ code: 130, stderr: "error: interrupted; nothing was written\n" });

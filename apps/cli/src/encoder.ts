@@ -1,4 +1,3 @@
-import { loadEncoder } from "@vlmopt/engine";
 import type { Encoder } from "@vlmopt/metrics";
 
 /** BERTScore has nothing to ask for token embeddings. */
@@ -13,5 +12,6 @@ export class EncoderError extends Error {
  */
 export async function encoderFor(folder: string | undefined, layer: number | undefined): Promise<Encoder> {
   if (folder === undefined) throw new EncoderError("bertscore needs an encoder: --encoder <folder>");
+  const { loadEncoder } = await import("@vlmopt/engine");
   return loadEncoder(folder, layer === undefined ? {} : { layer });
 }

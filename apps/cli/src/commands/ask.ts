@@ -1,4 +1,3 @@
-import { loadVlm } from "@vlmopt/engine";
 import { interruptible } from "../terminal/interrupt.ts";
 import { answeringCommand, generateOptions, timingLine, vlmOptions } from "./model-options.ts";
 
@@ -19,6 +18,8 @@ Examples:
     )
     .action(async (path, question, options) => {
       const started = performance.now();
+      // Loaded when it is needed: other commands start faster without it.
+      const { loadVlm } = await import("@vlmopt/engine");
       const vlm = await loadVlm(path, vlmOptions(options));
       const load = performance.now() - started;
       const { image: images } = options;

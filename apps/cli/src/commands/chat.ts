@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { loadVlm, type Message, type MessagePart } from "@vlmopt/engine";
+import type { Message, MessagePart } from "@vlmopt/engine";
 import { answeringCommand, generateOptions, timingLine, vlmOptions } from "./model-options.ts";
 
 export function chatCommand() {
@@ -17,6 +17,7 @@ Example:
   > What is this?`,
     )
     .action(async (path, options) => {
+      const { loadVlm } = await import("@vlmopt/engine");
       const vlm = await loadVlm(path, vlmOptions(options));
       const lines = createInterface({ input: process.stdin, output: process.stderr, prompt: "> " });
       let messages: Message[] = [];
