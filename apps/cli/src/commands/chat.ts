@@ -23,6 +23,11 @@ Example:
       let messages: Message[] = [];
       let images: string[] = [];
       let shown: string[] = [];
+      // Lines that were piped in may all have come before the first is answered.
+      let isOpen = true;
+      lines.once("close", () => {
+        isOpen = false;
+      });
       lines.prompt();
       for await (const line of lines) {
         const [command, ...rest] = line.trim().split(/\s+/);
@@ -52,7 +57,7 @@ Example:
           }
           shown = [];
         }
-        lines.prompt();
+        if (isOpen) lines.prompt();
       }
       lines.close();
       await vlm.release();
