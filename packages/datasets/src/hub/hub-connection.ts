@@ -81,10 +81,12 @@ export async function connectHub(options: HubOptions = {}): Promise<HubConnectio
         const location = response.headers.get("location");
         const isRedirect = response.status >= 300 && response.status < 400 && location !== null;
         if (!isRedirect) {
-          if (!response.ok && response.status !== 416) throw await failedAnswer(response, context);
+          if (!response.ok && response.status !== 416) {
+            throw await failedAnswer(await whole(response, stall.chunks(response)), context);
+          }
           return { response, chunks: () => stall.chunks(response), cancel: stall.cancel };
         }
-        await response.body?.cancel();
+        response.body?.cancel().catch(() => {});
         if (redirects === MOST_REDIRECTS) {
           throw new HubError("unexpected-answer", `${what}: more than ${MOST_REDIRECTS} redirects`);
         }
@@ -101,14 +103,18 @@ export async function connectHub(options: HubOptions = {}): Promise<HubConnectio
     const subject = { repository: repositoryIn(url) };
     return withRetries(async () => {
       const { response, chunks } = await request(url, subject, init);
-      const parts: Uint8Array<ArrayBuffer>[] = [];
-      for await (const chunk of chunks()) parts.push(chunk as Uint8Array<ArrayBuffer>);
-      const { status, headers } = response;
-      return new Response(new Blob(parts), { status, headers });
+      return whole(response, chunks());
     }, options);
   };
 
   return { endpoint, offline, retry: options, request, api };
+}
+
+/** The same answer with all of its body there. */
+async function whole({ status, headers }: Response, chunks: AsyncIterable<Uint8Array>): Promise<Response> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of chunks) parts.push(chunk as Uint8Array<ArrayBuffer>);
+  return new Response(new Blob(parts), { status, headers });
 }
 
 async function publicEndpoint(): Promise<string> {
@@ -159,16 +165,24 @@ function stallWatch(timeout: number, what: string, outer: AbortSignal) {
     clearTimeout(timer);
     controller.abort();
   };
+  const signal = AbortSignal.any([controller.signal, outer]);
   return {
-    signal: AbortSignal.any([controller.signal, outer]),
+    signal,
     moved: () => void timer.refresh(),
     cancel,
     explain,
     async *chunks(response: Response): AsyncGenerator<Uint8Array> {
+      const reader = response.body?.getReader();
+      // Node's fetch may leave a read pending for ever that an abort overtakes; letting go of the body ends it.
+      const letGo = () => reader?.releaseLock();
+      signal.addEventListener("abort", letGo, { once: true });
       try {
-        for await (const chunk of response.body ?? []) {
+        while (reader !== undefined) {
+          signal.throwIfAborted();
+          const { done, value } = await reader.read();
+          if (done) return;
           timer.refresh();
-          yield chunk;
+          yield value;
         }
       } catch (error) {
         throw (
