@@ -9,10 +9,14 @@ import {
   decodeBlockwise,
   decodeInt4,
   decodeInt8,
+  decodeMxfp4,
+  decodeNvfp4,
   encodeBlockwise,
   encodeInt4,
   encodeInt8,
+  encodeMxfp4,
   encodeNestedBlockwise,
+  encodeNvfp4,
   fp4,
   nf4,
   unnested,
@@ -48,6 +52,10 @@ const encoders = {
     decodeInt4,
   ],
   "int8 g128": [(w) => encodeInt8(w, { groupSize: 128 }), decodeInt8],
+  NVFP4: [(w) => encodeNvfp4(w), decodeNvfp4],
+  "NVFP4, searched": [(w) => encodeNvfp4(w, { scales: "search" }), decodeNvfp4],
+  MXFP4: [(w) => encodeMxfp4(w), decodeMxfp4],
+  "MXFP4, searched": [(w) => encodeMxfp4(w, { scales: "search" }), decodeMxfp4],
 };
 
 /** What does the same work elsewhere, in two threads; million weights a second, by the name of our encoder. */

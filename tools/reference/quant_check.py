@@ -1,6 +1,7 @@
 """Loads checkpoints that @vlmopt/quant wrote in stock transformers and compares their logits with those of the same weights dequantized.
 
-    python3 tools/reference/quant_check.py <folder>        (needs transformers, compressed-tensors, bitsandbytes, accelerate)
+    python3 tools/reference/quant_check.py <folder>
+        (needs transformers, compressed-tensors, bitsandbytes, accelerate; for GPTQ and AWQ gptqmodel 7.7 and optimum 2.3)
 
 `<folder>` holds pairs of checkpoints, `<name>` and `<name>-dequantized`. Prints one line of JSON: what failed, and the largest difference
 of logits over the largest logit.
@@ -66,6 +67,8 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
     compressor = getattr(getattr(model, "hf_quantizer", None), "compressor", None)
     if compressor is not None and not model.hf_quantizer.quantization_config.dequantize:
         compressor.decompress_model(model)
+        # Weights of NVFP4 and MXFP4 come out as BF16 whatever the model is.
+        torch.nn.Module.float(model)
     config = model.config.get_text_config()
     tokens = torch.arange(4, 20).reshape(1, -1) % (config.vocab_size - 8)
     with torch.no_grad():

@@ -51,17 +51,26 @@ const exact = ortExecutor({ activations: "float32", threads: 1 });
 
 describe("ONNX Runtime on quantized weights", () => {
   // The plain executor decodes them with @vlmopt/quant and is held against transformers in model.test.ts.
-  test.each(["int4-g16", "int4-g16-zero", "int4-row", "int4-row-zero", "int8", "nf4", "nf4-dq", "fp4"])(
-    "computes with %s as with the weights decoded",
-    async (scheme) => {
-      const path = await quantize(scheme);
-      const decoded = await logitsOf(path, plainExecutor());
-      expect(largestDifference(await logitsOf(path, exact), decoded)).toBeLessThan(1e-4);
-      const dense = Float32Array.from(golden.logits.flat());
-      // They are other weights indeed.
-      expect(largestDifference(decoded, dense)).toBeGreaterThan(1e-3);
-    },
-  );
+  test.each([
+    "int4-g16",
+    "int4-g16-zero",
+    "int4-row",
+    "int4-row-zero",
+    "int8",
+    "nf4",
+    "nf4-dq",
+    "fp4",
+    "gptq-g16",
+    "awq-g16",
+    "nvfp4",
+  ])("computes with %s as with the weights decoded", async (scheme) => {
+    const path = await quantize(scheme);
+    const decoded = await logitsOf(path, plainExecutor());
+    expect(largestDifference(await logitsOf(path, exact), decoded)).toBeLessThan(1e-4);
+    const dense = Float32Array.from(golden.logits.flat());
+    // They are other weights indeed.
+    expect(largestDifference(decoded, dense)).toBeGreaterThan(1e-3);
+  });
 
   test("comes near with activations of 8 bits", async () => {
     const path = await quantize("int4-g16");

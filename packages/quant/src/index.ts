@@ -12,6 +12,7 @@ export {
   quantizedWeights,
 } from "./checkpoint/dequantize-checkpoint.ts";
 export { dequantize, type QuantizedWeight } from "./checkpoint/dequantize-stage.ts";
+export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
 export {
   planQuantization,
   QuantizationError,
@@ -25,6 +26,7 @@ export type {
 } from "./checkpoint/quantization-plan.ts";
 export {
   type Quantization,
+  type QuantizationOptions,
   type QuantizeOptions,
   type QuantizeResult,
   quantization,
@@ -32,7 +34,11 @@ export {
 } from "./checkpoint/quantize-checkpoint.ts";
 export {
   type Bitsandbytes4Bit,
+  type E2m1Packed,
+  type InputMajor,
   type IntQuantized,
+  type Mxfp4Packed,
+  type Nvfp4Packed,
   type PackQuantized,
   type Preset,
   type Scheme,
@@ -61,5 +67,13 @@ export { type GgufHeader, type GgufTensorInfo, readGguf, readGgufTensor } from "
 export { fileTypes as ggufFileTypes, type GgufFileType } from "./gguf/tensor-types.ts";
 export { decodeInt4, encodeInt4, type Int4Options, type Int4Weights } from "./int4.ts";
 export { decodeInt8, encodeInt8, type Int8Options, type Int8Weights } from "./int8.ts";
+export { decodeMxfp4, encodeMxfp4, type Mxfp4Options, type Mxfp4Weights } from "./mxfp4.ts";
 export { nf4 } from "./nf4.ts";
+export {
+  decodeNvfp4,
+  encodeNvfp4,
+  type Nvfp4Options,
+  type Nvfp4Weights,
+  nvfp4GlobalScale,
+} from "./nvfp4.ts";
 export { type FloatDtype, NonFiniteWeightError, type StoredWeights, type Weights } from "./weights.ts";

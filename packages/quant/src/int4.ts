@@ -48,6 +48,8 @@ export interface Int4Options {
   readonly scales?: "compressed-tensors" | "onnxruntime" | "search" | "hqq";
   /** What scales are rounded to before numbers are chosen; the weights' dtype unless told. */
   readonly scaleDtype?: FloatDtype;
+  /** 1 for formats that cannot store whole zero points of 0: groups that would have them, of no negative weights to speak of, get 1. */
+  readonly lowestZeroPoint?: 0 | 1;
 }
 
 /**
@@ -63,6 +65,7 @@ export function encodeInt4(weights: Weights, options: Int4Options): Int4Weights 
     zeroPoints = "none",
     scales: rule = "compressed-tensors",
     scaleDtype = stored.dtype,
+    lowestZeroPoint = 0,
   } = options;
   assertWholeGroups(count, groupSize);
   if (rule === "onnxruntime" && zeroPoints !== "none") {
@@ -90,6 +93,7 @@ export function encodeInt4(weights: Weights, options: Int4Options): Int4Weights 
       assertFinite(toFloat32(chunk.bytes, chunk.dtype), begin);
     if (zeroPoints !== "none") chooseScalesAndZeros(kernels, groups, first, rule, zeroPoints, scaleDtype);
     else chooseScales(kernels, groups, first, rule, scaleDtype);
+    if (lowestZeroPoint === 1) raiseZeros(kernels, groups, first, scaleDtype);
     if (rule === "onnxruntime") kernels.encode4HalfUp(groups);
     else kernels.encode4(groups, drop);
     scales.set(kernels.scales.subarray(0, groups), first);
@@ -168,6 +172,21 @@ function chooseScalesAndZeros(
   }
   scales.set(storableScales(scaleDtype, scales, first));
   zeros.set(roundedTo(scaleDtype, zeros).map((zero) => zero - 8));
+}
+
+/** Gives groups with the zero −8 the zero −7, and the scale that has their largest weight reach the end all the same. */
+function raiseZeros(
+  { highest, scales, zeros }: IntegerKernels,
+  groups: number,
+  first: number,
+  scaleDtype: FloatDtype,
+): void {
+  for (let group = 0; group < groups; group++) {
+    if (zeros[group] !== -8) continue;
+    zeros[group] = -7;
+    const scale = Float32Array.of(Math.max(highest[group] as number, 0) / 14);
+    scales.set(storableScales(scaleDtype, scale, first + group), group);
+  }
 }
 
 /** The weights as elements of `dtype`: products in float32, rounded to nearest even. */

@@ -12,7 +12,7 @@ import {
   pruningCard,
   pruningTransform,
 } from "@vlmopt/pruning";
-import { planQuantization, type QuantizationRequest, quantization } from "@vlmopt/quant";
+import { joinedMagnitudes, planQuantization, type QuantizationRequest, quantization } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
@@ -151,10 +151,12 @@ async function makePlan(
 async function planAfter(source: Checkpoint, pruning: PruningPlan, request: QuantizationRequest) {
   const bytes = (await source.readSibling("config.json")) ?? new Uint8Array();
   const config: unknown = JSON.parse(editConfig(new TextDecoder().decode(bytes), pruning.config));
-  const tensors = transformedSpecs(source.tensors, pruningTransform(pruning));
+  const transform = pruningTransform(pruning);
+  const tensors = transformedSpecs(source.tensors, transform);
   const description = describeModel(config, tensors);
   const plan = planQuantization(description, tensors, request);
-  return { plan, description, quantization: quantization(plan, { measure: true }) };
+  const magnitudes = await joinedMagnitudes(source, plan, transform);
+  return { plan, description, quantization: quantization(plan, { measure: true, magnitudes }) };
 }
 
 interface PruneOptions {

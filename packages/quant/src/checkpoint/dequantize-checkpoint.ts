@@ -9,10 +9,12 @@ import {
   rewriteCheckpoint,
   type Sink,
   type TensorInfo,
+  toFloat32,
 } from "@vlmopt/tensor-io";
 import { type BlockSize, blockSizes } from "../blockwise.ts";
 import type { FloatDtype } from "../weights.ts";
 import type { DequantizeStageOptions, QuantizedWeight } from "./dequantize-stage.ts";
+import { e2m1GroupSize } from "./e2m1-packed.ts";
 import { QuantizationError } from "./plan-quantization.ts";
 import { storedPart } from "./stored-part.ts";
 import { torchDtypes } from "./torch-dtypes.ts";
@@ -22,8 +24,9 @@ export interface DequantizeOptions extends RewriteOptions {
 }
 
 /**
- * Writes the weights of a checkpoint of compressed-tensors (`pack-quantized` of 4 bits, `int-quantized`) or bitsandbytes (4 bits), ours or
- * those libraries', as plain ones of the dtype that they had, or of `options.dtype`; config.json loses its `quantization_config`.
+ * Writes the weights of a checkpoint of compressed-tensors (`pack-quantized` of 4 bits, `int-quantized`, NVFP4, MXFP4), bitsandbytes (4 bits), GPTQ or
+ * AWQ (4 bits), ours or those libraries', as plain ones of the dtype that they had, or of `options.dtype`; config.json loses its
+ * `quantization_config`.
  * @throws {QuantizationError} where nothing of the kind is there, or a weight lacks its tensors
  */
 export async function dequantizeCheckpoint(
@@ -76,10 +79,13 @@ export interface FoundWeight {
  */
 export async function quantizedWeights(source: Checkpoint): Promise<ReadonlyMap<string, FoundWeight>> {
   const found = new Map<string, FoundWeight>();
+  const zeroPointsLess = await gptqZeroPointsLess(source);
   for (const tensor of source.tensors.values()) {
     const weight =
       (await packed(source, tensor)) ??
       (await signedBytes(source, tensor)) ??
+      (await packedFloats(source, tensor)) ??
+      (await inputMajor(source, tensor, zeroPointsLess)) ??
       (await fourBit(source, tensor));
     if (weight !== undefined) found.set(tensor.name, weight);
   }
@@ -131,6 +137,93 @@ async function signedBytes(
     },
     parts: [scale.name],
   };
+}
+
+async function packedFloats(
+  source: Checkpoint,
+  { name, dtype, shape }: TensorInfo,
+): Promise<FoundWeight | undefined> {
+  if (!name.endsWith(".weight_packed") || dtype !== "U8" || shape.length !== 2) return undefined;
+  const weightName = name.replace(/_packed$/, "");
+  const scale = companion(source, name, `${weightName}_scale`);
+  const isNvfp4 = scale.dtype === "F8_E4M3";
+  const globalScale = isNvfp4 ? companion(source, name, `${weightName}_global_scale`).name : undefined;
+  const [rows, columns] = [shape[0] as number, (shape[1] as number) * 2];
+  const format = isNvfp4 ? "nvfp4-pack-quantized" : "mxfp4-pack-quantized";
+  const groups = columns / e2m1GroupSize({ format });
+  if ((!isNvfp4 && scale.dtype !== "U8") || scale.shape[0] !== rows || scale.shape[1] !== groups) {
+    throw new QuantizationError(
+      `${scale.name}, ${scale.dtype} [${scale.shape}], is no scale of NVFP4 or MXFP4 for ${name} [${shape}]: other formats are not read`,
+    );
+  }
+  return {
+    name: weightName,
+    weight: {
+      format,
+      shape: [rows, columns],
+      dtype: plainDtype(source),
+      scales: await storedPart(source, scale.name),
+      globalScale:
+        globalScale === undefined
+          ? 1
+          : (toFloat32(await readTensor(source, globalScale), "F32")[0] as number),
+    },
+    parts: [scale.name, ...(globalScale === undefined ? [] : [globalScale])],
+  };
+}
+
+async function inputMajor(
+  source: Checkpoint,
+  { name, dtype, shape }: TensorInfo,
+  zeroPointsLess: number,
+): Promise<FoundWeight | undefined> {
+  if (!name.endsWith(".qweight") || dtype !== "I32" || shape.length !== 2) return undefined;
+  const module = name.replace(/\.qweight$/, "");
+  const scales = companion(source, name, `${module}.scales`);
+  const zeroPoints = companion(source, name, `${module}.qzeros`);
+  const groupIndices = source.tensors.get(`${module}.g_idx`);
+  const [down, along] = shape as [number, number];
+  const outputs = scales.shape[1] as number;
+  const format = along === outputs ? "gptq" : "awq";
+  const inputs = format === "gptq" ? down * 8 : down;
+  if (format === "awq" && along * 8 !== outputs) {
+    throw new QuantizationError(
+      `${name} of shape [${shape}] does not hold numbers of 4 bits for ${outputs} output features: other widths are not read`,
+    );
+  }
+  return {
+    name: `${module}.weight`,
+    weight: {
+      format,
+      shape: [outputs, inputs],
+      dtype: plainDtype(source),
+      scales: await storedPart(source, scales.name),
+      scaleDtype: scales.dtype as FloatDtype,
+      zeroPoints: await storedPart(source, zeroPoints.name),
+      zeroPointsLess: format === "gptq" ? zeroPointsLess : 0,
+      ...(groupIndices === undefined ? {} : { groupIndices: await storedPart(source, groupIndices.name) }),
+    },
+    parts: [scales.name, zeroPoints.name, ...(groupIndices === undefined ? [] : [groupIndices.name])],
+  };
+}
+
+/** GPTQ's first format stores zero points less 1, its second as they are; the configuration tells which it is. */
+async function gptqZeroPointsLess(source: Checkpoint): Promise<0 | 1> {
+  const bytes = await source.readSibling("config.json");
+  if (bytes === undefined) return 1;
+  const config = JSON.parse(new TextDecoder().decode(bytes)) as {
+    readonly quantization_config?: { readonly checkpoint_format?: unknown; readonly format?: unknown };
+  };
+  const { checkpoint_format, format } = config.quantization_config ?? {};
+  return (checkpoint_format ?? format) === "gptq_v2" ? 0 : 1;
+}
+
+/** The dtype of the weights that are stored plainly, for formats that do not tell what theirs was. */
+function plainDtype(source: Checkpoint): FloatDtype {
+  for (const { name, dtype } of source.tensors.values()) {
+    if (name.endsWith(".weight") && (dtype === "F32" || dtype === "F16" || dtype === "BF16")) return dtype;
+  }
+  return "BF16";
 }
 
 /** What `quant_state` holds. */

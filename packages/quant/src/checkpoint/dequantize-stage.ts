@@ -3,8 +3,11 @@ import { type BlockSize, decodeBlockwise } from "../blockwise.ts";
 import { dequantizeScales } from "../double-quantization.ts";
 import { decodeInt4 } from "../int4.ts";
 import { decodeInt8 } from "../int8.ts";
+import { decodeMxfp4 } from "../mxfp4.ts";
+import { decodeNvfp4 } from "../nvfp4.ts";
 import type { FloatDtype } from "../weights.ts";
 import { codebooks } from "./bitsandbytes-4bit.ts";
+import { type InputMajorWeight, inputMajorDecodingStage } from "./gptq-awq.ts";
 import { unpackRows } from "./pack-quantized.ts";
 import { loadPart, type StoredPart } from "./stored-part.ts";
 
@@ -23,6 +26,13 @@ export type QuantizedWeight = (
       readonly absmax: StoredPart;
       readonly nested?: { readonly absmax: StoredPart; readonly offset: number };
     }
+  | {
+      readonly format: "nvfp4-pack-quantized" | "mxfp4-pack-quantized";
+      readonly scales: StoredPart;
+      /** 1 for MXFP4. */
+      readonly globalScale: number;
+    }
+  | InputMajorWeight
 ) & {
   /** Of the weight that it stands for. */
   readonly shape: readonly number[];
@@ -61,6 +71,12 @@ function stageOf(weight: QuantizedWeight, target: FloatDtype): Stage {
       return scalingStage(weight, target);
     case "bitsandbytes":
       return lookupStage(weight, target);
+    case "gptq":
+    case "awq":
+      return inputMajorDecodingStage(weight, target);
+    case "nvfp4-pack-quantized":
+    case "mxfp4-pack-quantized":
+      return e2m1Stage(weight, target);
   }
 }
 
@@ -113,6 +129,26 @@ function scalingStage(
         scaleDtype: dtype,
       };
       return [decodeInt8(encoded, target)];
+    },
+  };
+}
+
+function e2m1Stage(
+  weight: QuantizedWeight & { readonly format: "nvfp4-pack-quantized" | "mxfp4-pack-quantized" },
+  target: FloatDtype,
+): Stage {
+  const { shape, format, globalScale } = weight;
+  const stored = loadPart(weight.scales);
+  const groupsPerRow = stored.length / (shape[0] as number);
+  const rowBytes = (shape[1] as number) / 2;
+  return {
+    push(codes, firstRow) {
+      const first = firstRow * groupsPerRow;
+      const scales = stored.subarray(first, first + (codes.length / rowBytes) * groupsPerRow);
+      const encoded = { count: codes.length * 2, codes, scales, globalScale };
+      return [
+        format === "nvfp4-pack-quantized" ? decodeNvfp4(encoded, target) : decodeMxfp4(encoded, target),
+      ];
     },
   };
 }

@@ -44,6 +44,11 @@ describe("a quantization plan", () => {
     // 4 bits, and one scale for each group: of 16 bits; of 32; of 8 and 32 for each 256 of them.
     ["int4-g128", 4 + 16 / 128],
     ["int4-g32", 4 + 16 / 32],
+    // Of 16 and 4 bits, and 32 bits for each input feature.
+    ["gptq", 4 + (16 + 4) / 128 + (32 * (6 * 4096 + 11008)) / (6_476_005_376 / 32)],
+    ["awq", 4 + (16 + 4) / 128],
+    ["nvfp4", 4 + 8 / 16],
+    ["mxfp4", 4 + 8 / 32],
     ["nf4", 4 + 32 / 64],
     ["nf4-dq", 4 + 8 / 64 + 32 / (64 * 256)],
   ])("says how many bits a weight takes as %s", (scheme, bits) => {
@@ -129,6 +134,42 @@ describe("a quantization plan", () => {
         },
       },
     ]);
+  });
+
+  it("tells GPTQ's readers which linears of which blocks are quantized", async () => {
+    const { config } = await planOf("llava", { scheme: schemeNamed("gptq-g16"), skip: ["*.down_proj.*"] });
+    expect(config[0]?.value).toEqual({
+      quant_method: "gptq",
+      checkpoint_format: "gptq",
+      bits: 4,
+      group_size: 16,
+      desc_act: false,
+      sym: false,
+      lm_head: false,
+      block_name_to_quantize: "model.language_model.layers",
+      modules_in_block_to_quantize: [
+        [
+          "self_attn.q_proj",
+          "self_attn.k_proj",
+          "self_attn.v_proj",
+          "self_attn.o_proj",
+          "mlp.gate_proj",
+          "mlp.up_proj",
+        ],
+      ],
+      dynamic: expect.objectContaining({
+        "-:(.*\\.)?vision_tower(\\..*)?$": {},
+        "-:model\\.language_model\\.layers\\.1\\.mlp\\.down_proj$": {},
+      }),
+    });
+  });
+
+  it("keeps one group size for the whole model where the format has one", async () => {
+    const { groups, kept } = await planOf("llava", { scheme: schemeNamed("awq-g48"), otherGroupSizes: [16] });
+    expect(groups).toHaveLength(1);
+    expect(kept.find(({ reason }) => reason.includes("groups"))).toMatchObject({
+      reason: "groups of 48 do not divide rows of 80 weights",
+    });
   });
 
   it("refuses to quantize nothing, with the reasons", async () => {

@@ -1,6 +1,7 @@
 import type { ComponentName, ModelDescription, Role, Weight } from "@vlmopt/models";
 import { byteLengthOf, elementCount, type TensorSpec } from "@vlmopt/tensor-io";
 import type { FloatDtype } from "../weights.ts";
+import { e2m1GroupSize } from "./e2m1-packed.ts";
 import { quantizationConfig } from "./quantization-config.ts";
 import type { KeptGroup, QuantizationPlan, QuantizedSize, SchemeGroup } from "./quantization-plan.ts";
 import { outputsOf } from "./quantize-stage.ts";
@@ -98,9 +99,30 @@ export function planQuantization(
     made: request.made ?? {},
     groups: sorted,
     kept: keptGroups,
+    joined: request.scheme.format === "nvfp4-pack-quantized" ? joinedLinears(quantized) : [],
     config: [{ path: ["quantization_config"], value: quantizationConfig(sorted, sorting, dtype) }],
     ...sizesOf(tensors, sorted),
   };
+}
+
+/** Which linears executors such as vLLM run as one: those that read the same input. */
+const joinedRoles: Partial<Record<Role, string>> = {
+  qProj: "q, k and v",
+  kProj: "q, k and v",
+  vProj: "q, k and v",
+  gateProj: "gate and up",
+  upProj: "gate and up",
+};
+
+function joinedLinears(linears: readonly Weight[]): string[][] {
+  const sets = new Map<string, string[]>();
+  for (const { name, role, component, layer } of linears) {
+    const joined = joinedRoles[role];
+    if (joined === undefined) continue;
+    const key = `${component} ${layer} ${joined}`;
+    sets.set(key, [...(sets.get(key) ?? []), name]);
+  }
+  return [...sets.values()].filter((names) => names.length > 1);
 }
 
 /** The scheme of one linear, or why it stays. */
@@ -110,15 +132,34 @@ function decide(linear: Weight, tensor: TensorSpec, request: QuantizationRequest
   if (!roles.includes(linear.role)) return `the ${linear.role} stays as it is`;
   if (skip.some((pattern) => matches(linear.name, pattern))) return "they were named to be skipped";
   if (!["F32", "F16", "BF16"].includes(tensor.dtype)) return `they are ${tensor.dtype} already`;
-  return fitting(request.scheme, linear.shape[1] as number, request.otherGroupSizes ?? [64, 32]);
+  return fitting(request.scheme, linear.shape, request.otherGroupSizes ?? [64, 32]);
 }
 
-/** The scheme with a group size that divides rows of `columns`, or why there is none. */
-function fitting(scheme: Scheme, columns: number, otherSizes: readonly number[]): Scheme | string {
+/** The scheme with a group size that divides the rows of a matrix, or why there is none. */
+function fitting(scheme: Scheme, shape: readonly number[], otherSizes: readonly number[]): Scheme | string {
+  const [rows, columns] = shape as [number, number];
   if (scheme.format === "bitsandbytes") return scheme;
+  if (scheme.format === "gptq" || scheme.format === "awq") {
+    if (rows % 8 !== 0 || columns % 8 !== 0)
+      return `matrices of ${rows} × ${columns} weights do not fill words of eight`;
+    // Their configurations have one group size for the whole model.
+    return fittingSize(scheme, columns, []);
+  }
+  if (scheme.format === "nvfp4-pack-quantized" || scheme.format === "mxfp4-pack-quantized") {
+    const size = e2m1GroupSize(scheme);
+    return columns % size === 0 ? scheme : `groups of ${size} do not divide rows of ${columns} weights`;
+  }
   if (scheme.format === "pack-quantized" && columns % 8 !== 0) {
     return `rows of ${columns} weights do not fill words of eight`;
   }
+  return fittingSize(scheme, columns, otherSizes);
+}
+
+function fittingSize<S extends Scheme & { readonly groupSize: number | "row" }>(
+  scheme: S,
+  columns: number,
+  otherSizes: readonly number[],
+): S | string {
   const sizes = scheme.groupSize === "row" ? ["row" as const] : [scheme.groupSize, ...otherSizes];
   const size = sizes.find((groupSize) => columns % groupSizeOf({ groupSize }, columns) === 0);
   if (size !== undefined) return { ...scheme, groupSize: size };

@@ -8,6 +8,7 @@ import {
   type Sink,
   type Transform,
 } from "@vlmopt/tensor-io";
+import { joinedMagnitudes } from "./joined-magnitudes.ts";
 import { QuantizationError } from "./plan-quantization.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
 import { outputsOf, type QuantizeStageOptions } from "./quantize-stage.ts";
@@ -44,7 +45,8 @@ export async function quantizeCheckpoint(
     );
   }
   const { measure = false, ...rewriting } = options;
-  const { transform, config, errors } = quantization(plan, { measure });
+  const magnitudes = await joinedMagnitudes(source, plan);
+  const { transform, config, errors } = quantization(plan, { measure, magnitudes });
   const result = await rewriteCheckpoint(source, transform, sink, {
     ...rewriting,
     files: { ...(await editedConfig(source, config)), ...options.files },
@@ -61,22 +63,43 @@ export interface Quantization {
   errors(): ReadonlyMap<string, number>;
 }
 
-/** The plan as a transform, to compose with others: pruning and quantizing takes one pass. */
+export interface QuantizationOptions {
+  /** See `QuantizeOptions`. */
+  readonly measure?: boolean;
+  /** From `joinedMagnitudes`, for plans that join weights. */
+  readonly magnitudes?: ReadonlyMap<string, number>;
+}
+
+/**
+ * The plan as a transform, to compose with others: pruning and quantizing takes one pass.
+ * @throws {QuantizationError} where the magnitudes of joined weights are missing
+ */
 export function quantization(
   plan: QuantizationPlan,
-  { measure = false }: { readonly measure?: boolean } = {},
+  { measure = false, magnitudes = new Map() }: QuantizationOptions = {},
 ): Quantization {
+  const unknown = plan.joined.flat().find((name) => !magnitudes.has(name));
+  if (unknown !== undefined) {
+    throw new QuantizationError(
+      `the plan scales ${unknown} together with others and their largest magnitude is not given`,
+      "pass what joinedMagnitudes finds in the checkpoint",
+    );
+  }
   const names = plan.groups.flatMap(({ tensors }) => tensors);
   const sums = measure ? new SharedArrayBuffer(names.length * FIGURES * 8) : undefined;
   return {
-    transform: quantizationTransform(plan, sums),
+    transform: quantizationTransform(plan, magnitudes, sums),
     config: plan.config,
     errors: () => errorsOf(names, sums),
   };
 }
 
 /** @param sums where squared errors are added up, two F64 for each tensor of the plan in order */
-function quantizationTransform(plan: QuantizationPlan, sums?: SharedArrayBuffer): Transform {
+function quantizationTransform(
+  plan: QuantizationPlan,
+  magnitudes: ReadonlyMap<string, number>,
+  sums?: SharedArrayBuffer,
+): Transform {
   const module = builtModule("quantize-stage", import.meta.url);
   const chosen = new Map<string, { scheme: Scheme; index: number }>();
   for (const { scheme, tensors } of plan.groups) {
@@ -85,7 +108,12 @@ function quantizationTransform(plan: QuantizationPlan, sums?: SharedArrayBuffer)
   return (tensor) => {
     const choice = chosen.get(tensor.name);
     if (choice === undefined) return undefined;
-    const options: QuantizeStageOptions = { ...choice, ...(sums === undefined ? {} : { sums }) };
+    const magnitude = magnitudes.get(tensor.name);
+    const options: QuantizeStageOptions = {
+      ...choice,
+      ...(sums === undefined ? {} : { sums }),
+      ...(magnitude === undefined ? {} : { magnitude }),
+    };
     return { stage: { module, options }, outputs: outputsOf(tensor, choice.scheme) };
   };
 }

@@ -1,6 +1,8 @@
 import { CheckpointError, type Stage, type TensorOutput, type TensorSpec } from "@vlmopt/tensor-io";
 import { NonFiniteWeightError } from "../weights.ts";
 import { bitsandbytesOutputs, bitsandbytesStage } from "./bitsandbytes-4bit.ts";
+import { e2m1PackedOutputs, e2m1PackedStage } from "./e2m1-packed.ts";
+import { inputMajorOutputs, inputMajorStage } from "./gptq-awq.ts";
 import { intQuantizedOutputs, intQuantizedStage } from "./int-quantized.ts";
 import { packQuantizedOutputs, packQuantizedStage } from "./pack-quantized.ts";
 import type { Scheme } from "./scheme.ts";
@@ -11,6 +13,8 @@ export interface QuantizeStageOptions {
   /** Where squared errors are added up, and the tensor's place there. */
   readonly sums?: SharedArrayBuffer;
   readonly index: number;
+  /** The largest magnitude that a scale of the whole tensor is to hold, where that is not its own. */
+  readonly magnitude?: number;
 }
 
 /** The tensors that take a weight's place. */
@@ -22,16 +26,22 @@ export function outputsOf(tensor: TensorSpec, scheme: Scheme): TensorOutput[] {
       return intQuantizedOutputs(tensor, scheme);
     case "bitsandbytes":
       return bitsandbytesOutputs(tensor, scheme);
+    case "gptq":
+    case "awq":
+      return inputMajorOutputs(tensor, scheme);
+    case "nvfp4-pack-quantized":
+    case "mxfp4-pack-quantized":
+      return e2m1PackedOutputs(tensor, scheme);
   }
 }
 
 /** Stage module of quantization. */
 export function createStage(input: TensorSpec, options: unknown): Stage {
-  const { scheme, sums, index } = options as QuantizeStageOptions;
-  return namingNonFinite(input, stageOf(input, scheme, measureInto(sums, index)));
+  const { scheme, sums, index, magnitude } = options as QuantizeStageOptions;
+  return namingNonFinite(input, stageOf(input, scheme, measureInto(sums, index), magnitude));
 }
 
-function stageOf(tensor: TensorSpec, scheme: Scheme, measure: Measure): Stage {
+function stageOf(tensor: TensorSpec, scheme: Scheme, measure: Measure, magnitude: number | undefined): Stage {
   switch (scheme.format) {
     case "pack-quantized":
       return packQuantizedStage(tensor, scheme, measure);
@@ -39,6 +49,12 @@ function stageOf(tensor: TensorSpec, scheme: Scheme, measure: Measure): Stage {
       return intQuantizedStage(tensor, scheme, measure);
     case "bitsandbytes":
       return bitsandbytesStage(tensor, scheme, measure);
+    case "gptq":
+    case "awq":
+      return inputMajorStage(tensor, scheme, measure);
+    case "nvfp4-pack-quantized":
+    case "mxfp4-pack-quantized":
+      return e2m1PackedStage(tensor, scheme, measure, magnitude);
   }
 }
 

@@ -28,8 +28,32 @@ export interface Bitsandbytes4Bit {
   readonly scales: "absmax" | "search";
 }
 
+/** What the libraries of GPTQ (its first format, nothing reordered) and AWQ (`gemm`) load: int4 with zero points, input features first. */
+export interface InputMajor {
+  readonly format: "gptq" | "awq";
+  readonly groupSize: number | "row";
+  /** See `Int4Options`. */
+  readonly scales: "compressed-tensors" | "search" | "hqq";
+}
+
+/** compressed-tensors' NVFP4: 4-bit floats in groups of 16, whose scales are 8-bit floats. */
+export interface Nvfp4Packed {
+  readonly format: "nvfp4-pack-quantized";
+  /** See `Nvfp4Options`. */
+  readonly scales: "compressed-tensors" | "search";
+}
+
+/** compressed-tensors' MXFP4: 4-bit floats in groups of 32, whose scales are powers of two. */
+export interface Mxfp4Packed {
+  readonly format: "mxfp4-pack-quantized";
+  /** See `Mxfp4Options`. */
+  readonly scales: "compressed-tensors" | "search";
+}
+
+export type E2m1Packed = Nvfp4Packed | Mxfp4Packed;
+
 /** How one weight is stored. */
-export type Scheme = PackQuantized | IntQuantized | Bitsandbytes4Bit;
+export type Scheme = PackQuantized | IntQuantized | Bitsandbytes4Bit | InputMajor | E2m1Packed;
 
 /** `fast` rounds to nearest as the format's own library does; `best` searches for the scales of least squared error. */
 export type Preset = "fast" | "best";
@@ -49,11 +73,19 @@ export const schemeNames: readonly string[] = [
   "nf4-dq",
   "fp4",
   "fp4-dq",
+  "gptq",
+  "gptq-g32",
+  "gptq-g64",
+  "awq",
+  "awq-g32",
+  "awq-g64",
+  "nvfp4",
+  "mxfp4",
 ];
 
 /**
  * A scheme by its short name: `int4-g128` (groups of 128; `-zero` for zero points; `int4-row`), `int8`, `nf4`, `nf4-dq` (scales in 8 bits),
- * `fp4`, `fp4-dq`.
+ * `fp4`, `fp4-dq`, `gptq` and `awq` (groups of 128; `-g64`, `-row`), `nvfp4`, `mxfp4`.
  * @throws {RangeError} for other names, listing these
  */
 export function schemeNamed(name: string, preset: Preset = "best"): Scheme {
@@ -71,6 +103,16 @@ export function schemeNamed(name: string, preset: Preset = "best"): Scheme {
   if (name === "int8") {
     return { format: "int-quantized", groupSize: "row", scales: best ? "absmax" : "compressed-tensors" };
   }
+  const inputMajor = /^(gptq|awq)(?:-(?:g([1-9]\d*)|row))?$/.exec(name);
+  if (inputMajor !== null) {
+    return {
+      format: inputMajor[1] as "gptq" | "awq",
+      groupSize: name.endsWith("-row") ? "row" : Number(inputMajor[2] ?? 128),
+      scales: best ? "search" : "compressed-tensors",
+    };
+  }
+  if (name === "nvfp4" || name === "mxfp4")
+    return { format: `${name}-pack-quantized`, scales: best ? "search" : "compressed-tensors" };
   const fourBit = /^(nf4|fp4)(-dq)?$/.exec(name);
   if (fourBit === null)
     throw new RangeError(`no scheme is named "${name}": there are ${schemeNames.join(", ")}`);

@@ -52,6 +52,12 @@ export function linearWeights(
           return int8(graph, weights, x, found.tensor, found.quantized, shape);
         case "bitsandbytes":
           return codebook(graph, weights, x, found.tensor, found.quantized, shape);
+        case "gptq":
+        case "awq":
+        case "nvfp4-pack-quantized":
+        case "mxfp4-pack-quantized":
+          // No operator of ONNX Runtime takes the bytes of the other formats.
+          return decoded(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape);
       }
     },
   };
