@@ -15,7 +15,15 @@ export const allowedImports = {
   "@vlmopt/engine": ["@vlmopt/tensor-io", "@vlmopt/models", "@vlmopt/quant"],
   "@vlmopt/metrics": [],
   "@vlmopt/datasets": [],
-  "@vlmopt/bench": ["@vlmopt/engine", "@vlmopt/metrics", "@vlmopt/datasets"],
+  "@vlmopt/bench": [
+    "@vlmopt/tensor-io",
+    "@vlmopt/models",
+    "@vlmopt/pruning",
+    "@vlmopt/quant",
+    "@vlmopt/engine",
+    "@vlmopt/metrics",
+    "@vlmopt/datasets",
+  ],
   vlmopt: "everything",
 };
 
