@@ -1,5 +1,15 @@
+export { type CalibrationOptions, calibrate } from "./calibration/calibrate.ts";
+export type { ChannelStatistics, ProbeOptions } from "./calibration/channel-statistics.ts";
+export { type ClipEmbedder, type ClipEmbedderOptions, clipEmbedder } from "./clip/clip-embedder.ts";
 export { type EncodedText, type Encoder, type EncoderOptions, loadEncoder } from "./encoder.ts";
-export type { CacheStep, DeviceTensor, Executor, KvCache, PreparedPass } from "./executors/executor.ts";
+export type {
+  CacheStep,
+  DeviceTensor,
+  Executor,
+  KvCache,
+  PreparedPass,
+  PrepareOptions,
+} from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";
 export type { SamplingOptions } from "./generate/sample.ts";
@@ -17,6 +27,11 @@ export {
   resize,
 } from "./images/index.ts";
 export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
+export {
+  type LanguageScorer,
+  type LanguageScorerOptions,
+  languageScorer,
+} from "./perplexity/language-scorer.ts";
 export type { Question } from "./text/prompt.ts";
 export {
   loadTokenizer,

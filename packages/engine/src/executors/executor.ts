@@ -1,25 +1,40 @@
 // What every way of running a model offers. A pass is prepared once, which may take long, and run often; tensors that it gives back
 // stay where they were computed until somebody reads them, and may go into another pass unread.
 import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
+import type { ChannelStatistics, ProbeOptions } from "../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 
 export interface Executor {
   readonly name: string;
-  prepare(pass: ForwardPass, weights: ModelWeights): Promise<PreparedPass>;
+  prepare(pass: ForwardPass, weights: ModelWeights, options?: PrepareOptions): Promise<PreparedPass>;
   /** Room for the keys and values of so many sequences of so many tokens. */
   createCache(spec: CacheSpec, batch: number, capacity: number): KvCache;
   /** Features of several pictures one after the other: `[1, rows, features]` each. */
   stack(parts: readonly DeviceTensor[], features: number): Promise<DeviceTensor>;
+  /**
+   * The place of the largest logit of each row, `[rows]`, those of `excluded` tokens apart. Executors that have it can take a token as
+   * the next one's input before anybody has read it.
+   */
+  argmax?(logits: DeviceTensor, excluded?: readonly number[]): Promise<DeviceTensor<Int32Array>>;
+}
+
+export interface PrepareOptions {
+  /** Keep account of what the pass shows to `Ops.probe`; not unless told. */
+  readonly probes?: ProbeOptions;
 }
 
 export interface PreparedPass {
   /** @param step of passes that attend to earlier tokens */
   run(
-    inputs: Readonly<Record<string, HostTensor | DeviceTensor>>,
+    inputs: Readonly<Record<string, PassInput>>,
     step?: CacheStep,
   ): Promise<Readonly<Record<string, DeviceTensor>>>;
+  /** Of all runs so far, by the names of probes; of passes that were prepared for it, by executors that have probes. */
+  readonly statistics?: () => ReadonlyMap<string, ChannelStatistics>;
   release(): Promise<void>;
 }
+
+export type PassInput = HostTensor | DeviceTensor | DeviceTensor<Int32Array>;
 
 export interface CacheStep {
   readonly cache: KvCache;
@@ -32,14 +47,18 @@ export interface KvCache {
   readonly capacity: number;
   /** Tokens of each sequence so far; a pass that ran has added its own. */
   readonly lengths: Int32Array;
+  /** Gives its memory back, where that does not happen by itself. */
+  release?(): void;
 }
 
-/** A tensor of F32 where it was computed. */
-export interface DeviceTensor {
+/** A tensor of F32, or I32, where it was computed. */
+export interface DeviceTensor<Data extends Float32Array | Int32Array = Float32Array> {
   readonly shape: readonly number[];
-  read(): Promise<Float32Array>;
+  read(): Promise<Data>;
+  /** Gives its memory back, where that does not happen by itself. */
+  release?(): void;
 }
 
-export function isDeviceTensor(tensor: HostTensor | DeviceTensor): tensor is DeviceTensor {
+export function isDeviceTensor(tensor: PassInput): tensor is DeviceTensor | DeviceTensor<Int32Array> {
   return "read" in tensor;
 }

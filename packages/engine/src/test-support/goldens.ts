@@ -35,3 +35,7 @@ export function goldenPixels(shape: readonly number[]): Float32Array {
     Math.fround(Math.fround((i * 7919) % 256) / Math.fround(127.5) - 1),
   );
 }
+
+export function vlmGolden(name: string): string {
+  return new URL(`../../goldens/vlms/${name}`, import.meta.url).pathname;
+}

@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
 import type { CacheSpec, ForwardPass, HostTensor, InputSpec } from "@vlmopt/models";
 import * as ort from "onnxruntime-node";
+import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import {
@@ -10,7 +11,9 @@ import {
   type Executor,
   isDeviceTensor,
   type KvCache,
+  type PassInput,
   type PreparedPass,
+  type PrepareOptions,
 } from "../executor.ts";
 import { encodeOnnx, type OnnxInitializer } from "./onnx-model.ts";
 import { graphWriter, type PendingInitializer } from "./ort-graph.ts";
@@ -33,7 +36,7 @@ export interface OrtOptions {
 export function ortExecutor(options: OrtOptions = {}): Executor {
   return {
     name: "ort",
-    prepare: (pass, weights) => prepare(pass, weights, options),
+    prepare: (pass, weights, prepareOptions) => prepare(pass, weights, options, prepareOptions),
     createCache,
     async stack(parts, features) {
       const data = concatenated(await Promise.all(parts.map((part) => part.read())));
@@ -57,9 +60,18 @@ function createCache({ layers }: CacheSpec, batch: number, capacity: number): Or
   return { batch, capacity, lengths: new Int32Array(batch), keys: empty(), values: empty() };
 }
 
-async function prepare(pass: ForwardPass, weights: ModelWeights, options: OrtOptions): Promise<PreparedPass> {
+async function prepare(
+  pass: ForwardPass,
+  weights: ModelWeights,
+  options: OrtOptions,
+  { probes }: PrepareOptions = {},
+): Promise<PreparedPass> {
   const graph = graphWriter();
-  const ops = ortOps(graph, weights, options.activations === "float32" ? 0 : 4);
+  const ops = ortOps(graph, weights, {
+    accuracyLevel: options.activations === "float32" ? 0 : 4,
+    probes: probes !== undefined,
+  });
+  const recorder = probes && probeRecorder(probes);
   const inputs: Record<string, OrtValue> = {};
   for (const [name, spec] of Object.entries(pass.inputs)) {
     graph.input({ name, type: spec.dtype, shape: sizesOf(name, spec) });
@@ -69,6 +81,9 @@ async function prepare(pass: ForwardPass, weights: ModelWeights, options: OrtOpt
   const names = Object.entries(outputs);
   for (const [name, value] of names) {
     graph.output({ name: value.name, type: "F32", shape: [0, 1, 2].map((axis) => `${name}.${axis}`) });
+  }
+  for (const { value } of ops.probed) {
+    graph.output({ name: value, type: "F32", shape: [0, 1, 2].map((axis) => `${value}.${axis}`) });
   }
   for (const [layer, values] of ops.caches) declareCache(graph, layer, values);
   if (ops.caches.size > 0) {
@@ -82,8 +97,13 @@ async function prepare(pass: ForwardPass, weights: ModelWeights, options: OrtOpt
       for (const name of Object.keys(pass.inputs)) feeds[name] = ortTensor(given[name], name);
       const fetches: Record<string, ort.Tensor | null> = {};
       for (const [, value] of names) fetches[value.name] = null;
+      for (const { value } of ops.probed) fetches[value] = null;
       if (step !== undefined) addCache(feeds, fetches, ops.caches, step);
       const results = await session.run(feeds, fetches);
+      for (const { name, value } of ops.probed) {
+        const { dims, data } = results[value] as ort.Tensor;
+        recorder?.record(name, dims, data as Float32Array, step?.added);
+      }
       step?.added.forEach((count, n) => {
         step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
       });
@@ -91,6 +111,7 @@ async function prepare(pass: ForwardPass, weights: ModelWeights, options: OrtOpt
         names.map(([name, value]) => [name, deviceTensor(results[value.name] as ort.Tensor)]),
       );
     },
+    ...(recorder && { statistics: recorder.statistics }),
     release: () => session.release(),
   };
 }
@@ -164,9 +185,9 @@ async function placed({ data }: PendingInitializer, file: Awaited<ReturnType<typ
   return file.append(await data.load());
 }
 
-function ortTensor(input: HostTensor | DeviceTensor | undefined, name: string): ort.Tensor {
+function ortTensor(input: PassInput | undefined, name: string): ort.Tensor {
   if (input === undefined) throw new TypeError(`the pass needs the input ${name}`);
-  if (isDeviceTensor(input)) return (input as OrtDeviceTensor).tensor;
+  if (isDeviceTensor(input)) return (input as unknown as OrtDeviceTensor).tensor;
   return input.data instanceof Float32Array
     ? new ort.Tensor("float32", input.data, input.shape)
     : new ort.Tensor("int32", input.data, input.shape);

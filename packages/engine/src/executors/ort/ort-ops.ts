@@ -21,15 +21,22 @@ export interface CacheValues {
 export interface OrtOps extends Ops<OrtValue> {
   /** By layer, of passes that have any. */
   readonly caches: ReadonlyMap<number, CacheValues>;
+  /** Values that were shown to probes, each once more than the graph needs it; none unless asked for. */
+  readonly probed: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** Tokens of each sequence less one, as GroupQueryAttention wants them, and of the longest. */
 export const cacheInputs = { lengths: "seqlens_k", longest: "total_sequence_length" } as const;
 
 /** Writes operations down as nodes: the standard's, and ONNX Runtime's fused ones. */
-export function ortOps(graph: GraphWriter, weights: ModelWeights, accuracyLevel: 0 | 4): OrtOps {
+export function ortOps(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  { accuracyLevel, probes }: { readonly accuracyLevel: 0 | 4; readonly probes: boolean },
+): OrtOps {
   const linears = linearWeights(graph, weights, accuracyLevel);
   const caches = new Map<number, CacheValues>();
+  const probed: { name: string; value: string }[] = [];
   const node = graph.node;
   const as = (name: string, features: number): OrtValue => ({ name, features });
   const reshape = (x: string, shape: readonly number[]) => node("Reshape", [x, graph.integers(shape)]);
@@ -72,12 +79,10 @@ export function ortOps(graph: GraphWriter, weights: ModelWeights, accuracyLevel:
 
   return {
     caches,
+    probed,
     embed(ids, table) {
       const [, features] = linears.shapeOf(table);
-      // A table is looked up as it is stored: only what is taken becomes F32.
-      const rows = node("Gather", [linears.raw(table, linears.shapeOf(table)), ids.name]);
-      const isFloat = weights.find(table).tensor.dtype === "F32";
-      return as(isFloat ? rows : node("Cast", [rows], { to: 1 }), features);
+      return as(linears.lookUp(ids.name, table), features);
     },
     weight: (name, shape) => as(linears.float(name, shape), shape.at(-1) ?? 1),
     linear: (x, weight, bias) =>
@@ -109,6 +114,31 @@ export function ortOps(graph: GraphWriter, weights: ModelWeights, accuracyLevel:
       const attributes = { num_heads: heads, ...(scale === undefined ? {} : { scale: { float: scale } }) };
       const given = bias === undefined ? inputs.slice(0, 3) : inputs;
       return as(node("com.microsoft.MultiHeadAttention", given, attributes), q.features);
+    },
+    relativeScores(q, k, { keys, queries, rows }, { heads, scale }, bias) {
+      const perHead = (x: OrtValue, perm: readonly number[]) =>
+        node("Transpose", [reshape(x.name, [0, 0, heads, x.features / heads])], { perm });
+      /** Row numbers of the last two axes for each head of each batch. */
+      const everywhere = (places: string) => {
+        const shape = node("Concat", [batchOf(q.name), graph.integers([heads, 1, 1])], { axis: 0 });
+        return node("Expand", [places, shape]);
+      };
+      const transposed = (x: string, perm: readonly number[]) => node("Transpose", [x], { perm });
+      const products: string[] = [];
+      if (keys !== undefined) {
+        const places = graph.once(`relative ${rows.name}`, () => everywhere(rows.name));
+        const all = node("MatMul", [perHead(q, [0, 2, 1, 3]), perHead(keys, [0, 2, 3, 1])]);
+        products.push(node("GatherElements", [all, places], { axis: 3 }));
+      }
+      if (queries !== undefined) {
+        const places = graph.once(`relative ${rows.name}, keys first`, () =>
+          everywhere(transposed(rows.name, [1, 0])),
+        );
+        const all = node("MatMul", [perHead(k, [0, 2, 1, 3]), perHead(queries, [0, 2, 3, 1])]);
+        products.push(transposed(node("GatherElements", [all, places], { axis: 3 }), [0, 1, 3, 2]));
+      }
+      const sum = products.reduce((a, b) => node("Add", [a, b]));
+      return as(node("Add", [node("Mul", [sum, graph.float(scale)]), bias.name]), 1);
     },
     cachedAttention(q, k, v, shape, bias) {
       const { layer, heads, kvHeads, scale, softcap, window } = shape;
@@ -183,7 +213,10 @@ export function ortOps(graph: GraphWriter, weights: ModelWeights, accuracyLevel:
       const sum = node("ReduceSum", [weighted, graph.integers([1])], { keepdims: 0 });
       return as(node("Unsqueeze", [sum, graph.integers([0])]), features);
     },
-    probe() {},
+    probe(name, x) {
+      // The copy may be an output even where the value is one already.
+      if (probes) probed.push({ name, value: node("Identity", [x.name]) });
+    },
   };
 
   /** Attention over all that the cache holds; the bias says what each token sees of it. */

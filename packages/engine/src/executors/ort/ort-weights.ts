@@ -6,10 +6,10 @@ import type { GraphWriter, PendingInitializer } from "./ort-graph.ts";
 
 /** How a linear's weight enters the graph. */
 export interface LinearWeights {
-  /** A stored tensor as the graph's value, in its own dtype. */
-  raw(name: string, shape?: readonly number[]): string;
-  /** The same in F32. */
+  /** A stored tensor as the graph's value, in F32. */
   float(name: string, shape?: readonly number[]): string;
+  /** Rows of a table by their numbers, in F32. */
+  lookUp(ids: string, table: string): string;
   /** x·Wᵀ. */
   multiply(x: string, name: string): string;
   /** `[out, in]`. */
@@ -37,9 +37,20 @@ export function linearWeights(
       : graph.once(`f32 ${value}`, () => graph.node("Cast", [value], { to: 1 }));
   };
   return {
-    raw,
     float,
     shapeOf,
+    lookUp(ids, table) {
+      const { tensor, quantized } = weights.find(table);
+      const shape = shapeOf(table);
+      if (quantized === undefined) {
+        // A table is looked up as it is stored: only what is taken becomes F32.
+        const rows = graph.node("Gather", [raw(table, shape), ids]);
+        return tensor.dtype === "F32" ? rows : graph.node("Cast", [rows], { to: 1 });
+      }
+      if (quantized.format === "int-quantized")
+        return int8Rows(graph, weights, ids, tensor, quantized, shape);
+      return graph.node("Gather", [decoded(graph, weights, { tensor, quantized }, shape), ids]);
+    },
     multiply(x, name) {
       const found = weights.find(name);
       const shape = shapeOf(name);
@@ -57,7 +68,7 @@ export function linearWeights(
         case "nvfp4-pack-quantized":
         case "mxfp4-pack-quantized":
           // No operator of ONNX Runtime takes the bytes of the other formats.
-          return decoded(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape);
+          return product(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape);
       }
     },
   };
@@ -76,7 +87,7 @@ function int4(
   const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
   const groupSize = columns / (scales.length / rows);
   const blockSize = blockSizeFor(groupSize);
-  if (blockSize === undefined) return decoded(graph, weights, x, { tensor, quantized }, [rows, columns]);
+  if (blockSize === undefined) return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
   const blocks = columns / blockSize;
   const codes = graph.initializer({
     ...stored(weights, tensor),
@@ -115,7 +126,7 @@ function int8(
   const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
   const groupSize = columns / (scales.length / rows);
   const blockSize = blockSizeFor(groupSize);
-  if (blockSize === undefined) return decoded(graph, weights, x, { tensor, quantized }, [rows, columns]);
+  if (blockSize === undefined) return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
   const blocks = columns / blockSize;
   const load = async () => (await readTensor(weights.checkpoint, tensor.name)).map((byte) => byte ^ 0x80);
   const codes = graph.initializer({
@@ -135,6 +146,28 @@ function int8(
   return graph.node("com.microsoft.MatMulNBits", [x, codes, scale], attributes);
 }
 
+/** Bytes stay bytes until they are taken, and then are scaled group by group. */
+function int8Rows(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  ids: string,
+  tensor: TensorInfo,
+  quantized: QuantizedWeight & { readonly format: "int-quantized" },
+  [rows, columns]: readonly [number, number],
+): string {
+  const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
+  const groups = scales.length / rows;
+  const numbers = graph.initializer({
+    ...stored(weights, tensor),
+    name: `${tensor.name}:rows`,
+    shape: [rows, groups, columns / groups],
+  });
+  const scale = literal(graph, `${tensor.name}:row scales`, "F32", [rows, groups, 1], scales);
+  const taken = graph.node("Cast", [graph.node("Gather", [numbers, ids])], { to: 1 });
+  const scaled = graph.node("Mul", [taken, graph.node("Gather", [scale, ids])]);
+  return graph.node("Reshape", [scaled, graph.integers([0, 0, columns])]);
+}
+
 /** MatMulBnb4 reads bitsandbytes' bytes, but decodes them one by one; decoded once, a product is many times as fast. */
 function codebook(
   graph: GraphWriter,
@@ -145,7 +178,7 @@ function codebook(
   [rows, columns]: readonly [number, number],
 ): string {
   if (decodedBytes(weights) <= DECODED_BYTES)
-    return decoded(graph, weights, x, { tensor, quantized }, [rows, columns]);
+    return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
   const { nested, blockSize } = quantized;
   const bytes = loadPart(quantized.absmax);
   const absmax =
@@ -176,16 +209,25 @@ function decodedBytes({ specs, find }: ModelWeights): number {
   return bytes;
 }
 
+function product(
+  graph: GraphWriter,
+  weights: ModelWeights,
+  x: string,
+  weight: { tensor: TensorInfo; quantized: QuantizedWeight },
+  shape: readonly number[],
+): string {
+  return graph.node("com.microsoft.FusedMatMul", [x, decoded(graph, weights, weight, shape)], { transB: 1 });
+}
+
+/** A quantized weight as a matrix of F32, decoded when the graph is loaded. */
 function decoded(
   graph: GraphWriter,
   { checkpoint }: ModelWeights,
-  x: string,
   { tensor, quantized }: { tensor: TensorInfo; quantized: QuantizedWeight },
   shape: readonly number[],
 ): string {
   const load = async () => dequantize(await readTensor(checkpoint, tensor.name), quantized, "F32");
-  const weight = graph.initializer({ name: `${tensor.name}:decoded`, type: "F32", shape, data: { load } });
-  return graph.node("com.microsoft.FusedMatMul", [x, weight], { transB: 1 });
+  return graph.initializer({ name: `${tensor.name}:decoded`, type: "F32", shape, data: { load } });
 }
 
 /** A tensor by its place in its file, where it is in one. */

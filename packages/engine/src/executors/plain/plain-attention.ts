@@ -1,4 +1,4 @@
-import type { AttentionShape, CachedAttentionShape } from "@vlmopt/models";
+import type { AttentionShape, CachedAttentionShape, RelativePositions } from "@vlmopt/models";
 import { featuresOf, type PlainCache, type PlainTensor } from "./plain-tensor.ts";
 
 /** Every token sees every token of its batch. */
@@ -34,6 +34,32 @@ export function attend(
     }
   }
   return result;
+}
+
+/** What each pair's distance adds to its score. */
+export function relativeScores(
+  q: PlainTensor,
+  k: PlainTensor,
+  { keys, queries, rows }: RelativePositions<PlainTensor>,
+  { heads, scale }: { readonly heads: number; readonly scale: number },
+  bias: PlainTensor,
+): PlainTensor {
+  const [batch, tokens, features] = q.shape as [number, number, number];
+  const headDim = features / heads;
+  const data = new Float32Array(batch * heads * tokens * tokens);
+  for (let i = 0; i < data.length; i++) {
+    const other = i % tokens;
+    const token = Math.floor(i / tokens) % tokens;
+    const head = Math.floor(i / (tokens * tokens)) % heads;
+    const b = Math.floor(i / (tokens * tokens * heads));
+    const row = rows.data[token * tokens + other] as number;
+    const toPosition =
+      keys === undefined ? 0 : product(q, b * tokens + token, head, keys, row, head, headDim);
+    const toContent =
+      queries === undefined ? 0 : product(k, b * tokens + other, head, queries, row, head, headDim);
+    data[i] = (toPosition + toContent) * scale + biasAt(bias, b, head, token, other);
+  }
+  return { shape: [batch, heads, tokens, tokens], data };
 }
 
 /** Writes the new keys and values down, then lets each token see what its shape allows. */

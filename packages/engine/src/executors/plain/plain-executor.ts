@@ -1,9 +1,17 @@
 import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
 import { dequantize } from "@vlmopt/quant";
 import { readTensor, toFloat32 } from "@vlmopt/tensor-io";
+import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
-import { type DeviceTensor, type Executor, isDeviceTensor, type KvCache } from "../executor.ts";
+import {
+  type DeviceTensor,
+  type Executor,
+  isDeviceTensor,
+  type KvCache,
+  type PassInput,
+  type PrepareOptions,
+} from "../executor.ts";
 import { plainOps } from "./plain-ops.ts";
 import { type PlainCache, type PlainTensor, plainCache } from "./plain-tensor.ts";
 
@@ -11,19 +19,23 @@ import { type PlainCache, type PlainTensor, plainCache } from "./plain-tensor.ts
 export function plainExecutor(): Executor {
   return {
     name: "plain",
-    async prepare(pass: ForwardPass, weights: ModelWeights) {
+    async prepare(pass: ForwardPass, weights: ModelWeights, { probes }: PrepareOptions = {}) {
+      const recorder = probes && probeRecorder(probes);
       const loaded = await loadAll(weights);
       return {
         async run(inputs, step) {
           const tensors: Record<string, PlainTensor> = {};
           for (const [name, input] of Object.entries(inputs)) tensors[name] = await hostTensor(input);
           const cache = step?.cache as PlainCache | undefined;
-          const outputs = pass.run(plainOps(loaded, cache), tensors);
+          const probe = (name: string, { shape, data }: PlainTensor) =>
+            recorder?.record(name, shape, data as Float32Array, step?.added);
+          const outputs = pass.run(plainOps(loaded, probe, cache), tensors);
           step?.added.forEach((count, n) => {
             step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
           });
           return Object.fromEntries(Object.entries(outputs).map(([name, x]) => [name, deviceTensor(x)]));
         },
+        ...(recorder && { statistics: recorder.statistics }),
         release: async () => loaded.clear(),
       };
     },
@@ -52,7 +64,7 @@ async function loadAll(weights: ModelWeights): Promise<Map<string, PlainTensor>>
   return loaded;
 }
 
-async function hostTensor(input: HostTensor | DeviceTensor): Promise<PlainTensor> {
+async function hostTensor(input: PassInput): Promise<PlainTensor> {
   return isDeviceTensor(input) ? { shape: input.shape, data: await input.read() } : input;
 }
 

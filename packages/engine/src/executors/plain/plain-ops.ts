@@ -1,10 +1,14 @@
 import type { Activation, Ops } from "@vlmopt/models";
 import { concatenated } from "../concatenated.ts";
-import { attend, attendCached } from "./plain-attention.ts";
+import { attend, attendCached, relativeScores } from "./plain-attention.ts";
 import { featuresOf, type PlainCache, type PlainTensor, rowAt, rowsOf, sizeOf } from "./plain-tensor.ts";
 
 /** The operations, each as its definition reads. */
-export function plainOps(weights: ReadonlyMap<string, PlainTensor>, cache?: PlainCache): Ops<PlainTensor> {
+export function plainOps(
+  weights: ReadonlyMap<string, PlainTensor>,
+  probe: Ops<PlainTensor>["probe"],
+  cache?: PlainCache,
+): Ops<PlainTensor> {
   const weightNamed = (name: string): PlainTensor => {
     const found = weights.get(name);
     if (found === undefined) throw new TypeError(`there is no weight ${name}`);
@@ -59,6 +63,7 @@ export function plainOps(weights: ReadonlyMap<string, PlainTensor>, cache?: Plai
       });
     },
     attention: attend,
+    relativeScores,
     cachedAttention(q, k, v, shape, bias) {
       if (cache === undefined) throw new TypeError("this pass needs a cache");
       return attendCached(q, k, v, shape, cache, bias);
@@ -139,7 +144,7 @@ export function plainOps(weights: ReadonlyMap<string, PlainTensor>, cache?: Plai
       }
       return result;
     },
-    probe() {},
+    probe,
   };
   return ops;
 }

@@ -1,0 +1,60 @@
+import type { Checkpoint } from "@vlmopt/tensor-io";
+import type { Executor, PreparedPass } from "../executors/executor.ts";
+import { ortExecutor } from "../executors/ort/ort-executor.ts";
+import { loadVlm, type Request } from "../vlm.ts";
+import type { ChannelStatistics, ProbeOptions } from "./channel-statistics.ts";
+
+export interface CalibrationOptions extends ProbeOptions {
+  /** ONNX Runtime unless told. */
+  readonly executor?: Executor;
+  readonly signal?: AbortSignal;
+  /** Called after each request with their number so far. */
+  readonly onRequest?: (done: number) => void;
+}
+
+/**
+ * Lets a model read prompts, pictures and all, and watches what goes into its linears.
+ * @param path folder of a checkpoint
+ * @returns by the name of a linear's weight; linears that take in the same, such as q, k and v, have one entry, under the first's name
+ * @throws {TypeError} where the executor has no probes
+ */
+export async function calibrate(
+  path: string | Checkpoint,
+  requests: Iterable<Request> | AsyncIterable<Request>,
+  {
+    executor = ortExecutor({ activations: "float32" }),
+    signal,
+    onRequest,
+    ...probes
+  }: CalibrationOptions = {},
+): Promise<ReadonlyMap<string, ChannelStatistics>> {
+  const passes: PreparedPass[] = [];
+  const vlm = await loadVlm(path, { executor: probing(executor, probes, passes) });
+  try {
+    let done = 0;
+    for await (const request of requests) {
+      signal?.throwIfAborted();
+      await vlm.logits(request);
+      onRequest?.(++done);
+    }
+    return new Map(passes.flatMap(({ statistics }) => [...(statistics?.() ?? [])]));
+  } finally {
+    await vlm.release();
+  }
+}
+
+/** An executor that prepares every pass with probes, and keeps account of them. */
+function probing(executor: Executor, probes: ProbeOptions, passes: PreparedPass[]): Executor {
+  return {
+    ...executor,
+    async prepare(pass, weights) {
+      const prepared = await executor.prepare(pass, weights, { probes });
+      if (prepared.statistics === undefined) {
+        await prepared.release();
+        throw new TypeError(`the ${executor.name} executor has no probes: calibrate with another`);
+      }
+      passes.push(prepared);
+      return prepared;
+    },
+  };
+}

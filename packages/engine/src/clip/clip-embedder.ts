@@ -1,0 +1,106 @@
+import { ConfigError, clipForward } from "@vlmopt/models";
+import type { Checkpoint } from "@vlmopt/tensor-io";
+import { concatenated } from "../executors/concatenated.ts";
+import type { DeviceTensor, Executor, PreparedPass } from "../executors/executor.ts";
+import { ortExecutor } from "../executors/ort/ort-executor.ts";
+import { decodeImage } from "../images/decode.ts";
+import { loadImageProcessor } from "../images/load-image-processor.ts";
+import { loadFrom } from "../load-from.ts";
+import { readJson } from "../read-json.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import type { ImageInput } from "../vlm.ts";
+import { modelWeights } from "../weights/model-weights.ts";
+
+export interface ClipEmbedderOptions {
+  /** What to call it; the checkpoint's location unless told. */
+  readonly name?: string;
+  readonly executor?: Executor;
+}
+
+/** Puts pictures and texts into one space: what CLIPScore of @vlmopt/metrics asks for. Vectors are of any length. */
+export interface ClipEmbedder {
+  readonly name: string;
+  /** @throws {ImageError} where a picture cannot be read */
+  encodeImages(images: readonly ImageInput[]): Promise<readonly Float32Array[]>;
+  /** Texts that are too long lose their end, as in the authors' code where it is told to truncate. */
+  encodeTexts(texts: readonly string[]): Promise<readonly Float32Array[]>;
+  release(): Promise<void>;
+}
+
+/** Pictures or texts that are run at once: more only cost memory. */
+const BATCH = 16;
+
+/**
+ * Loads a CLIP with its tokenizer and its image processor.
+ * @throws {ConfigError | TokenizerError | CheckpointError} where something is missing or not understood
+ */
+export function clipEmbedder(
+  path: string | Checkpoint,
+  options: ClipEmbedderOptions = {},
+): Promise<ClipEmbedder> {
+  return loadFrom(path, (checkpoint) => embedderOf(checkpoint, options));
+}
+
+async function embedderOf(
+  checkpoint: Checkpoint,
+  { name, executor = ortExecutor() }: ClipEmbedderOptions,
+): Promise<ClipEmbedder> {
+  const config = await readJson(checkpoint, "config.json");
+  if (config === undefined)
+    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  const weights = await modelWeights(checkpoint);
+  const clip = clipForward(config, weights.specs);
+  const tokenizer = await loadTokenizer(checkpoint);
+  const processor = await loadImageProcessor(checkpoint, config);
+  // Each tower is prepared when it is first needed: references alone need no pictures.
+  let [text, vision]: (Promise<PreparedPass> | undefined)[] = [];
+
+  function tokensOf(written: string): number[] {
+    const ids = tokenizer.encode(written);
+    if (ids.length <= clip.maxTokens) return ids;
+    return [...ids.slice(0, clip.maxTokens - 1), ids.at(-1) as number];
+  }
+  return {
+    name: name ?? checkpoint.location,
+    async encodeImages(images) {
+      vision ??= executor.prepare(clip.vision, weights);
+      return inBatches(images, await vision, async (batch) => {
+        const prepared = await Promise.all(
+          batch.map(async (image) => processor(isFile(image) ? await decodeImage(image) : image).pixels),
+        );
+        const data = concatenated(prepared.map((pixels) => pixels.data as Float32Array));
+        const size = prepared[0]?.shape.slice(-3) ?? [];
+        return clip.visionInputsOf({ shape: [batch.length, ...size], data });
+      });
+    },
+    async encodeTexts(texts) {
+      text ??= executor.prepare(clip.text, weights);
+      return inBatches(texts, await text, async (batch) => clip.textInputsOf(batch.map(tokensOf)));
+    },
+    async release() {
+      await (await text)?.release();
+      await (await vision)?.release();
+      await checkpoint.close();
+    },
+  };
+}
+
+function isFile(image: ImageInput): image is string | Uint8Array {
+  return typeof image === "string" || image instanceof Uint8Array;
+}
+
+async function inBatches<Item>(
+  items: readonly Item[],
+  pass: PreparedPass,
+  inputsOf: (batch: readonly Item[]) => Promise<Parameters<PreparedPass["run"]>[0]>,
+): Promise<Float32Array[]> {
+  const vectors: Float32Array[] = [];
+  for (let first = 0; first < items.length; first += BATCH) {
+    const batch = items.slice(first, first + BATCH);
+    const { features } = await pass.run(await inputsOf(batch));
+    const all = await (features as DeviceTensor).read();
+    const size = all.length / batch.length;
+    for (let n = 0; n < batch.length; n++) vectors.push(all.slice(n * size, (n + 1) * size));
+  }
+  return vectors;
+}

@@ -1,0 +1,157 @@
+// A fused pass for inputs of given shapes: which kernels run on which buffers, in which order. Made once, run often.
+import type { Shader } from "./kernels/shader.ts";
+import type { GpuContext } from "./webgpu-device.ts";
+
+/** Rows of numbers in a buffer; of F32, or I32 where they count something. */
+export interface Placed {
+  readonly buffer: GPUBuffer;
+  /** Numbers before the first one. */
+  readonly offset: number;
+  /** Numbers from one row to the next. */
+  readonly stride: number;
+  readonly shape: readonly number[];
+}
+
+interface Dispatch {
+  readonly shader: Shader;
+  readonly pipeline: Promise<GPUComputePipeline>;
+  readonly params: Readonly<Record<string, number>>;
+  readonly buffers: readonly GPUBuffer[];
+  readonly groups: readonly [number, number, number];
+}
+
+/** A dispatch as a command encoder takes it. */
+export interface Command {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindings: GPUBindGroup;
+  readonly groups: readonly [number, number, number];
+}
+
+export const rowsOf = ({ shape }: { readonly shape: readonly number[] }) =>
+  shape.slice(0, -1).reduce((product, size) => product * size, 1);
+export const featuresOf = ({ shape }: { readonly shape: readonly number[] }) => shape.at(-1) ?? 1;
+export const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
+
+/** Compiled shaders of a device, by their code. */
+export type Pipelines = (shader: Shader) => Promise<GPUComputePipeline>;
+
+export function pipelinesOf({ device }: GpuContext): Pipelines {
+  const compiled = new Map<string, Promise<GPUComputePipeline>>();
+  return ({ code }) => {
+    const found = compiled.get(code);
+    if (found !== undefined) return found;
+    const module = device.createShaderModule({ code });
+    const pipeline = device.createComputePipelineAsync({ layout: "auto", compute: { module } });
+    compiled.set(code, pipeline);
+    return pipeline;
+  };
+}
+
+/**
+ * Collects dispatches, and lends buffers to intermediate values: one that nobody reads any more serves the next that needs as many
+ * bytes.
+ */
+export class PlanBuilder {
+  readonly gpu: GpuContext;
+  readonly #pipelines: Pipelines;
+  readonly #dispatches: Dispatch[] = [];
+  readonly #owned: GPUBuffer[] = [];
+  readonly #free = new Map<number, GPUBuffer[]>();
+  /** Buffers of `place`, which may go from one value to another. */
+  readonly #lent = new Set<GPUBuffer>();
+
+  constructor(gpu: GpuContext, pipelines: Pipelines) {
+    this.gpu = gpu;
+    this.#pipelines = pipelines;
+  }
+
+  /** Room for a value. */
+  place(shape: readonly number[]): Placed {
+    const features = shape.at(-1) ?? 1;
+    return { buffer: this.#lend(4 * sizeOf(shape)), offset: 0, stride: features, shape };
+  }
+
+  /** A buffer that no other value takes over. */
+  own(byteLength: number): GPUBuffer {
+    const buffer = this.gpu.device.createBuffer({
+      size: bytesFor(byteLength),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
+    });
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  /** Lets a buffer of `place` go to others; does nothing to other buffers. */
+  giveBack(buffer: GPUBuffer): void {
+    if (!this.#lent.delete(buffer)) return;
+    const free = this.#free.get(buffer.size);
+    if (free === undefined) this.#free.set(buffer.size, [buffer]);
+    else free.push(buffer);
+  }
+
+  dispatch(
+    shader: Shader,
+    params: Readonly<Record<string, number>>,
+    buffers: readonly GPUBuffer[],
+    groups: readonly [number, number?, number?],
+  ): void {
+    const [x, y = 1, z = 1] = groups;
+    if (x * y * z === 0) return;
+    this.#dispatches.push({
+      shader,
+      pipeline: this.#pipelines(shader),
+      params,
+      buffers,
+      groups: [x, y, z],
+    });
+  }
+
+  /** Workgroups for so many threads; those kernels go on until all is done. */
+  groupsFor(threads: number, perGroup: number): [number] {
+    return [Math.min(65535, Math.ceil(threads / perGroup))];
+  }
+
+  /** @returns what is to be run, and the buffers that it owns */
+  async finish(): Promise<{ commands: Command[]; buffers: GPUBuffer[] }> {
+    const { device } = this.gpu;
+    const alignment = device.limits.minUniformBufferOffsetAlignment;
+    const each = Math.ceil(128 / alignment) * alignment;
+    const params = device.createBuffer({
+      size: Math.max(each, each * this.#dispatches.length),
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    const bytes = new DataView(new ArrayBuffer(params.size));
+    const pipelines = await Promise.all(this.#dispatches.map(({ pipeline }) => pipeline));
+    const commands: Command[] = [];
+    for (const [index, dispatch] of this.#dispatches.entries()) {
+      for (const [i, [name, type]] of dispatch.shader.params.entries()) {
+        const value = dispatch.params[name];
+        if (value === undefined) throw new TypeError(`the shader needs ${name}`);
+        if (type === "u32") bytes.setUint32(each * index + 4 * i, value, true);
+        else bytes.setFloat32(each * index + 4 * i, value, true);
+      }
+      const pipeline = pipelines[index] as GPUComputePipeline;
+      const size = Math.ceil((4 * dispatch.shader.params.length) / 16) * 16;
+      const bindings = device.createBindGroup({
+        layout: pipeline.getBindGroupLayout(0),
+        entries: [
+          { binding: 0, resource: { buffer: params, offset: each * index, size } },
+          ...dispatch.buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
+        ],
+      });
+      commands.push({ pipeline, bindings, groups: dispatch.groups });
+    }
+    device.queue.writeBuffer(params, 0, bytes.buffer);
+    return { commands, buffers: [...this.#owned, params] };
+  }
+
+  #lend(byteLength: number): GPUBuffer {
+    const buffer = this.#free.get(bytesFor(byteLength))?.pop() ?? this.own(byteLength);
+    this.#lent.add(buffer);
+    return buffer;
+  }
+}
+
+function bytesFor(byteLength: number): number {
+  return Math.max(16, Math.ceil(byteLength / 16) * 16);
+}

@@ -1,0 +1,341 @@
+// Weights in buffers of the graphics card.
+import { dequantize, dequantizeScales, fp4, loadPart, nf4, type QuantizedWeight } from "@vlmopt/quant";
+import { byteLengthOf, fromFloat32, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
+import type { ModelWeights } from "../../weights/model-weights.ts";
+import { concatenated } from "../concatenated.ts";
+import { denseFormats, type WeightFormat } from "./kernels/weight-format.ts";
+import type { LinearNode } from "./recorded-pass.ts";
+import type { GpuContext } from "./webgpu-device.ts";
+
+/** Weights one below the other, `[n, k]` together. */
+export interface GpuWeight {
+  readonly format: WeightFormat;
+  readonly n: number;
+  /** Rows of each of the weights. */
+  readonly parts: readonly number[];
+  readonly k: number;
+  /** 16-byte words of a row. */
+  readonly rowWords: number;
+  /** Scales of a row. */
+  readonly rowGroups: number;
+  /** In the order in which shaders declare them. */
+  readonly buffers: readonly GPUBuffer[];
+  /** `[n]`, where one of them has a bias. */
+  readonly bias: GPUBuffer | undefined;
+}
+
+/** Numbers of F32, as they are. */
+export interface GpuVector {
+  readonly buffer: GPUBuffer;
+  /** Numbers of a row. */
+  readonly width: number;
+}
+
+export interface GpuWeights {
+  /** Whether these may lie one below the other. */
+  stackable(a: string, b: string): boolean;
+  linear(nodes: readonly LinearNode[]): Promise<GpuWeight>;
+  table(name: string): Promise<GpuWeight>;
+  /** Small ones, in F32. */
+  vector(name: string): Promise<GpuVector>;
+  /** Bytes of all buffers. */
+  readonly byteLength: number;
+  release(): void;
+}
+
+/** Bytes that wait in memory to be copied to the card, at most. */
+const STAGING = 1 << 26;
+
+export function gpuWeights({ device }: GpuContext, weights: ModelWeights): GpuWeights {
+  const made = new Map<string, Promise<unknown>>();
+  const buffers: GPUBuffer[] = [];
+  let waiting = 0;
+  const once = <T>(key: string, make: () => Promise<T>): Promise<T> => {
+    const found = made.get(key) ?? make();
+    made.set(key, found);
+    return found as Promise<T>;
+  };
+  const bufferOf = (byteLength: number) => {
+    const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
+    const buffer = device.createBuffer({
+      size,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
+    });
+    buffers.push(buffer);
+    return buffer;
+  };
+  const write = async (buffer: GPUBuffer, offset: number, bytes: Uint8Array) => {
+    const padded = bytes.byteLength % 4 === 0 ? bytes : padTo(bytes, Math.ceil(bytes.byteLength / 4) * 4);
+    device.queue.writeBuffer(buffer, offset, padded as Uint8Array<ArrayBuffer>);
+    waiting += bytes.byteLength;
+    if (waiting < STAGING) return;
+    waiting = 0;
+    await device.queue.onSubmittedWorkDone();
+  };
+  const uploaded = async (data: Float32Array | Uint8Array) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const buffer = bufferOf(bytes.byteLength);
+    await write(buffer, 0, bytes);
+    return buffer;
+  };
+  const stored = (name: string) => storedAs(weights, name);
+
+  /** Rows of bytes as they are stored, each filled up to whole words. */
+  async function writeRows(target: GPUBuffer, offset: number, weight: Stored): Promise<void> {
+    const { rows, rowBytes, rowWords } = weight;
+    const whole = rowBytes === rowWords * 16;
+    const rowsAtOnce = Math.max(1, Math.floor(STAGING / 4 / Math.max(rowBytes, 1)));
+    for (let row = 0; row < rows; row += rowsAtOnce) {
+      const count = Math.min(rowsAtOnce, rows - row);
+      const bytes = await weight.read(row * rowBytes, count * rowBytes);
+      await write(
+        target,
+        offset + row * rowWords * 16,
+        whole ? bytes : spread(bytes, count, rowBytes, rowWords * 16),
+      );
+    }
+  }
+
+  async function stack(
+    parts: readonly Stored[],
+    biases: readonly (string | undefined)[],
+  ): Promise<GpuWeight> {
+    const [{ format, k, rowWords, rowGroups }] = parts as [Stored];
+    const n = parts.reduce((sum, { rows }) => sum + rows, 0);
+    const words = bufferOf(n * rowWords * 16);
+    let row = 0;
+    for (const part of parts) {
+      await writeRows(words, row * rowWords * 16, part);
+      row += part.rows;
+    }
+    const all = [words];
+    if (format.scales !== undefined) all.push(await uploaded(joined(parts.map(({ scales }) => scales()))));
+    if (format.zeros) all.push(await uploaded(concatenated(parts.map(({ zeros }) => zeros()))));
+    let bias: GPUBuffer | undefined;
+    if (biases.some((name) => name !== undefined)) {
+      const vectors = parts.map(async ({ rows }, i) => {
+        const name = biases[i];
+        return name === undefined ? new Float32Array(rows) : floats(weights, name);
+      });
+      bias = await uploaded(concatenated(await Promise.all(vectors)));
+    }
+    return { format, n, parts: parts.map(({ rows }) => rows), k, rowWords, rowGroups, buffers: all, bias };
+  }
+
+  return {
+    stackable(a, b) {
+      const [first, second] = [stored(a), stored(b)];
+      return first.k === second.k && JSON.stringify(first.format) === JSON.stringify(second.format);
+    },
+    linear: (nodes) =>
+      once(`linear ${nodes.map(({ weight, bias }) => `${weight} ${bias}`)}`, async () => {
+        const [{ weight, transposed }] = nodes as [LinearNode];
+        const parts = transposed
+          ? [await transposedOf(weights, weight)]
+          : nodes.map(({ weight: name }) => stored(name));
+        return stack(
+          parts,
+          nodes.map(({ bias }) => bias),
+        );
+      }),
+    table: (name) => once(`linear ${name} undefined`, () => stack([stored(name)], [undefined])),
+    vector: (name) =>
+      once(`vector ${name}`, async () => ({
+        buffer: await uploaded(await floats(weights, name)),
+        width: weights.specs.get(name)?.shape.at(-1) ?? 1,
+      })),
+    get byteLength() {
+      return buffers.reduce((sum, { size }) => sum + size, 0);
+    },
+    release() {
+      for (const buffer of buffers) buffer.destroy();
+      made.clear();
+    },
+  };
+}
+
+/** A weight as it is stored, seen as rows. */
+interface Stored {
+  readonly format: WeightFormat;
+  readonly rows: number;
+  readonly k: number;
+  readonly rowBytes: number;
+  readonly rowWords: number;
+  readonly rowGroups: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+  scales(): Uint8Array;
+  zeros(): Float32Array;
+}
+
+function storedAs(weights: ModelWeights, name: string): Stored {
+  const { tensor, quantized } = weights.find(name);
+  const [rows = 1, ...rest] = weights.specs.get(name)?.shape ?? [];
+  const k = rest.reduce((product, size) => product * size, 1);
+  if (quantized === undefined) return denseRows(weights, tensor, rows, k);
+  return (
+    quantizedRows(weights, tensor, quantized, rows, k) ?? decodedRows(weights, tensor, quantized, rows, k)
+  );
+}
+
+const none = { scales: () => new Uint8Array(0), zeros: () => new Float32Array(0), rowGroups: 0 };
+
+function denseRows(weights: ModelWeights, tensor: TensorInfo, rows: number, k: number): Stored {
+  const format = denseFormats[tensor.dtype as "F32" | "F16" | "BF16"];
+  if (format === undefined) {
+    throw new TypeError(`${tensor.name} is of ${tensor.dtype}, which no kernel reads: convert it to BF16`);
+  }
+  const rowBytes = byteLengthOf(tensor.dtype, [k]);
+  const rowWords = Math.ceil(rowBytes / 16);
+  return { ...none, format, rows, k, rowBytes, rowWords, read: reader(weights, tensor) };
+}
+
+/** Formats whose bytes kernels read as they are, undefined where groups do not fill words. */
+function quantizedRows(
+  weights: ModelWeights,
+  tensor: TensorInfo,
+  quantized: QuantizedWeight,
+  rows: number,
+  k: number,
+): Stored | undefined {
+  const read = reader(weights, tensor);
+  const scaled = (kind: "int8" | "int4" | "codebook", values: number, scaleCount: number) => {
+    const groupSize = (rows * k) / scaleCount;
+    const fits =
+      k % values === 0 && Number.isInteger(groupSize) && groupSize % values === 0 && k % groupSize === 0;
+    return fits ? { kind, values, groupSize, rowGroups: k / groupSize } : undefined;
+  };
+  const rowsOf = (bits: number) => ({ rows, k, rowBytes: (k * bits) / 8, rowWords: (k * bits) / 128, read });
+  switch (quantized.format) {
+    case "pack-quantized":
+    case "int-quantized": {
+      const scales = loadPart(quantized.scales);
+      const dtype = quantized.dtype === "F32" ? "f32" : quantized.dtype === "F16" ? "f16" : "bf16";
+      const count = scales.byteLength / (dtype === "f32" ? 4 : 2);
+      const isInt4 = quantized.format === "pack-quantized";
+      const fitting = isInt4 ? scaled("int4", 32, count) : scaled("int8", 16, count);
+      if (fitting === undefined) return undefined;
+      const { rowGroups, ...format } = fitting;
+      const zeros = isInt4 && quantized.zeroPoints !== undefined ? quantized.zeroPoints : undefined;
+      return {
+        ...rowsOf(isInt4 ? 4 : 8),
+        format: { ...format, scales: dtype, zeros: zeros !== undefined, codebook: undefined },
+        rowGroups,
+        scales: () => scales,
+        zeros: () => (zeros === undefined ? none.zeros() : unpackedZeros(loadPart(zeros), rows, rowGroups)),
+      };
+    }
+    case "bitsandbytes": {
+      const { nested, codebook } = quantized;
+      const bytes = loadPart(quantized.absmax);
+      const fitting = scaled("codebook", 32, nested === undefined ? bytes.byteLength / 4 : bytes.byteLength);
+      if (fitting === undefined) return undefined;
+      const { rowGroups, ...format } = fitting;
+      const { values } = codebook === "nf4" ? nf4 : fp4;
+      const absmax = () => {
+        if (nested === undefined) return bytes;
+        const offset = nested.offset;
+        return fromFloat32(
+          dequantizeScales({ codes: bytes, absmax: toFloat32(loadPart(nested.absmax), "F32"), offset }),
+          "F32",
+        );
+      };
+      return {
+        ...rowsOf(4),
+        format: { ...format, scales: "f32", zeros: false, codebook: [...values] },
+        rowGroups,
+        scales: absmax,
+        zeros: none.zeros,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Zero points of compressed-tensors: eight rows to 32 bits. `[rows, groups]` */
+function unpackedZeros(bytes: Uint8Array, rows: number, groups: number): Float32Array {
+  const zeros = new Float32Array(rows * groups);
+  for (let row = 0; row < rows; row++) {
+    for (let group = 0; group < groups; group++) {
+      const byte = bytes[((row >> 3) * groups + group) * 4 + ((row & 7) >> 1)] as number;
+      zeros[row * groups + group] = row & 1 ? byte >> 4 : byte & 15;
+    }
+  }
+  return zeros;
+}
+
+/** What no kernel reads as it is stored is decoded, to the dtype that it had. */
+function decodedRows(
+  weights: ModelWeights,
+  tensor: TensorInfo,
+  quantized: QuantizedWeight,
+  rows: number,
+  k: number,
+): Stored {
+  const { dtype } = quantized;
+  let bytes: Promise<Uint8Array> | undefined;
+  const read = async (offset: number, length: number) => {
+    bytes ??= readTensor(weights.checkpoint, tensor.name).then((packed) =>
+      dequantize(packed, quantized, dtype),
+    );
+    const part = (await bytes).subarray(offset, offset + length);
+    if (offset + length === rows * rowBytes) bytes = undefined;
+    return part;
+  };
+  const rowBytes = byteLengthOf(dtype, [k]);
+  return {
+    ...none,
+    format: denseFormats[dtype],
+    rows,
+    k,
+    rowBytes,
+    rowWords: Math.ceil(rowBytes / 16),
+    read,
+  };
+}
+
+async function transposedOf(weights: ModelWeights, name: string): Promise<Stored> {
+  const [k = 1, rows = 1] = weights.specs.get(name)?.shape ?? [];
+  const values = await floats(weights, name);
+  const turned = Float32Array.from(values, (_, i) => values[(i % k) * rows + Math.floor(i / k)] as number);
+  const bytes = new Uint8Array(turned.buffer);
+  const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
+  const rowBytes = 4 * k;
+  return { ...none, format: denseFormats.F32, rows, k, rowBytes, rowWords: Math.ceil(rowBytes / 16), read };
+}
+
+async function floats(weights: ModelWeights, name: string): Promise<Float32Array> {
+  const { tensor, quantized } = weights.find(name);
+  const bytes = await readTensor(weights.checkpoint, tensor.name);
+  return quantized === undefined
+    ? toFloat32(bytes, tensor.dtype)
+    : toFloat32(dequantize(bytes, quantized, "F32"), "F32");
+}
+
+function reader({ checkpoint }: ModelWeights, { file, offset }: TensorInfo) {
+  const source = checkpoint.sources.get(file);
+  if (source === undefined) throw new TypeError(`${file} is not open`);
+  return (from: number, length: number) => source.read(offset + from, length);
+}
+
+function spread(bytes: Uint8Array, rows: number, from: number, to: number): Uint8Array {
+  const result = new Uint8Array(rows * to);
+  for (let row = 0; row < rows; row++) result.set(bytes.subarray(row * from, (row + 1) * from), row * to);
+  return result;
+}
+
+function padTo(bytes: Uint8Array, length: number): Uint8Array {
+  const result = new Uint8Array(length);
+  result.set(bytes);
+  return result;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const result = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.byteLength;
+  }
+  return result;
+}

@@ -1,0 +1,112 @@
+import type { GpuContext } from "../webgpu-device.ts";
+import { MAP, mapFunction } from "./activation.ts";
+import type { LinearOptions } from "./matvec.ts";
+import { type Shader, shader, unrolled } from "./shader.ts";
+import { type WeightFormat, weightBuffers, weightFunctions, weightSetup } from "./weight-format.ts";
+
+/** Tokens and outputs of a workgroup, and how many of the inner axis it takes at a time. */
+export const MATMUL_TILE = 64;
+const DEPTH = 32;
+const THREADS = 256;
+
+/** What dispatches of a matrix product give a shader. */
+export const matmulParams = {
+  m: "u32",
+  n: "u32",
+  k: "u32",
+  rowWords: "u32",
+  rowGroups: "u32",
+  groupSize: "u32",
+  xOffset: "u32",
+  xStride: "u32",
+  outOffset: "u32",
+  outStride: "u32",
+  residualOffset: "u32",
+  residualStride: "u32",
+} as const;
+
+/** The buffers that a matrix product reads. */
+export function matmulReads({ format, bias, residual }: LinearOptions): Record<string, string> {
+  return {
+    x: "array<f32>",
+    ...weightBuffers(format),
+    ...(bias ? { bias: "array<f32>" } : {}),
+    ...(residual ? { residual: "array<f32>" } : {}),
+  };
+}
+
+/** WGSL: the index of the scale of a word's numbers within its row. */
+export function groupOfWord({ groupSize, values }: WeightFormat): string {
+  return groupSize === undefined ? "0u" : `(word * ${values}u) / p.groupSize`;
+}
+
+/** WGSL statements that store `value`, the product of token m and output n. */
+export function storeProduct({ bias, residual }: LinearOptions): string {
+  return `
+    value = ${MAP}(value${bias ? " + bias[n]" : ""});
+    ${residual ? "value += residual[p.residualOffset + m * p.residualStride + n];" : ""}
+    out[p.outOffset + m * p.outStride + n] = value;`;
+}
+
+/** x·Wᵀ for many tokens, in tiles of 64 × 64, each thread 4 × 4 of them. Dispatched as [outputs / 64, tokens / 64]. */
+export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
+  const { format, activation } = options;
+  const words = DEPTH / format.values;
+  return shader({
+    gpu,
+    params: matmulParams,
+    reads: matmulReads(options),
+    writes: { out: "array<f32>" },
+    threads: THREADS,
+    declarations: `
+${weightFunctions(format)}
+${mapFunction(activation)}
+var<workgroup> xs: array<f32, ${DEPTH * (MATMUL_TILE + 4)}>;
+var<workgroup> ws: array<f32, ${DEPTH * (MATMUL_TILE + 4)}>;`,
+    main: `
+${weightSetup(format)}
+let firstN = group.x * ${MATMUL_TILE}u;
+let firstM = group.y * ${MATMUL_TILE}u;
+let across = local % 16u;
+let down = local / 16u;
+var sums: array<vec4<f32>, 4>;
+for (var depth = 0u; depth < p.k; depth += ${DEPTH}u) {
+  workgroupBarrier();
+  for (var i = local; i < ${MATMUL_TILE * DEPTH}u; i += ${THREADS}u) {
+    let token = firstM + i / ${DEPTH}u;
+    let k = depth + i % ${DEPTH}u;
+    let inside = token < p.m && k < p.k;
+    let at = p.xOffset + select(0u, token * p.xStride + k, inside);
+    xs[(i % ${DEPTH}u) * ${MATMUL_TILE + 4}u + i / ${DEPTH}u] = select(0.0, x[at], inside);
+  }
+  for (var i = local; i < ${MATMUL_TILE * words}u; i += ${THREADS}u) {
+    let row = i / ${words}u;
+    let word = depth / ${format.values}u + i % ${words}u;
+    let n = min(firstN + row, p.n - 1u);
+    if (word < p.rowWords) {
+      let at = n * p.rowGroups + ${groupOfWord(format)};
+      let values = unpack(words[n * p.rowWords + word], zeroAt(at));
+      let scale = scaleAt(at);
+      let k = (i % ${words}u) * ${format.values}u;
+${unrolled(format.values, (v) => `      ws[(k + ${v}u) * ${MATMUL_TILE + 4}u + row] = values[${v >> 2}][${v & 3}] * scale;`)}
+    }
+  }
+  workgroupBarrier();
+  for (var k = 0u; k < ${DEPTH}u; k++) {
+    let atX = k * ${MATMUL_TILE + 4}u + down * 4u;
+    let atW = k * ${MATMUL_TILE + 4}u + across;
+    let w = vec4<f32>(ws[atW], ws[atW + 16u], ws[atW + 32u], ws[atW + 48u]);
+${unrolled(4, (i) => `    sums[${i}] += xs[atX + ${i}u] * w;`)}
+  }
+}
+for (var i = 0u; i < 4u; i++) {
+  for (var j = 0u; j < 4u; j++) {
+    let m = firstM + down * 4u + i;
+    let n = firstN + across + j * 16u;
+    if (m >= p.m || n >= p.n) { continue; }
+    var value = sums[i][j];
+    ${storeProduct(options)}
+  }
+}`,
+  });
+}

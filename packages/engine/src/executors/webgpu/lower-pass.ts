@@ -1,0 +1,545 @@
+// From the operations of a pass to dispatches of kernels, for inputs of given shapes.
+import type { FusedAttention, FusedLinear, FusedPass, Step } from "./fused-pass.ts";
+import { stepReads } from "./fused-pass.ts";
+import { featuresOf, type Placed, type PlanBuilder, rowsOf, sizeOf } from "./gpu-plan.ts";
+import type { GpuVector, GpuWeight } from "./gpu-weights.ts";
+import {
+  ATTENTION_QUERIES,
+  appendToCache,
+  attention,
+  decodeAttention,
+  joinSplits,
+} from "./kernels/attention.ts";
+import { ELEMENTWISE_THREADS, type Elementwise, elementwise, rotate } from "./kernels/elementwise.ts";
+import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
+import { matvec, matvecOutputs } from "./kernels/matvec.ts";
+import { norm } from "./kernels/norm.ts";
+import {
+  blendRows,
+  copyRows,
+  embedRows,
+  putRows,
+  ROW_THREADS,
+  takeRows,
+  unfoldPatches,
+} from "./kernels/rows.ts";
+import { matvecTuning } from "./kernels/tuning.ts";
+import type { NormNode, Value } from "./recorded-pass.ts";
+
+/** What a pass uses besides its inputs, found before it is lowered. */
+export interface PassWeights {
+  readonly linear: ReadonlyMap<FusedLinear, GpuWeight>;
+  readonly tables: ReadonlyMap<string, GpuWeight>;
+  readonly vectors: ReadonlyMap<string, GpuVector>;
+}
+
+/** The cache that a plan attends to. */
+export interface PlanCache {
+  readonly capacity: number;
+  readonly keys: readonly GPUBuffer[];
+  readonly values: readonly GPUBuffer[];
+  /** Tokens of each sequence before the step, I32. */
+  readonly past: GPUBuffer;
+}
+
+/** Tokens up to which each is multiplied by itself. */
+const FEW_TOKENS = 4;
+
+/** Lowers a pass. @returns where its outputs will be */
+export function lowerPass(
+  plan: PlanBuilder,
+  { steps, outputs }: FusedPass,
+  inputs: Readonly<Record<string, Placed>>,
+  weights: PassWeights,
+  cache: PlanCache | undefined,
+): Readonly<Record<string, Placed>> {
+  const { gpu } = plan;
+  const values = new Map<Value, Placed>();
+  const last = lastReaders(steps, Object.values(outputs));
+  /** Values that live in a buffer that can be given back. */
+  const tenants = new Map<GPUBuffer, number>();
+
+  const valueAt = (value: Value): Placed => {
+    const found = values.get(value);
+    if (found === undefined) throw new TypeError("a value is read before it is computed");
+    return found;
+  };
+  const vector = (name: string): GpuVector => {
+    const found = weights.vectors.get(name);
+    if (found === undefined) throw new TypeError(`there is no weight ${name}`);
+    return found;
+  };
+  const table = (name: string): GpuWeight => {
+    const found = weights.tables.get(name);
+    if (found === undefined) throw new TypeError(`there is no weight ${name}`);
+    return found;
+  };
+  const overRows = (rows: number, features: number) => plan.groupsFor(rows * features, ROW_THREADS);
+
+  function copied(x: Placed, shape: readonly number[]): Placed {
+    const out = plan.place(shape);
+    placeRows(x, out, { rows: rowsOf(x), run: rowsOf(x) });
+    return out;
+  }
+
+  /** Copies rows of x to rows of out. */
+  function placeRows(
+    x: Placed,
+    out: Placed,
+    how: {
+      rows: number;
+      run: number;
+      fromRun?: number;
+      fromFirst?: number;
+      toRun?: number;
+      toFirst?: number;
+    },
+  ): void {
+    const features = featuresOf(x);
+    const { rows, run, fromRun = run, fromFirst = 0, toRun = run, toFirst = 0 } = how;
+    const places = { xOffset: x.offset, xStride: x.stride, outOffset: out.offset, outStride: out.stride };
+    plan.dispatch(
+      copyRows(gpu),
+      { rows, features, run: Math.max(run, 1), fromRun, fromFirst, toRun, toFirst, ...places },
+      [x.buffer, out.buffer],
+      overRows(rows, features),
+    );
+  }
+
+  function dense(x: Placed): Placed {
+    return x.stride === featuresOf(x) && x.offset === 0 ? x : copied(x, x.shape);
+  }
+
+  function byElement(operation: Elementwise, a: Placed, b?: Placed, factor = 1): Placed {
+    const out = plan.place(a.shape);
+    const [rows, features] = [rowsOf(a), featuresOf(a)];
+    const other = b ?? a;
+    plan.dispatch(
+      elementwise(gpu, operation),
+      {
+        rows,
+        features,
+        factor,
+        aOffset: a.offset,
+        aStride: a.stride,
+        bOffset: other.offset,
+        bStride: other.stride,
+        bRows: rowsOf(other),
+      },
+      [a.buffer, ...(b === undefined ? [] : [b.buffer]), out.buffer],
+      plan.groupsFor(rows * features, ELEMENTWISE_THREADS),
+    );
+    return out;
+  }
+
+  function normed(x: Placed, node: NormNode): Placed {
+    const out = plan.place(x.shape);
+    const rows = rowsOf(x) * node.heads;
+    const { kind, weight, bias, eps, offset } = node;
+    plan.dispatch(
+      norm(gpu, { kind, weight: weight !== undefined, bias: bias !== undefined }),
+      {
+        rows,
+        heads: node.heads,
+        features: featuresOf(x) / node.heads,
+        xOffset: x.offset,
+        xStride: x.stride,
+        eps,
+        normOffset: offset,
+      },
+      [
+        x.buffer,
+        ...(weight === undefined ? [] : [vector(weight).buffer]),
+        ...(bias === undefined ? [] : [vector(bias).buffer]),
+        out.buffer,
+      ],
+      [Math.min(rows, 65535), Math.ceil(rows / 65535)],
+    );
+    return out;
+  }
+
+  function linear(step: FusedLinear): void {
+    const weight = weights.linear.get(step) as GpuWeight;
+    let x = valueAt(step.x);
+    const tokens = rowsOf(x);
+    const few = tokens <= FEW_TOKENS;
+    const { gated } = step;
+    const n = gated === undefined ? weight.n : weight.n / 2;
+    // The product of a patch's numbers: a stored weight of more axes counts as [out, the rest].
+    const shape = (features: number) => [...x.shape.slice(0, -1), features];
+    const wanted = step.residual === undefined ? undefined : valueAt(step.residual);
+    const residual = wanted !== undefined && rowsOf(wanted) === tokens ? wanted : undefined;
+    const options = {
+      format: weight.format,
+      bias: weight.bias !== undefined,
+      activation: gated ?? step.activation,
+      residual: residual !== undefined,
+    };
+    const params = (out: Placed) => ({
+      m: tokens,
+      k: weight.k,
+      rowWords: weight.rowWords,
+      rowGroups: weight.rowGroups,
+      groupSize: weight.format.groupSize ?? 1,
+      xOffset: x.offset,
+      xStride: x.stride,
+      outOffset: out.offset,
+      outStride: out.stride,
+      residualOffset: residual?.offset ?? 0,
+      residualStride: residual?.stride ?? 0,
+    });
+    const own = [...weight.buffers, ...(weight.bias === undefined ? [] : [weight.bias])];
+    const added = residual === undefined ? [] : [residual.buffer];
+    let out: Placed;
+    if (few) {
+      const rmsNorm = step.norm !== undefined;
+      const tuning = matvecTuning(gpu, weight.format, n);
+      const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, tuning };
+      out = plan.place(shape(n));
+      plan.dispatch(
+        matvec(gpu, matvecOptions),
+        { ...params(out), n, eps: step.norm?.eps ?? 0, normOffset: step.norm?.offset ?? 0 },
+        [
+          x.buffer,
+          ...own,
+          ...(step.norm === undefined ? [] : [vector(step.norm.weight as string).buffer]),
+          ...added,
+          out.buffer,
+        ],
+        [Math.ceil(n / matvecOutputs(gpu, matvecOptions)), tokens],
+      );
+    } else {
+      const given = x;
+      if (step.norm !== undefined) x = normed(x, step.norm);
+      const full = plan.place(shape(weight.n));
+      const activation = gated === undefined ? step.activation : "none";
+      plan.dispatch(
+        matmul(gpu, { ...options, activation }),
+        { ...params(full), n: weight.n },
+        [x.buffer, ...own, ...added, full.buffer],
+        [Math.ceil(weight.n / MATMUL_TILE), Math.ceil(tokens / MATMUL_TILE)],
+      );
+      if (x !== given) plan.giveBack(x.buffer);
+      out = full;
+      if (gated !== undefined) {
+        const half = { ...full, shape: shape(n) };
+        out = byElement({ of: "gated", function: gated }, half, { ...half, offset: n });
+        plan.giveBack(full.buffer);
+      }
+    }
+    if (wanted !== undefined && residual === undefined) {
+      const product = out;
+      out = byElement({ of: "add" }, product, wanted);
+      plan.giveBack(product.buffer);
+    }
+    if (step.outputs.length === 1) return keep(step.outputs[0] as Value, out);
+    let offset = 0;
+    for (const [i, output] of step.outputs.entries()) {
+      const features = weight.parts[i] as number;
+      keep(output, { ...out, offset: out.offset + offset, shape: shape(features) });
+      offset += features;
+    }
+  }
+
+  function attend(step: FusedAttention): void {
+    const [q, k, v] = [valueAt(step.q), valueAt(step.k), valueAt(step.v)];
+    const { shape, cached } = step;
+    const [batch, tokens] = q.shape as [number, number];
+    const headDim = featuresOf(q) / shape.heads;
+    const bias = step.bias === undefined ? undefined : dense(valueAt(step.bias));
+    const rotary = step.rotary && { cos: valueAt(step.rotary.cos), sin: valueAt(step.rotary.sin) };
+    const tables = rotary === undefined ? [] : [rotary.cos.buffer, rotary.sin.buffer];
+    const out = plan.place([...q.shape.slice(0, -1), shape.heads * headDim]);
+    const options = {
+      headDim,
+      cached: cached !== undefined,
+      rotary: rotary !== undefined,
+      bias: bias !== undefined,
+      softcap: cached?.softcap !== undefined,
+      window: cached?.window !== undefined,
+    };
+    const [biasBatch = 1, biasHeads = 1, biasTokens = 1, biasSeen = 1] = bias?.shape ?? [];
+    const params = {
+      heads: shape.heads,
+      kvHeads: shape.kvHeads,
+      tokens,
+      qOffset: q.offset,
+      qStride: q.stride,
+      kOffset: k.offset,
+      kStride: k.stride,
+      vOffset: v.offset,
+      vStride: v.stride,
+      outStride: shape.heads * headDim,
+      scale: shape.scale ?? headDim ** -0.5,
+      softcap: cached?.softcap ?? 1,
+      window: cached?.window ?? 0,
+      biasBatch: biasBatch === 1 ? 0 : biasHeads * biasTokens * biasSeen,
+      biasHead: biasHeads === 1 ? 0 : biasTokens * biasSeen,
+      biasToken: biasTokens === 1 ? 0 : biasSeen,
+      splits: 1,
+      seen: k.shape[1] as number,
+    };
+    const grid: [number, number, number] = [Math.ceil(tokens / ATTENTION_QUERIES), shape.heads, batch];
+    const added = bias === undefined ? [] : [bias.buffer];
+    if (cached === undefined) {
+      plan.dispatch(
+        attention(gpu, options),
+        params,
+        [q.buffer, k.buffer, v.buffer, ...added, out.buffer],
+        grid,
+      );
+      return keep(step.output, out);
+    }
+    if (cache === undefined) throw new TypeError("this pass needs a cache");
+    const width = shape.kvHeads * headDim;
+    const [keys, kept] = [cache.keys[cached.layer] as GPUBuffer, cache.values[cached.layer] as GPUBuffer];
+    const count = rowsOf(q) * width;
+    plan.dispatch(
+      appendToCache(gpu, options),
+      { ...params, count, width, capacity: cache.capacity },
+      [k.buffer, v.buffer, cache.past, ...tables, keys, kept],
+      plan.groupsFor(count, 128),
+    );
+    const inCache = {
+      ...params,
+      seen: cache.capacity,
+      kOffset: 0,
+      vOffset: 0,
+      kStride: width,
+      vStride: width,
+    };
+    const buffers = [q.buffer, keys, kept, cache.past, ...tables];
+    if (tokens > 1 || bias !== undefined) {
+      plan.dispatch(attention(gpu, options), inCache, [...buffers, ...added, out.buffer], grid);
+      return keep(step.output, out);
+    }
+    const splits = Math.min(16, Math.ceil(cache.capacity / 128));
+    const parts = plan.place([batch * shape.heads * splits, headDim + 2]);
+    plan.dispatch(
+      decodeAttention(gpu, options),
+      { ...inCache, splits },
+      [...buffers, parts.buffer],
+      [shape.heads, splits, batch],
+    );
+    plan.dispatch(
+      joinSplits(gpu, headDim),
+      { heads: shape.heads, splits, outStride: params.outStride },
+      [parts.buffer, out.buffer],
+      [shape.heads, batch],
+    );
+    plan.giveBack(parts.buffer);
+    keep(step.output, out);
+  }
+
+  function keep(value: Value, placed: Placed): void {
+    values.set(value, placed);
+    tenants.set(placed.buffer, (tenants.get(placed.buffer) ?? 0) + 1);
+  }
+
+  function lower(step: Step): void {
+    switch (step.op) {
+      case "fusedLinear":
+        return linear(step);
+      case "fusedAttention":
+        return attend(step);
+      case "input": {
+        const given = inputs[step.name];
+        if (given === undefined) throw new TypeError(`the pass needs the input ${step.name}`);
+        values.set(step.output, given);
+        return;
+      }
+      case "weight": {
+        const features = step.shape.at(-1) ?? 1;
+        const { buffer } = vector(step.name);
+        values.set(step.output, { buffer, offset: 0, stride: features, shape: step.shape });
+        return;
+      }
+      case "embed": {
+        const [ids, stored] = [valueAt(step.ids), table(step.table)];
+        const out = plan.place([...ids.shape, stored.k]);
+        const rows = sizeOf(ids.shape);
+        const params = {
+          rows,
+          features: stored.rowWords,
+          width: stored.k,
+          rowGroups: stored.rowGroups,
+          groupSize: stored.format.groupSize ?? 1,
+        };
+        const groups = overRows(rows, stored.rowWords);
+        plan.dispatch(
+          embedRows(gpu, stored.format),
+          params,
+          [ids.buffer, ...stored.buffers, out.buffer],
+          groups,
+        );
+        return keep(step.output, out);
+      }
+      case "norm":
+        return keep(step.output, normed(valueAt(step.x), step));
+      case "map":
+        return keep(step.output, byElement({ of: "map", function: step.function }, valueAt(step.x)));
+      case "scale":
+        return keep(step.output, byElement({ of: "scale" }, valueAt(step.x), undefined, step.factor));
+      case "gated": {
+        const [gate, up] = [valueAt(step.gate), valueAt(step.up)];
+        return keep(step.output, byElement({ of: "gated", function: step.activation }, gate, up));
+      }
+      case "add":
+        return keep(step.output, byElement({ of: "add" }, valueAt(step.a), valueAt(step.b)));
+      case "rotate": {
+        const [x, cos, sin] = [valueAt(step.x), valueAt(step.cos), valueAt(step.sin)];
+        const out = plan.place(x.shape);
+        const [rows, features] = [rowsOf(x), featuresOf(x)];
+        plan.dispatch(
+          rotate(gpu),
+          { rows, features, headDim: features / step.heads, xOffset: x.offset, xStride: x.stride },
+          [x.buffer, cos.buffer, sin.buffer, out.buffer],
+          plan.groupsFor(rows * features, ELEMENTWISE_THREADS),
+        );
+        return keep(step.output, out);
+      }
+      case "unfold": {
+        const pixels = valueAt(step.pixels);
+        const [count, channels, height, width] = pixels.shape as [number, number, number, number];
+        const [down, across] = [Math.floor(height / step.size), Math.floor(width / step.size)];
+        const features = channels * step.size * step.size;
+        const out = plan.place([count, down * across, features]);
+        const rows = rowsOf(out);
+        plan.dispatch(
+          unfoldPatches(gpu),
+          { rows, features, size: step.size, across, down, channels, height, width },
+          [pixels.buffer, out.buffer],
+          overRows(rows, features),
+        );
+        return keep(step.output, out);
+      }
+      case "prepend": {
+        const [x, rows] = [valueAt(step.x), valueAt(step.rows)];
+        const [batch, tokens, features] = x.shape as [number, number, number];
+        const count = rowsOf(rows);
+        const out = plan.place([batch, count + tokens, features]);
+        const toRun = count + tokens;
+        placeRows(rows, out, { rows: batch * count, run: count, fromRun: 0, toRun });
+        placeRows(x, out, { rows: batch * tokens, run: tokens, toRun, toFirst: count });
+        return keep(step.output, out);
+      }
+      case "repeat": {
+        const rows = valueAt(step.rows);
+        const batch = valueAt(step.like).shape[0] as number;
+        const [count, features] = rows.shape.slice(-2) as [number, number];
+        const out = plan.place([batch, count, features]);
+        placeRows(rows, out, { rows: batch * count, run: count, fromRun: 0, toRun: count });
+        return keep(step.output, out);
+      }
+      case "tokensFrom": {
+        const x = valueAt(step.x);
+        const [batch, tokens, features] = x.shape as [number, number, number];
+        const run = tokens - step.first;
+        const out = plan.place([batch, run, features]);
+        placeRows(x, out, { rows: batch * run, run, fromRun: tokens, fromFirst: step.first });
+        return keep(step.output, out);
+      }
+      case "part": {
+        const x = valueAt(step.x);
+        const features = featuresOf(x) / step.parts;
+        const offset = x.offset + step.part * features;
+        return keep(step.output, { ...x, offset, shape: [...x.shape.slice(0, -1), features] });
+      }
+      case "join": {
+        const parts = step.parts.map(valueAt);
+        const features = parts.reduce((sum, part) => sum + featuresOf(part), 0);
+        const [first] = parts as [Placed];
+        const out = plan.place([...first.shape.slice(0, -1), features]);
+        let offset = 0;
+        for (const part of parts) {
+          placeRows(part, { ...out, offset }, { rows: rowsOf(part), run: rowsOf(part) });
+          offset += featuresOf(part);
+        }
+        return keep(step.output, out);
+      }
+      case "stack": {
+        const parts = step.parts.map(valueAt);
+        const rows = parts.reduce((sum, part) => sum + rowsOf(part), 0);
+        const out = plan.place([1, rows, featuresOf(parts[0] as Placed)]);
+        let toFirst = 0;
+        for (const part of parts) {
+          placeRows(part, out, { rows: rowsOf(part), run: rowsOf(part), toFirst });
+          toFirst += rowsOf(part);
+        }
+        return keep(step.output, out);
+      }
+      case "regroup": {
+        const { features } = step;
+        const x = dense(valueAt(step.x));
+        const rows = sizeOf(x.shape) / features;
+        return keep(step.output, { ...x, stride: features, shape: [1, rows, features] });
+      }
+      case "takeRows": {
+        const [x, places] = [valueAt(step.x), valueAt(step.rows)];
+        const [rows, features] = [sizeOf(places.shape), featuresOf(x)];
+        const out = plan.place([1, rows, features]);
+        plan.dispatch(
+          takeRows(gpu),
+          { rows, features, xOffset: x.offset, xStride: x.stride },
+          [x.buffer, places.buffer, out.buffer],
+          overRows(rows, features),
+        );
+        return keep(step.output, out);
+      }
+      case "putRows": {
+        const [x, given, places] = [valueAt(step.x), valueAt(step.values), valueAt(step.rows)];
+        const [rows, features] = [sizeOf(places.shape), featuresOf(x)];
+        if (rows === 0) return keep(step.output, x);
+        const out = copied(x, x.shape);
+        plan.dispatch(
+          putRows(gpu, step.how),
+          { rows, features, xOffset: given.offset, xStride: given.stride },
+          [given.buffer, places.buffer, out.buffer],
+          overRows(rows, features),
+        );
+        return keep(step.output, out);
+      }
+      case "blendRows": {
+        const [ids, shares] = [valueAt(step.ids), valueAt(step.weights)];
+        const [rows, taps] = ids.shape as [number, number];
+        const stored = vector(step.table);
+        const features = stored.width;
+        const out = plan.place([1, rows, features]);
+        plan.dispatch(
+          blendRows(gpu),
+          { rows, features, taps },
+          [stored.buffer, ids.buffer, shares.buffer, out.buffer],
+          overRows(rows, features),
+        );
+        return keep(step.output, out);
+      }
+    }
+  }
+
+  for (const [index, step] of steps.entries()) {
+    lower(step);
+    for (const value of last[index] ?? []) {
+      const buffer = values.get(value)?.buffer;
+      const left = buffer === undefined ? undefined : tenants.get(buffer);
+      if (buffer === undefined || left === undefined) continue;
+      tenants.set(buffer, left - 1);
+      if (left > 1) continue;
+      tenants.delete(buffer);
+      plan.giveBack(buffer);
+    }
+  }
+  return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, dense(valueAt(value))]));
+}
+
+/** For each step, the values that nobody reads after it. */
+function lastReaders(steps: readonly Step[], outputs: readonly Value[]): Value[][] {
+  const last = new Map<Value, number>();
+  for (const [index, step] of steps.entries()) {
+    for (const value of "outputs" in step ? step.outputs : [step.output]) last.set(value, index);
+    for (const value of stepReads(step)) last.set(value, index);
+  }
+  for (const value of outputs) last.delete(value);
+  const ending: Value[][] = steps.map(() => []);
+  for (const [value, index] of last) ending[index]?.push(value);
+  return ending;
+}

@@ -1,0 +1,90 @@
+// A graphics card, by navigator.gpu in a browser and by Dawn (the package `webgpu`) in Node.
+
+/** A device, and what of it decides which kernels run on it. */
+export interface GpuContext {
+  readonly device: GPUDevice;
+  /** For messages. */
+  readonly name: string;
+  /** A program that stands in for a graphics card. */
+  readonly isSoftware: boolean;
+  /** Arithmetic of 16 bits in shaders. */
+  readonly hasF16: boolean;
+  /** Products of 16 × 16 matrices of F16 with sums of F32. */
+  readonly hasMatrices: boolean;
+  /** Lanes that a subgroup has. */
+  readonly lanes: number;
+}
+
+/** Where there is no graphics card that can be used, and why. */
+export class NoGpuError extends Error {
+  override readonly name = "NoGpuError";
+}
+
+const WANTED_FEATURES = [
+  "subgroups",
+  "shader-f16",
+  "timestamp-query",
+  "chromium-experimental-subgroup-matrix",
+] as const;
+
+const WANTED_LIMITS = [
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+] as const;
+
+/**
+ * @param options.f16 false computes in F32 throughout, whatever the card can do
+ * @throws {NoGpuError}
+ */
+export async function openGpu(options: { readonly f16?: boolean } = {}): Promise<GpuContext> {
+  const gpu = await webgpu();
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) {
+    throw new NoGpuError("WebGPU finds no graphics card: install its Vulkan driver, or use the executor ort");
+  }
+  const { info, features } = adapter;
+  const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
+  const { subgroupMinSize: lanes, subgroupMaxSize } = info;
+  if (!features.has("subgroups") || lanes === undefined || lanes !== subgroupMaxSize) {
+    throw new NoGpuError(
+      `${name} has no subgroups of one size, which the kernels are made of: use the executor ort`,
+    );
+  }
+  const device = await adapter.requestDevice({
+    requiredFeatures: WANTED_FEATURES.filter((feature) => features.has(feature)) as GPUFeatureName[],
+    requiredLimits: Object.fromEntries(WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  });
+  const hasF16 = features.has("shader-f16") && options.f16 !== false;
+  return {
+    device,
+    name,
+    isSoftware:
+      info.isFallbackAdapter === true || /swiftshader|llvmpipe/i.test(`${name} ${info.architecture}`),
+    hasF16,
+    hasMatrices: hasF16 && features.has("chromium-experimental-subgroup-matrix"),
+    lanes,
+  };
+}
+
+// Once it is collected, the process dies at some later call.
+let dawn: GPU | undefined;
+
+async function webgpu(): Promise<GPU> {
+  const found = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu ?? dawn;
+  if (found !== undefined) return found;
+  try {
+    const { create, globals } = await import("webgpu");
+    Object.assign(globalThis, globals);
+    dawn = create(["enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia"]);
+    return dawn;
+  } catch (error) {
+    throw new NoGpuError(
+      "the package webgpu, which brings WebGPU to Node, is not there: install it, or use the executor ort",
+      { cause: error },
+    );
+  }
+}

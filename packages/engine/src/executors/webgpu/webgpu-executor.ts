@@ -1,0 +1,279 @@
+import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
+import type { ModelWeights } from "../../weights/model-weights.ts";
+import {
+  type CacheStep,
+  type DeviceTensor,
+  type Executor,
+  isDeviceTensor,
+  type KvCache,
+} from "../executor.ts";
+import { type FusedPass, fusePass } from "./fused-pass.ts";
+import { type Command, type Pipelines, type Placed, PlanBuilder, pipelinesOf, sizeOf } from "./gpu-plan.ts";
+import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
+import { argmax } from "./kernels/argmax.ts";
+import { cacheType } from "./kernels/attention.ts";
+import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
+import { recordPass } from "./recorded-pass.ts";
+import { type GpuContext, openGpu } from "./webgpu-device.ts";
+
+export interface WebgpuOptions {
+  /** False keeps activations' caches in F32, and multiplies in F32, whatever the card can do. Default true. */
+  readonly f16?: boolean;
+}
+
+/** A tensor on the card. */
+interface GpuTensor<Data extends Float32Array | Int32Array> extends DeviceTensor<Data> {
+  readonly buffer: GPUBuffer;
+}
+
+interface GpuCache extends KvCache, PlanCache {
+  /** Plans that attend to this cache, latest last. */
+  readonly plans: Map<string, Plan>;
+}
+
+interface Plan {
+  readonly inputs: Readonly<Record<string, GPUBuffer>>;
+  readonly commands: readonly Command[];
+  readonly outputs: Readonly<Record<string, Placed>>;
+  readonly buffers: readonly GPUBuffer[];
+}
+
+/** Plans of one pass that are kept: that of the prompt, and that of one more token. */
+const PLANS_KEPT = 2;
+
+/**
+ * Runs passes on a graphics card: a pass is written down once, for each shape of its inputs turned into dispatches of fused kernels, and
+ * replayed.
+ * @throws {NoGpuError} where there is none
+ */
+export async function webgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
+  const gpu = await openGpu(options);
+  const pipelines = pipelinesOf(gpu);
+  const ofWeights = new WeakMap<ModelWeights, GpuWeights>();
+  return {
+    name: "webgpu",
+    async prepare(pass, weights) {
+      const stored = ofWeights.get(weights) ?? gpuWeights(gpu, weights);
+      ofWeights.set(weights, stored);
+      return preparePass(gpu, pipelines, pass, stored);
+    },
+    createCache: (spec, batch, capacity) => createCache(gpu, spec, batch, capacity),
+    async stack(parts, features) {
+      const tensors = parts as readonly GpuTensor<Float32Array>[];
+      const rows = tensors.reduce((sum, { shape }) => sum + sizeOf(shape) / features, 0);
+      const result = createTensor<Float32Array>(gpu, [1, rows, features], Float32Array);
+      const encoder = gpu.device.createCommandEncoder();
+      let at = 0;
+      for (const { buffer, shape } of tensors) {
+        encoder.copyBufferToBuffer(buffer, 0, result.buffer, at, 4 * sizeOf(shape));
+        at += 4 * sizeOf(shape);
+      }
+      gpu.device.queue.submit([encoder.finish()]);
+      return result;
+    },
+    argmax: (logits, excluded) => argmaxOf(gpu, pipelines, logits as GpuTensor<Float32Array>, excluded),
+  };
+}
+
+async function preparePass(gpu: GpuContext, pipelines: Pipelines, pass: ForwardPass, stored: GpuWeights) {
+  const fused = fusePass(recordPass(pass), stored.stackable);
+  const weights = await loadWeights(fused, stored);
+  const uncached = new Map<string, Plan>();
+  const { device } = gpu;
+  return {
+    async run(
+      given: Readonly<Record<string, HostTensor | DeviceTensor | DeviceTensor<Int32Array>>>,
+      step?: CacheStep,
+    ) {
+      const cache = step?.cache as GpuCache | undefined;
+      const plans = cache?.plans ?? uncached;
+      const key = Object.keys(pass.inputs)
+        .map((name) => `${name}[${given[name]?.shape}]`)
+        .join(" ");
+      const plan = plans.get(key) ?? (await makePlan(gpu, pipelines, fused, weights, given, cache));
+      keepPlan(plans, key, plan);
+      const encoder = device.createCommandEncoder();
+      for (const [name, buffer] of Object.entries(plan.inputs))
+        writeInput(gpu, encoder, buffer, given[name], name);
+      if (cache !== undefined)
+        device.queue.writeBuffer(cache.past, 0, cache.lengths as Int32Array<ArrayBuffer>);
+      const compute = encoder.beginComputePass();
+      for (const { pipeline, bindings, groups } of plan.commands) {
+        compute.setPipeline(pipeline);
+        compute.setBindGroup(0, bindings);
+        compute.dispatchWorkgroups(...groups);
+      }
+      compute.end();
+      const outputs = Object.entries(plan.outputs).map(([name, { buffer, shape }]) => {
+        const tensor = createTensor<Float32Array>(gpu, shape, Float32Array);
+        encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
+        return [name, tensor] as const;
+      });
+      device.queue.submit([encoder.finish()]);
+      step?.added.forEach((count, n) => {
+        step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
+      });
+      return Object.fromEntries(outputs);
+    },
+    async release() {
+      for (const plan of uncached.values()) destroyAll(plan.buffers);
+      stored.release();
+    },
+  };
+}
+
+async function loadWeights(fused: FusedPass, stored: GpuWeights): Promise<PassWeights> {
+  const weights = { linear: new Map(), tables: new Map(), vectors: new Map() };
+  const vector = async (name: string | undefined) => {
+    if (name !== undefined) weights.vectors.set(name, await stored.vector(name));
+  };
+  for (const step of fused.steps) {
+    if (step.op === "fusedLinear") {
+      weights.linear.set(step, await stored.linear(step.weights));
+      await vector(step.norm?.weight);
+    } else if (step.op === "embed") weights.tables.set(step.table, await stored.table(step.table));
+    else if (step.op === "blendRows") await vector(step.table);
+    else if (step.op === "weight") await vector(step.name);
+    else if (step.op === "norm") {
+      await vector(step.weight);
+      await vector(step.bias);
+    }
+  }
+  return weights;
+}
+
+async function makePlan(
+  gpu: GpuContext,
+  pipelines: Pipelines,
+  fused: FusedPass,
+  weights: PassWeights,
+  given: Readonly<Record<string, { readonly shape: readonly number[] } | undefined>>,
+  cache: PlanCache | undefined,
+): Promise<Plan> {
+  const builder = new PlanBuilder(gpu, pipelines);
+  const inputs: Record<string, Placed> = {};
+  for (const [name, tensor] of Object.entries(given)) {
+    if (tensor === undefined) continue;
+    const { shape } = tensor;
+    inputs[name] = { buffer: builder.own(4 * sizeOf(shape)), offset: 0, stride: shape.at(-1) ?? 1, shape };
+  }
+  const outputs = lowerPass(builder, fused, inputs, weights, cache);
+  const finished = await builder.finish();
+  const buffers = Object.fromEntries(Object.entries(inputs).map(([name, { buffer }]) => [name, buffer]));
+  return { ...finished, inputs: buffers, outputs };
+}
+
+/** The latest plans stay. A destroyed buffer lives on until the work that was submitted is done with it. */
+function keepPlan(plans: Map<string, Plan>, key: string, plan: Plan): void {
+  plans.delete(key);
+  plans.set(key, plan);
+  for (const [old, { buffers }] of plans) {
+    if (plans.size <= PLANS_KEPT) return;
+    plans.delete(old);
+    destroyAll(buffers);
+  }
+}
+
+function destroyAll(buffers: Iterable<GPUBuffer>): void {
+  for (const buffer of buffers) buffer.destroy();
+}
+
+function writeInput(
+  { device }: GpuContext,
+  encoder: GPUCommandEncoder,
+  buffer: GPUBuffer,
+  input: HostTensor | DeviceTensor | DeviceTensor<Int32Array> | undefined,
+  name: string,
+): void {
+  if (input === undefined) throw new TypeError(`the pass needs the input ${name}`);
+  const byteLength = 4 * sizeOf(input.shape);
+  if (byteLength === 0) return;
+  if (isDeviceTensor(input)) {
+    encoder.copyBufferToBuffer((input as GpuTensor<Float32Array>).buffer, 0, buffer, 0, byteLength);
+  } else device.queue.writeBuffer(buffer, 0, input.data as Float32Array<ArrayBuffer>);
+}
+
+function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capacity: number): GpuCache {
+  const { device } = gpu;
+  const bytes = cacheType(gpu) === "f16" ? 2 : 4;
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+  const room = () =>
+    layers.map(({ kvHeads, headDim }) => {
+      const size = Math.ceil((bytes * batch * capacity * kvHeads * headDim) / 16) * 16;
+      return device.createBuffer({ size, usage });
+    });
+  const [keys, values] = [room(), room()];
+  const past = device.createBuffer({ size: Math.ceil((4 * batch) / 16) * 16, usage });
+  const plans = new Map<string, Plan>();
+  return {
+    batch,
+    capacity,
+    lengths: new Int32Array(batch),
+    keys,
+    values,
+    past,
+    plans,
+    release() {
+      for (const { buffers } of plans.values()) destroyAll(buffers);
+      plans.clear();
+      destroyAll([...keys, ...values, past]);
+    },
+  };
+}
+
+function createTensor<Data extends Float32Array | Int32Array>(
+  { device }: GpuContext,
+  shape: readonly number[],
+  numbers: new (buffer: ArrayBuffer) => Data,
+): GpuTensor<Data> {
+  const byteLength = 4 * sizeOf(shape);
+  const buffer = device.createBuffer({
+    size: Math.max(16, byteLength),
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  });
+  return {
+    shape,
+    buffer,
+    async read() {
+      const size = Math.max(4, byteLength);
+      const copy = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, 0, copy, 0, size);
+      device.queue.submit([encoder.finish()]);
+      await copy.mapAsync(GPUMapMode.READ);
+      const data = new numbers(copy.getMappedRange().slice(0, byteLength));
+      copy.destroy();
+      return data;
+    },
+    release: () => buffer.destroy(),
+  };
+}
+
+async function argmaxOf(
+  gpu: GpuContext,
+  pipelines: Pipelines,
+  logits: GpuTensor<Float32Array>,
+  excluded: readonly number[] = [],
+): Promise<DeviceTensor<Int32Array>> {
+  const features = logits.shape.at(-1) as number;
+  const rows = sizeOf(logits.shape) / features;
+  const result = createTensor<Int32Array>(gpu, [rows], Int32Array);
+  const builder = new PlanBuilder(gpu, pipelines);
+  const places = builder.own(4 * excluded.length);
+  const { device } = gpu;
+  if (excluded.length > 0) device.queue.writeBuffer(places, 0, Int32Array.from(excluded));
+  const params = { features, excludedCount: excluded.length };
+  builder.dispatch(argmax(gpu), params, [logits.buffer, places, result.buffer], [rows]);
+  const { commands, buffers } = await builder.finish();
+  const encoder = device.createCommandEncoder();
+  const compute = encoder.beginComputePass();
+  for (const { pipeline, bindings, groups } of commands) {
+    compute.setPipeline(pipeline);
+    compute.setBindGroup(0, bindings);
+    compute.dispatchWorkgroups(...groups);
+  }
+  compute.end();
+  device.queue.submit([encoder.finish()]);
+  destroyAll(buffers);
+  return result;
+}
