@@ -3,7 +3,7 @@ import { expectedTensors } from "@vlmopt/models";
 import { byteLengthOf, writeCheckpoint } from "@vlmopt/tensor-io";
 
 /** LLaVA-1.5-7B's config.json, with `layers` layers instead of 32. */
-const config = (layers) => ({
+export const llavaConfig = (layers) => ({
   architectures: ["LlavaForConditionalGeneration"],
   model_type: "llava",
   image_token_index: 32000,
@@ -48,7 +48,7 @@ function gaussianBf16(count) {
 
 /** Writes the checkpoint into `folder` and returns the bytes of its tensors. */
 export async function makeLlavaShapes(folder, { layers, shardSize }) {
-  return makeShapes(folder, config(layers), { shardSize });
+  return makeShapes(folder, llavaConfig(layers), { shardSize });
 }
 
 /** Writes a checkpoint of random weights in bf16 for any configuration into `folder`, and returns the bytes of its tensors. */

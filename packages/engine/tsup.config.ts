@@ -7,4 +7,6 @@ export default defineConfig({
   platform: "neutral",
   sourcemap: true,
   clean: true,
+  // Optional, so that tsup does not know it for a dependency.
+  external: ["webgpu"],
 });

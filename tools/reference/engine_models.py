@@ -73,8 +73,9 @@ CASES = {
 }
 
 
-def run(name, case):
-    folder = ROOT / "fixtures" / "checkpoints" / name
+def run(name, case, folder=None):
+    """Of the fixture, or of another checkpoint of its shape."""
+    folder = folder or ROOT / "fixtures" / "checkpoints" / name
     config = transformers.AutoConfig.from_pretrained(folder)
     is_text = "pixels" not in case
     auto = transformers.AutoModelForCausalLM if is_text else transformers.AutoModelForImageTextToText
@@ -119,4 +120,5 @@ def main():
     print(f"{target}: {target.stat().st_size} bytes, transformers {transformers.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,15 @@ export type {
 } from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";
+export { type GpuOptions, NoGpuError } from "./executors/webgpu/webgpu-device.ts";
+export { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
+export {
+  generateTokens,
+  type TokenAnswer,
+  type TokenOptions,
+  type TokenPrompt,
+  type TokenTimings,
+} from "./generate/generate-tokens.ts";
 export type { SamplingOptions } from "./generate/sample.ts";
 export {
   type DecodeOptions,

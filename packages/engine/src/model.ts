@@ -8,7 +8,7 @@ import {
   type ProcessedImage,
 } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import type { DeviceTensor, Executor, KvCache, PreparedPass } from "./executors/executor.ts";
+import type { DeviceTensor, Executor, KvCache, PassInput, PreparedPass } from "./executors/executor.ts";
 import { readJson } from "./read-json.ts";
 import { modelWeights } from "./weights/model-weights.ts";
 
@@ -24,6 +24,9 @@ export interface Model {
    * @returns logits of the tokens wanted `[wanted, vocabSize]`
    */
   decode(step: ModelStep): Promise<Float32Array>;
+  /** The same, the logits staying where they were computed: `[1, wanted, vocabSize]`. */
+  step(step: ModelStep): Promise<DeviceTensor>;
+  readonly executor: Executor;
   release(): Promise<void>;
 }
 
@@ -38,6 +41,8 @@ export interface ModelStep {
   readonly sequences: DecoderStep["sequences"];
   /** See `DecoderStep`. */
   readonly wanted: readonly number[];
+  /** One token of each sequence, which nobody has read yet, in the place of `ids`. */
+  readonly tokens?: DeviceTensor<Int32Array>;
   /** Pictures of all sequences, in order, and the places of their tokens, counted through with padding. */
   readonly images?: { readonly features: readonly ImageFeatures[]; readonly rows: readonly number[] };
 }
@@ -63,6 +68,20 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
     if (tensors.length <= 1) return tensors[0] ?? none;
     return executor.stack(tensors, hiddenSize);
   };
+  async function step({ cache, sequences, wanted, images, tokens }: ModelStep): Promise<DeviceTensor> {
+    const inputs: Record<string, PassInput> = {
+      ...forward.decoderInputs({ sequences, wanted, capacity: cache.capacity }),
+    };
+    if (tokens !== undefined) inputs.ids = { ...tokens, shape: [sequences.length, 1] };
+    if (forward.imageEncoder !== undefined) {
+      const rows = Int32Array.from(images?.rows ?? []);
+      inputs.imageRows = { shape: [rows.length], data: rows };
+      for (const name of names) inputs[name] = await together(images?.features ?? [], name);
+    }
+    const added = sequences.map(({ ids }) => ids.length);
+    const { logits } = await decoder.run(inputs, { cache, added });
+    return logits as DeviceTensor;
+  }
   return {
     description,
     forward,
@@ -77,19 +96,14 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
       return { rows: tensors.features?.shape[1] ?? 0, tensors };
     },
     createCache: (batch, capacity) => executor.createCache(forward.cache, batch, capacity),
-    async decode({ cache, sequences, wanted, images }) {
-      const inputs: Record<string, Parameters<PreparedPass["run"]>[0][string]> = {
-        ...forward.decoderInputs({ sequences, wanted, capacity: cache.capacity }),
-      };
-      if (forward.imageEncoder !== undefined) {
-        const rows = Int32Array.from(images?.rows ?? []);
-        inputs.imageRows = { shape: [rows.length], data: rows };
-        for (const name of names) inputs[name] = await together(images?.features ?? [], name);
-      }
-      const added = sequences.map(({ ids }) => ids.length);
-      const { logits } = await decoder.run(inputs, { cache, added });
-      return (logits as DeviceTensor).read();
+    step,
+    async decode(given) {
+      const logits = await step(given);
+      const read = await logits.read();
+      logits.release?.();
+      return read;
     },
+    executor,
     async release() {
       await decoder.release();
       await (await encoder)?.release();

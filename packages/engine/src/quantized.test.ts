@@ -1,17 +1,20 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModel, type Model, ortExecutor, plainExecutor } from "@vlmopt/engine";
+import { loadModel, ortExecutor, plainExecutor } from "@vlmopt/engine";
 import { describeModel } from "@vlmopt/models";
 import { planQuantization, quantizeCheckpoint, schemeNamed } from "@vlmopt/quant";
 import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, test } from "vitest";
-import { goldenFeatures } from "./test-support/golden-features.ts";
-import { fixture, type ModelGolden, modelGoldens } from "./test-support/goldens.ts";
+import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
+import { fixture, type ModelGolden, modelGoldens, readGolden } from "./test-support/goldens.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-quantized-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const golden = modelGoldens.llava?.[0] as ModelGolden;
+
+/** By scheme: what transformers computes with the weights decoded (tools/reference/engine_quantized.py). */
+const quantizedGoldens = readGolden<Record<string, ModelGolden>>("quantized");
 
 async function configOf(checkpoint: Awaited<ReturnType<typeof openCheckpoint>>): Promise<unknown> {
   return JSON.parse(new TextDecoder().decode(await checkpoint.readSibling("config.json")));
@@ -26,25 +29,21 @@ async function quantize(scheme: string): Promise<string> {
   return out;
 }
 
-/** Logits of the golden's prompt, picture and all. */
-async function logitsOf(path: string, executor: Parameters<typeof loadModel>[1]): Promise<Float32Array> {
+async function answerOf(
+  path: string,
+  executor: Parameters<typeof loadModel>[1],
+  golden: ModelGolden,
+  newTokens = 0,
+) {
   await using checkpoint = await openCheckpoint(path);
-  const model: Model = await loadModel(checkpoint, executor);
-  const { ids } = golden;
-  const features = await goldenFeatures(model, golden);
-  const logits = await model.decode({
-    cache: model.createCache(1, ids.length),
-    sequences: [{ ids, positions: model.forward.promptPositions(ids, []).axes, past: 0 }],
-    wanted: [...ids.keys()],
-    images: { features, rows: [...ids.keys()].filter((row) => ids[row] === model.forward.imageToken) },
-  });
+  const model = await loadModel(checkpoint, executor);
+  const answer = await goldenAnswer(model, golden, newTokens);
   await model.release();
-  return logits;
+  return answer;
 }
 
-function largestDifference(a: Float32Array, b: Float32Array): number {
-  expect(a.length).toBe(b.length);
-  return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - (b[i] as number))), 0);
+async function logitsOf(path: string, executor: Parameters<typeof loadModel>[1]): Promise<Float32Array> {
+  return (await answerOf(path, executor, golden)).logits;
 }
 
 const exact = ortExecutor({ activations: "float32", threads: 1 });
@@ -71,6 +70,16 @@ describe("ONNX Runtime on quantized weights", () => {
     // They are other weights indeed.
     expect(largestDifference(decoded, dense)).toBeGreaterThan(1e-3);
   });
+
+  test.each(Object.entries(quantizedGoldens))(
+    "with %s gives the logits and greedy tokens of transformers with the weights decoded",
+    async (scheme, expected) => {
+      const { logits, greedy } = await answerOf(await quantize(scheme), exact, expected, 32);
+      expect(largestDifference(logits, expected.logits.flat())).toBeLessThan(1e-4);
+      expect(greedy).toEqual(expected.greedy);
+      expect(greedy).toHaveLength(32);
+    },
+  );
 
   test("comes near with activations of 8 bits", async () => {
     const path = await quantize("int4-g16");

@@ -3,8 +3,10 @@ import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import type { Executor } from "./executors/executor.ts";
 import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 import { plainExecutor } from "./executors/plain/plain-executor.ts";
+import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
+import { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
 import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
-import { type SamplingOptions, sampler } from "./generate/sample.ts";
+import { likeliest, type SamplingOptions, sampler } from "./generate/sample.ts";
 import { decodeImage } from "./images/decode.ts";
 import { loadImageProcessor } from "./images/load-image-processor.ts";
 import type { RgbImage } from "./images/rgb-image.ts";
@@ -15,8 +17,11 @@ import { tokenStream } from "./text/token-stream.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 
 export interface VlmOptions extends OrtOptions {
-  /** ONNX Runtime unless told; `plain` is for checking. */
-  readonly executor?: "ort" | "plain" | Executor;
+  /**
+   * ONNX Runtime unless told; `webgpu` needs a graphics card; `auto` takes that where there is a real one whose memory suffices, else
+   * ONNX Runtime; `plain` is for checking.
+   */
+  readonly executor?: "ort" | "webgpu" | "auto" | "plain" | Executor;
 }
 
 /** A picture: the bytes of a file, its path, or its pixels. */
@@ -79,7 +84,7 @@ export interface Vlm {
 export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
   const checkpoint = typeof path === "string" ? await openCheckpoint(path) : path;
   const tokenizer = await loadTokenizer(checkpoint);
-  const model = await loadModel(checkpoint, executorOf(options));
+  const model = await loadWith(checkpoint, options);
   const endTokens = await endTokensOf(checkpoint);
   const config = await readJson(checkpoint, "config.json");
   // A model without an image encoder needs no image processor.
@@ -119,6 +124,8 @@ export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {
       signal?.throwIfAborted();
       prepared.push(await prepare(request));
     }
+    // Each request draws from the same seed, so that it is answered as it would be alone.
+    const samplers = requests.map(() => sampler(options));
     const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
     let ttft = 0;
     const { answers, timings } = await generateTokens(
@@ -128,8 +135,7 @@ export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {
         maxNewTokens,
         minNewTokens,
         endTokens,
-        // Each request draws from the same seed, so that it is answered as it would be alone.
-        samplers: requests.map(() => sampler(options)),
+        samplers: samplers.every((draw) => draw === likeliest) ? undefined : samplers,
         signal,
         onToken(n, token) {
           if (ttft === 0) ttft = performance.now() - started;
@@ -189,9 +195,19 @@ async function pixelsOf(image: ImageInput): Promise<RgbImage> {
   return typeof image === "string" || image instanceof Uint8Array ? decodeImage(image) : image;
 }
 
-function executorOf({ executor = "ort", ...options }: VlmOptions): Executor {
-  if (typeof executor !== "string") return executor;
-  return executor === "plain" ? plainExecutor() : ortExecutor(options);
+async function loadWith(checkpoint: Checkpoint, options: VlmOptions): Promise<Model> {
+  const { executor = "ort", ...ortOptions } = options;
+  if (typeof executor !== "string") return loadModel(checkpoint, executor);
+  if (executor === "plain") return loadModel(checkpoint, plainExecutor());
+  if (executor === "webgpu") return loadModel(checkpoint, await webgpuExecutor());
+  if (executor === "auto") {
+    try {
+      return await loadModel(checkpoint, await webgpuExecutor({ software: false }));
+    } catch (error) {
+      if (!(error instanceof NoGpuError)) throw error;
+    }
+  }
+  return loadModel(checkpoint, ortExecutor(ortOptions));
 }
 
 /** Tokens that end an answer, by generation_config.json or, where that names none, by config.json. */

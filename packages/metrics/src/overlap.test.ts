@@ -153,6 +153,10 @@ describe("metrics by name", () => {
       encode: async (texts: readonly string[]) =>
         texts.map(() => ({ ids: [1], special: [0], embeddings: Float32Array.of(1, 0) })),
     }),
+    languageModel: async () => ({
+      name: "two",
+      negativeLogLikelihoods: async (texts: readonly string[]) => texts.map(() => ({ nats: 1, tokens: 2 })),
+    }),
   };
 
   test.each(metricNames)("%s scores, and refuses lists that do not pair", async (name) => {
@@ -171,10 +175,11 @@ describe("metrics by name", () => {
     );
   });
 
-  test("that are not known are refused with those that are, and bertscore without an encoder", async () => {
+  test("that are not known are refused with those that are, and those that ask models without one", async () => {
     await expect(metricByName("blue")).rejects.toThrow(
       `there is no metric "blue"; there are ${metricNames.join(", ")}`,
     );
     await expect(metricByName("bertscore")).rejects.toThrow("bertscore needs an encoder");
+    await expect(metricByName("perplexity")).rejects.toThrow("perplexity needs a language model");
   });
 });

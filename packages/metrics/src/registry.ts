@@ -5,8 +5,9 @@ import { chrf } from "./chrf/chrf.ts";
 import { cider } from "./cider/cider.ts";
 import { answerLength, distinct } from "./diversity/diversity.ts";
 import { meteor } from "./meteor/index.ts";
-import { type Metric, MetricInputError } from "./metric.ts";
+import { assertPaired, type Metric, MetricInputError } from "./metric.ts";
 import type { ModelMetric } from "./model-metrics/model-metric.ts";
+import { type LanguageModelScorer, perplexity } from "./model-metrics/perplexity.ts";
 import { cocoRougeL, rouge } from "./rouge/rouge.ts";
 import { anls } from "./vqa/anls.ts";
 import { exactMatch, tokenF1 } from "./vqa/squad.ts";
@@ -16,6 +17,8 @@ import { vqaAccuracy } from "./vqa/vqa-accuracy.ts";
 export interface MetricResources {
   /** Of BERTScore. */
   readonly encoder?: () => Promise<Encoder>;
+  /** Of perplexity. */
+  readonly languageModel?: () => Promise<LanguageModelScorer>;
 }
 
 const metrics: Readonly<Record<string, (resources: MetricResources) => Metric | Promise<ModelMetric>>> = {
@@ -38,6 +41,18 @@ const metrics: Readonly<Record<string, (resources: MetricResources) => Metric | 
     if (encoder === undefined)
       throw new MetricInputError("bertscore needs an encoder: give one, or leave it out");
     return bertScore({ encoder: await encoder() });
+  },
+  async perplexity({ languageModel }) {
+    if (languageModel === undefined)
+      throw new MetricInputError("perplexity needs a language model: give one, or leave it out");
+    const metric = perplexity({ model: await languageModel() });
+    return {
+      ...metric,
+      async corpus(predictions, references) {
+        assertPaired(predictions, references);
+        return metric.corpus(predictions);
+      },
+    };
   },
 };
 

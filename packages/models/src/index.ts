@@ -17,6 +17,8 @@ export {
   type VisionTower,
   type Weight,
 } from "./description.ts";
+export { type ClipForward, clipForward } from "./forward/clip.ts";
+export { type Gpt2Forward, gpt2Forward } from "./forward/gpt2.ts";
 export type { ImageEncoder, ProcessedImage } from "./forward/image-encoders/image-encoder.ts";
 export { bestResolution } from "./forward/image-encoders/llava-next-tiles.ts";
 export {
@@ -34,6 +36,7 @@ export type {
   HostTensor,
   InputSpec,
   Ops,
+  RelativePositions,
   Rotary,
 } from "./forward/ops.ts";
 export { type TextEncoder, textEncoder, textEncoderTypes } from "./forward/text-encoder.ts";

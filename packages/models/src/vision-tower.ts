@@ -53,28 +53,42 @@ export function describeVisionTower(
   tower.weight("positionEmbedding", "embeddings.position_embedding.weight", [positions, hiddenSize]);
   // The name is misspelt in the weights of the world.
   if (traits.clip) tower.norm("pre_layrnorm", hiddenSize, true);
-  const layers = Array.from(
-    { length: config.size("num_hidden_layers", traits.layers) },
-    (_, index): Layer => {
-      const layer = tower.at(`encoder.layers.${index}.`, index);
-      const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
-        layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, true);
-      const attention = {
-        kind: "separate" as const,
-        qProj: projection("qProj", "q_proj"),
-        kProj: projection("kProj", "k_proj"),
-        vProj: projection("vProj", "v_proj"),
-        oProj: projection("oProj", "out_proj"),
-        numHeads,
-        numKvHeads: numHeads,
-        headDim: Math.floor(hiddenSize / numHeads),
-      };
-      const fc1 = layer.linear("fc1", "mlp.fc1", intermediateSize, hiddenSize, true);
-      const fc2 = layer.linear("fc2", "mlp.fc2", hiddenSize, intermediateSize, true);
-      for (const name of ["layer_norm1", "layer_norm2"]) layer.norm(name, hiddenSize, true);
-      return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
-    },
-  );
+  const layers = clipLayers(tower, config.size("num_hidden_layers", traits.layers), {
+    hiddenSize,
+    intermediateSize,
+    numHeads,
+  });
   tower.norm("post_layernorm", hiddenSize, true);
   return { hiddenSize, layers };
+}
+
+/** Layers of CLIP's and SigLIP's transformers, of pictures and of texts. */
+export function clipLayers(
+  tower: WeightScope,
+  count: number,
+  {
+    hiddenSize,
+    intermediateSize,
+    numHeads,
+  }: { readonly hiddenSize: number; readonly intermediateSize: number; readonly numHeads: number },
+): readonly Layer[] {
+  return Array.from({ length: count }, (_, index): Layer => {
+    const layer = tower.at(`encoder.layers.${index}.`, index);
+    const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
+      layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, true);
+    const attention = {
+      kind: "separate" as const,
+      qProj: projection("qProj", "q_proj"),
+      kProj: projection("kProj", "k_proj"),
+      vProj: projection("vProj", "v_proj"),
+      oProj: projection("oProj", "out_proj"),
+      numHeads,
+      numKvHeads: numHeads,
+      headDim: Math.floor(hiddenSize / numHeads),
+    };
+    const fc1 = layer.linear("fc1", "mlp.fc1", intermediateSize, hiddenSize, true);
+    const fc2 = layer.linear("fc2", "mlp.fc2", hiddenSize, intermediateSize, true);
+    for (const name of ["layer_norm1", "layer_norm2"]) layer.norm(name, hiddenSize, true);
+    return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
+  });
 }

@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const encoders = fileURLToPath(new URL("../../../../fixtures/encoders/", import.meta.url));
 let folder = "";
 
 beforeAll(async () => {
@@ -117,6 +118,57 @@ describe("vlmopt score", () => {
     const { status, stderr } = score(...files, ...args);
     expect(status).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it("measures BERTScore as bert_score does with the same encoder", async () => {
+    const golden: {
+      readonly layer: number;
+      readonly items: {
+        readonly prediction: string;
+        readonly references: string[];
+        readonly scores: Record<string, number>;
+      }[];
+    } = JSON.parse(await readFile(new URL("../../goldens/bertscore.json", import.meta.url), "utf8"));
+    const lines = (of: (item: (typeof golden.items)[0]) => object) =>
+      golden.items.map((item, id) => JSON.stringify({ id: `${id}`, ...of(item) })).join("\n");
+    await writeFile(
+      join(folder, "bert-answers.jsonl"),
+      lines(({ prediction }) => ({ prediction })),
+    );
+    await writeFile(
+      join(folder, "bert-refs.jsonl"),
+      lines(({ references }) => ({ references })),
+    );
+    const args = ["--predictions", "bert-answers.jsonl", "--references", "bert-refs.jsonl"];
+    const encoder = ["--encoder", `${encoders}bert`, "--encoder-layer", `${golden.layer}`];
+    const { items } = JSON.parse(score(...args, "--metrics", "bertscore", ...encoder, "--json").stdout);
+    for (const [n, { scores }] of golden.items.entries()) {
+      for (const [figure, value] of Object.entries(scores))
+        expect(items[n].scores.bertscore[figure]).toBeCloseTo(value, 5);
+    }
+  });
+
+  it("measures perplexity by a language model", () => {
+    const { stdout } = score(
+      ...files,
+      ...["--metrics", "perplexity", "--language-model", `${encoders}gpt2`, "--json"],
+    );
+    const { items, figures, metrics } = JSON.parse(stdout);
+    const of = (n: number): number => items[n].scores.perplexity.perplexity;
+    expect(metrics.perplexity).toMatch(/^perplexity\|model:.*gpt2\|start:yes\|version:/);
+    // exp(nats / tokens) by transformers' GPT2LMHeadModel, as tools/reference/engine_scorers.py has them; the empty answer has none.
+    expect(of(0)).toBeCloseTo(495.20434, 2);
+    expect(of(1)).toBeCloseTo(794.55212, 2);
+    expect(of(2)).toBeNull();
+    expect(figures[0].value).toBeCloseTo((of(0) + of(1)) / 2, 9);
+  });
+
+  it("says that perplexity needs a language model", () => {
+    const { status, stderr } = score(...files, "--metrics", "perplexity");
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      "error: perplexity needs a language model: --language-model <folder>\nhint: give one, or leave perplexity out of --metrics\n",
+    );
   });
 
   it("says that bertscore needs an encoder", () => {

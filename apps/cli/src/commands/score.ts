@@ -17,6 +17,7 @@ import {
   topicTable,
 } from "@vlmopt/metrics";
 import { encoderFor } from "../encoder.ts";
+import { languageModelFor } from "../language-model.ts";
 import { parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
 
@@ -38,6 +39,7 @@ export function scoreCommand() {
     )
     .option("--encoder <folder>", "of bertscore: a BERT, RoBERTa or one of their kin, with its tokenizer")
     .option("--encoder-layer <count>", "layers of it that are run (default: all)", parseWhole(0))
+    .option("--language-model <folder>", "of perplexity: GPT-2 or another decoder, with its tokenizer")
     .option("--vs <file>", "predictions of another system, to compare with")
     .option("--retention", "with --vs the dense model's: how much of its skill is kept")
     .addOption(
@@ -73,7 +75,10 @@ Examples:
       const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs);
       const items = joinScoreFiles(predictions, references, versus);
       const metrics: (Metric | ModelMetric)[] = [];
-      const resources = { encoder: () => encoderFor(options.encoder, options.encoderLayer) };
+      const resources = {
+        encoder: () => encoderFor(options.encoder, options.encoderLayer),
+        languageModel: () => languageModelFor(options.languageModel),
+      };
       for (const name of options.metrics) metrics.push(await metricByName(name, resources));
       const card = await scorecard(items, metrics, {
         ...(by === undefined ? {} : { by }),

@@ -1,5 +1,6 @@
 import type { ImageFeatures, Model } from "../model.ts";
-import type { Sampler } from "./sample.ts";
+import { likeliest, type Sampler } from "./sample.ts";
+import { greedySteps, sampledSteps, type TokenSource } from "./token-steps.ts";
 
 /** A prompt as tokens, image tokens among them, and the features that take their place. */
 export interface TokenPrompt {
@@ -16,7 +17,8 @@ export interface TokenOptions {
   readonly minNewTokens: number;
   /** Tokens that end an answer; they are not part of it. */
   readonly endTokens: readonly number[];
-  readonly samplers: readonly Sampler[];
+  /** Of each prompt; undefined takes the likeliest token. */
+  readonly samplers: readonly Sampler[] | undefined;
   readonly signal: AbortSignal | undefined;
   /** Called with each new token of each answer; true ends that answer. */
   readonly onToken: (answer: number, token: number) => boolean;
@@ -59,53 +61,64 @@ export async function generateTokens(
     finish: "length" as TokenAnswer["finish"],
     done: false,
   }));
-  const stepTimes: number[] = [];
+  const source: TokenSource = {
+    prefill: () =>
+      model.step({
+        cache,
+        sequences: prompts.map(({ ids }, n) => ({ ids, positions: positions[n]?.axes ?? [], past: 0 })),
+        wanted: prompts.map(({ ids }, n) => n * longest + ids.length - 1),
+        images: {
+          features: prompts.flatMap(({ images }) => images.map(({ features }) => features)),
+          rows: prompts.flatMap(({ ids }, n) => imageRows(model, ids).map((row) => n * longest + row)),
+        },
+      }),
+    next: (step, tokens) =>
+      model.step({
+        cache,
+        sequences: prompts.map(({ ids }, n) => {
+          const position = Int32Array.of((positions[n]?.next ?? 0) + step);
+          const known = "read" in tokens ? 0 : (tokens[n] as number);
+          return { ids: [known], positions: [position, position, position], past: ids.length + step };
+        }),
+        wanted: prompts.map((_, n) => n),
+        ...("read" in tokens ? { tokens } : {}),
+      }),
+    excluded: (step) => (step < minNewTokens ? endTokens : []),
+    steps: maxNewTokens,
+  };
+  const { argmax } = model.executor;
+  const steps =
+    options.samplers === undefined && argmax !== undefined
+      ? greedySteps(source, argmax)
+      : sampledSteps(source, options.samplers ?? prompts.map(() => likeliest));
 
+  const times: number[] = [];
   signal?.throwIfAborted();
   let started = performance.now();
-  let logits = await model.decode({
-    cache,
-    sequences: prompts.map(({ ids }, n) => ({ ids, positions: positions[n]?.axes ?? [], past: 0 })),
-    wanted: prompts.map(({ ids }, n) => n * longest + ids.length - 1),
-    images: {
-      features: prompts.flatMap(({ images }) => images.map(({ features }) => features)),
-      rows: prompts.flatMap(({ ids }, n) => imageRows(model, ids).map((row) => n * longest + row)),
-    },
-  });
-  const prefill = performance.now() - started;
-
-  for (let step = 0; step < maxNewTokens; step++) {
-    const vocabSize = logits.length / prompts.length;
-    for (const [n, answer] of answers.entries()) {
-      if (answer.done) continue;
-      const own = logits.subarray(n * vocabSize, (n + 1) * vocabSize);
-      if (step < minNewTokens) for (const token of endTokens) own[token] = Number.NEGATIVE_INFINITY;
-      const token = (samplers[n] as Sampler)(own);
-      if (endTokens.includes(token)) {
-        Object.assign(answer, { finish: "end", done: true });
-        continue;
+  try {
+    // An answer that has ended goes on unheard while others do not.
+    for await (const tokens of steps) {
+      times.push(performance.now() - started);
+      for (const [n, answer] of answers.entries()) {
+        if (answer.done) continue;
+        const token = tokens[n] as number;
+        if (endTokens.includes(token)) {
+          Object.assign(answer, { finish: "end", done: true });
+          continue;
+        }
+        answer.tokens.push(token);
+        if (onToken(n, token)) Object.assign(answer, { finish: "stop", done: true });
       }
-      answer.tokens.push(token);
-      if (onToken(n, token)) Object.assign(answer, { finish: "stop", done: true });
+      if (answers.every(({ done }) => done)) break;
+      signal?.throwIfAborted();
+      started = performance.now();
     }
-    if (step + 1 === maxNewTokens || answers.every(({ done }) => done)) break;
-    signal?.throwIfAborted();
-    started = performance.now();
-    logits = await model.decode({
-      cache,
-      sequences: prompts.map(({ ids }, n) => {
-        const position = Int32Array.of((positions[n]?.next ?? 0) + step);
-        // An answer that has ended goes on unheard while others do not.
-        const token = answers[n]?.tokens.at(-1) ?? ids.at(-1) ?? 0;
-        return { ids: [token], positions: [position, position, position], past: ids.length + step };
-      }),
-      wanted: prompts.map((_, n) => n),
-    });
-    stepTimes.push(performance.now() - started);
+  } finally {
+    cache.release?.();
   }
   return {
     answers: answers.map(({ tokens, finish }) => ({ tokens, finish })),
-    timings: { prefill, tokens: stepTimes },
+    timings: { prefill: times[0] ?? 0, tokens: times.slice(1) },
   };
 }
 

@@ -33,6 +33,16 @@ export interface CachedAttentionShape extends AttentionShape {
   readonly window?: number | undefined;
 }
 
+/** What tokens make of their distances, in DeBERTa: vectors of some distances, and which of them each pair of tokens has. */
+export interface RelativePositions<T> {
+  /** What queries are held against, `[1, distances, heads · d]`; where missing, queries do not care. */
+  readonly keys: T | undefined;
+  /** What keys are held against, of the same shape. */
+  readonly queries: T | undefined;
+  /** Row of the distance from each token to each other, `[t, t]`. */
+  readonly rows: T;
+}
+
 export interface Ops<T> {
   /** Rows of a table `[rows, features]`: ids `[…]` → `[…, features]`. */
   embed(ids: T, table: string): T;
@@ -62,6 +72,18 @@ export interface Ops<T> {
    * @param bias added to the scores, `[b or 1, heads or 1, t or 1, s]`
    */
   attention(q: T, k: T, v: T, shape: AttentionShape, bias?: T): T;
+  /**
+   * What distances add to the scores of attention in DeBERTa (arXiv:2006.03654), to be given to it as its bias:
+   * (q[i]·keys[rows[i, j]] + k[j]·queries[rows[i, j]])·scale + bias[i, j] `[b, heads, t, t]`.
+   * @param bias `[b or 1, 1, t or 1, t]`
+   */
+  relativeScores(
+    q: T,
+    k: T,
+    relative: RelativePositions<T>,
+    shape: { readonly heads: number; readonly scale: number },
+    bias: T,
+  ): T;
   /**
    * Attention of new tokens to those before them and to themselves, keys and values being kept for later ones.
    * @param bias where given, what tokens see is its business alone: `[b, 1, t, capacity of the cache]`

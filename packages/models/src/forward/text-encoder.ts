@@ -1,7 +1,9 @@
 import { type ConfigReader, readConfig } from "../config-reader.ts";
 import { ConfigError, type TensorSpecs } from "../description.ts";
 import { activationOf } from "./activation.ts";
+import { debertaEncoder } from "./deberta.ts";
 import { type Activation, type ForwardPass, forwardPass, type HostTensor, type Ops } from "./ops.ts";
+import { assertLayer, paddedTexts } from "./padded-texts.ts";
 
 /** A model that turns texts into vectors, one for each token. */
 export interface TextEncoder {
@@ -64,12 +66,19 @@ interface EncoderSettings {
 }
 
 /** Model types that `textEncoder` knows. */
-export const textEncoderTypes: readonly string[] = ["bert", "roberta", "xlm-roberta", "distilbert"];
+export const textEncoderTypes: readonly string[] = [
+  "bert",
+  "roberta",
+  "xlm-roberta",
+  "distilbert",
+  "deberta",
+  "deberta-v2",
+];
 
 /**
- * BERT (arXiv:1810.04805; MiniLM and SciBERT are of its kind), RoBERTa and DistilBERT.
+ * BERT (arXiv:1810.04805; MiniLM and SciBERT are of its kind), RoBERTa, DistilBERT and DeBERTa.
  * @param config the contents of config.json
- * @throws {ConfigError} for other model types
+ * @throws {ConfigError} for other model types, and for parts of DeBERTa that are not known here
  */
 export function textEncoder(config: unknown, tensors: TensorSpecs): TextEncoder {
   const reader = readConfig(config);
@@ -79,6 +88,7 @@ export function textEncoder(config: unknown, tensors: TensorSpecs): TextEncoder 
       `model_type "${modelType}" is no encoder; known are ${textEncoderTypes.join(", ")}`,
     );
   }
+  if (modelType.startsWith("deberta")) return debertaEncoder(config, modelType, tensors);
   const isDistil = modelType === "distilbert";
   const isRoberta = modelType.includes("roberta");
   const [layers, hiddenSize] = isDistil
@@ -94,16 +104,14 @@ export function textEncoder(config: unknown, tensors: TensorSpecs): TextEncoder 
     hiddenSize,
     maxTokens: reader.size("max_position_embeddings", 512) - firstPosition,
     pass(layer) {
-      if (!Number.isInteger(layer) || layer < 0 || layer > layers) {
-        throw new RangeError(`layer ${layer} was asked of an encoder of ${layers}`);
-      }
+      assertLayer(layer, layers);
       const tokens = { dtype: "I32", shape: [undefined, undefined] } as const;
       const visible = { dtype: "F32", shape: [undefined, 1, undefined, undefined] } as const;
       return forwardPass({ ids: tokens, positions: tokens, types: tokens, visible }, (ops, inputs) => ({
         hidden: encode(ops, settings, layer, inputs),
       }));
     },
-    inputsOf: (texts) => padded(texts, padToken, firstPosition),
+    inputsOf: (texts) => paddedTexts(texts, padToken, firstPosition),
   };
 }
 
@@ -150,31 +158,4 @@ function encode<T>(
     x = norm(ops.add(linear(hidden, at + names.output), x), at + names.outputNorm);
   }
   return x;
-}
-
-function padded(
-  texts: readonly ArrayLike<number>[],
-  padToken: number,
-  firstPosition: number,
-): Readonly<Record<string, HostTensor>> {
-  const longest = Math.max(...texts.map(({ length }) => length));
-  const shape = [texts.length, longest];
-  const ids = new Int32Array(texts.length * longest).fill(padToken);
-  const positions = new Int32Array(ids.length);
-  const visible = new Float32Array(texts.length * longest * longest);
-  for (const [n, text] of texts.entries()) {
-    ids.set(Array.from(text), n * longest);
-    for (let token = 0; token < longest; token++) {
-      positions[n * longest + token] =
-        token < text.length ? firstPosition + token : Math.max(firstPosition - 1, 0);
-      const row = (n * longest + token) * longest;
-      visible.fill(Number.NEGATIVE_INFINITY, row + text.length, row + longest);
-    }
-  }
-  return {
-    ids: { shape, data: ids },
-    positions: { shape, data: positions },
-    types: { shape, data: new Int32Array(ids.length) },
-    visible: { shape: [texts.length, 1, longest, longest], data: visible },
-  };
 }

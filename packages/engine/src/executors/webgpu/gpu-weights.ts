@@ -5,7 +5,7 @@ import type { ModelWeights } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import { denseFormats, type WeightFormat } from "./kernels/weight-format.ts";
 import type { LinearNode } from "./recorded-pass.ts";
-import type { GpuContext } from "./webgpu-device.ts";
+import { type GpuContext, NoGpuError } from "./webgpu-device.ts";
 
 /** Weights one below the other, `[n, k]` together. */
 export interface GpuWeight {
@@ -38,15 +38,13 @@ export interface GpuWeights {
   table(name: string): Promise<GpuWeight>;
   /** Small ones, in F32. */
   vector(name: string): Promise<GpuVector>;
-  /** Bytes of all buffers. */
-  readonly byteLength: number;
   release(): void;
 }
 
 /** Bytes that wait in memory to be copied to the card, at most. */
 const STAGING = 1 << 26;
 
-export function gpuWeights({ device }: GpuContext, weights: ModelWeights): GpuWeights {
+export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights): GpuWeights {
   const made = new Map<string, Promise<unknown>>();
   const buffers: GPUBuffer[] = [];
   let waiting = 0;
@@ -55,12 +53,13 @@ export function gpuWeights({ device }: GpuContext, weights: ModelWeights): GpuWe
     made.set(key, found);
     return found as Promise<T>;
   };
-  const bufferOf = (byteLength: number) => {
+  const bufferOf = async (byteLength: number) => {
     const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
-    const buffer = device.createBuffer({
-      size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
-    });
+    device.pushErrorScope("out-of-memory");
+    const buffer = device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
+    if ((await device.popErrorScope()) !== null) {
+      throw new NoGpuError(`${name} has no memory left for ${size} bytes of weights: use the executor ort`);
+    }
     buffers.push(buffer);
     return buffer;
   };
@@ -74,7 +73,7 @@ export function gpuWeights({ device }: GpuContext, weights: ModelWeights): GpuWe
   };
   const uploaded = async (data: Float32Array | Uint8Array) => {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const buffer = bufferOf(bytes.byteLength);
+    const buffer = await bufferOf(bytes.byteLength);
     await write(buffer, 0, bytes);
     return buffer;
   };
@@ -102,7 +101,7 @@ export function gpuWeights({ device }: GpuContext, weights: ModelWeights): GpuWe
   ): Promise<GpuWeight> {
     const [{ format, k, rowWords, rowGroups }] = parts as [Stored];
     const n = parts.reduce((sum, { rows }) => sum + rows, 0);
-    const words = bufferOf(n * rowWords * 16);
+    const words = await bufferOf(n * rowWords * 16);
     let row = 0;
     for (const part of parts) {
       await writeRows(words, row * rowWords * 16, part);
@@ -144,9 +143,6 @@ export function gpuWeights({ device }: GpuContext, weights: ModelWeights): GpuWe
         buffer: await uploaded(await floats(weights, name)),
         width: weights.specs.get(name)?.shape.at(-1) ?? 1,
       })),
-    get byteLength() {
-      return buffers.reduce((sum, { size }) => sum + size, 0);
-    },
     release() {
       for (const buffer of buffers) buffer.destroy();
       made.clear();

@@ -12,6 +12,7 @@ import {
 } from "./kernels/attention.ts";
 import { ELEMENTWISE_THREADS, type Elementwise, elementwise, rotate } from "./kernels/elementwise.ts";
 import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
+import { MATRICES_TILE, matmulMatrices } from "./kernels/matmul-matrices.ts";
 import { matvec, matvecOutputs } from "./kernels/matvec.ts";
 import { norm } from "./kernels/norm.ts";
 import {
@@ -213,11 +214,15 @@ export function lowerPass(
       if (step.norm !== undefined) x = normed(x, step.norm);
       const full = plan.place(shape(weight.n));
       const activation = gated === undefined ? step.activation : "none";
+      const tile = gpu.hasMatrices ? MATRICES_TILE : MATMUL_TILE;
+      const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
       plan.dispatch(
-        matmul(gpu, { ...options, activation }),
+        gpu.hasMatrices
+          ? matmulMatrices(gpu, { ...options, activation, quads })
+          : matmul(gpu, { ...options, activation }),
         { ...params(full), n: weight.n },
         [x.buffer, ...own, ...added, full.buffer],
-        [Math.ceil(weight.n / MATMUL_TILE), Math.ceil(tokens / MATMUL_TILE)],
+        [Math.ceil(weight.n / tile), Math.ceil(tokens / tile)],
       );
       if (x !== given) plan.giveBack(x.buffer);
       out = full;

@@ -150,6 +150,9 @@ function recordingOps(add: (node: Node) => Value): Ops<Value> {
     rotate: (x, { cos, sin }, heads) => add({ op: "rotate", x, cos, sin, heads }),
     attention: (q, k, v, shape, bias) => add({ op: "attention", q, k, v, shape, cached: undefined, bias }),
     cachedAttention: (q, k, v, shape, bias) => add({ op: "attention", q, k, v, shape, cached: shape, bias }),
+    relativeScores() {
+      throw new TypeError("no kernel computes the relative scores of DeBERTa: use the executor ort");
+    },
     patches: (pixels, weight, size, bias) => linear(add({ op: "unfold", pixels, size }), weight, bias),
     prepend: (x, rows) => add({ op: "prepend", x, rows }),
     repeat: (rows, like) => add({ op: "repeat", rows, like }),

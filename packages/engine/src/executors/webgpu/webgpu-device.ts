@@ -5,8 +5,6 @@ export interface GpuContext {
   readonly device: GPUDevice;
   /** For messages. */
   readonly name: string;
-  /** A program that stands in for a graphics card. */
-  readonly isSoftware: boolean;
   /** Arithmetic of 16 bits in shaders. */
   readonly hasF16: boolean;
   /** Products of 16 × 16 matrices of F16 with sums of F32. */
@@ -15,7 +13,14 @@ export interface GpuContext {
   readonly lanes: number;
 }
 
-/** Where there is no graphics card that can be used, and why. */
+export interface GpuOptions {
+  /** False keeps caches in F32 and multiplies in F32, whatever the card can do. Default true. */
+  readonly f16?: boolean;
+  /** False refuses a program that stands in for a graphics card. Default true. */
+  readonly software?: boolean;
+}
+
+/** There is no graphics card that can be used, or it has too little memory. */
 export class NoGpuError extends Error {
   override readonly name = "NoGpuError";
 }
@@ -36,11 +41,8 @@ const WANTED_LIMITS = [
   "maxBufferSize",
 ] as const;
 
-/**
- * @param options.f16 false computes in F32 throughout, whatever the card can do
- * @throws {NoGpuError}
- */
-export async function openGpu(options: { readonly f16?: boolean } = {}): Promise<GpuContext> {
+/** @throws {NoGpuError} */
+export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
   const gpu = await webgpu();
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) {
@@ -48,6 +50,10 @@ export async function openGpu(options: { readonly f16?: boolean } = {}): Promise
   }
   const { info, features } = adapter;
   const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
+  const isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${name} ${info.architecture}`);
+  if (isSoftware && options.software === false) {
+    throw new NoGpuError(`${name} is a program that stands in for a graphics card: use the executor ort`);
+  }
   const { subgroupMinSize: lanes, subgroupMaxSize } = info;
   if (!features.has("subgroups") || lanes === undefined || lanes !== subgroupMaxSize) {
     throw new NoGpuError(
@@ -62,8 +68,6 @@ export async function openGpu(options: { readonly f16?: boolean } = {}): Promise
   return {
     device,
     name,
-    isSoftware:
-      info.isFallbackAdapter === true || /swiftshader|llvmpipe/i.test(`${name} ${info.architecture}`),
     hasF16,
     hasMatrices: hasF16 && features.has("chromium-experimental-subgroup-matrix"),
     lanes,

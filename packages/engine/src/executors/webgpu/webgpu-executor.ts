@@ -14,12 +14,7 @@ import { argmax } from "./kernels/argmax.ts";
 import { cacheType } from "./kernels/attention.ts";
 import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
 import { recordPass } from "./recorded-pass.ts";
-import { type GpuContext, openGpu } from "./webgpu-device.ts";
-
-export interface WebgpuOptions {
-  /** False keeps activations' caches in F32, and multiplies in F32, whatever the card can do. Default true. */
-  readonly f16?: boolean;
-}
+import { type GpuContext, type GpuOptions, openGpu } from "./webgpu-device.ts";
 
 /** A tensor on the card. */
 interface GpuTensor<Data extends Float32Array | Int32Array> extends DeviceTensor<Data> {
@@ -46,7 +41,7 @@ const PLANS_KEPT = 2;
  * replayed.
  * @throws {NoGpuError} where there is none
  */
-export async function webgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
+export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor> {
   const gpu = await openGpu(options);
   const pipelines = pipelinesOf(gpu);
   const ofWeights = new WeakMap<ModelWeights, GpuWeights>();

@@ -1,0 +1,138 @@
+// A checkpoint that is nowhere: the tensors of a configuration, with random numbers made up as they are read.
+import { expectedTensors } from "@vlmopt/models";
+import { byteLengthOf, fromFloat32 } from "@vlmopt/tensor-io";
+
+const LANGUAGE_LINEAR = /(language_model|^model)\..*(q|k|v|o|gate|up|down|out)_proj\.weight$/;
+
+/**
+ * @param config the contents of config.json
+ * @param scheme F16, BF16, or int4 (compressed-tensors, groups of 128) or nf4 (bitsandbytes) for the language model's linears
+ */
+export function randomCheckpoint(config, scheme = "BF16") {
+  const dense = scheme === "F16" ? "F16" : "BF16";
+  const tensors = new Map();
+  const fills = [];
+  let size = 0;
+  const add = (name, dtype, shape, fill) => {
+    const byteLength = byteLengthOf(dtype, shape);
+    tensors.set(name, { name, dtype, shape, file: "random", offset: size, byteLength });
+    fills.push({ from: size, to: size + byteLength, fill });
+    size += byteLength;
+  };
+  const bytesOf = (dtype, numbers) => {
+    const bytes = fromFloat32(Float32Array.from(numbers), dtype);
+    return (at) => bytes[at % bytes.length];
+  };
+  const random = tape(dense, 0.02);
+  const quantized = { int4: addInt4, nf4: addNf4 }[scheme];
+  for (const { name, shape } of expectedTensors(config)) {
+    if (quantized !== undefined && LANGUAGE_LINEAR.test(name)) quantized(name, shape);
+    else if (/norm\S*\.weight$/.test(name)) add(name, dense, shape, bytesOf(dense, [1]));
+    else add(name, dense, shape, random);
+  }
+  function addInt4(name, [rows, columns]) {
+    add(`${name}_packed`, "I32", [rows, columns / 8], noise);
+    add(`${name}_scale`, "BF16", [rows, columns / 128], bytesOf("BF16", [0.004]));
+    const shape = new Uint8Array(new BigInt64Array([BigInt(rows), BigInt(columns)]).buffer);
+    add(`${name}_shape`, "I64", [2], (at) => shape[at]);
+  }
+  function addNf4(name, [rows, columns]) {
+    const state = new TextEncoder().encode(
+      JSON.stringify({
+        quant_type: "nf4",
+        blocksize: 64,
+        dtype: "bfloat16",
+        shape: [rows, columns],
+      }),
+    );
+    add(name, "U8", [(rows * columns) / 2, 1], noise);
+    add(`${name}.absmax`, "F32", [(rows * columns) / 64], bytesOf("F32", [0.04]));
+    add(`${name}.quant_map`, "F32", [16], bytesOf("F32", NF4));
+    add(`${name}.quant_state.bitsandbytes__nf4`, "U8", [state.length], (at) => state[at]);
+  }
+  const source = {
+    name: "random",
+    size,
+    mergeGap: 0,
+    async read(offset, length) {
+      const bytes = new Uint8Array(length);
+      let index = fills.findIndex(({ to }) => to > offset);
+      for (let at = offset; at < offset + length; index++) {
+        const { from, to, fill } = fills[index];
+        const end = Math.min(to, offset + length);
+        if (fill.bytes === undefined) for (let i = at; i < end; i++) bytes[i - offset] = fill(i - from);
+        else copyFrom(fill.bytes, at - from, bytes.subarray(at - offset, end - offset));
+        at = end;
+      }
+      return bytes;
+    },
+    async close() {},
+  };
+  const quantization = { int4: int4Config, nf4: nf4Config }[scheme];
+  const text = JSON.stringify(
+    quantization === undefined ? config : { ...config, quantization_config: quantization },
+  );
+  return {
+    location: "random",
+    folder: undefined,
+    metadata: {},
+    tensors,
+    sources: new Map([["random", source]]),
+    readSibling: async (name) => (name === "config.json" ? new TextEncoder().encode(text) : undefined),
+    async close() {},
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+const int4Config = {
+  quant_method: "compressed-tensors",
+  format: "pack-quantized",
+  config_groups: {
+    group_0: {
+      targets: ["Linear"],
+      weights: { num_bits: 4, type: "int", strategy: "group", group_size: 128, symmetric: true },
+    },
+  },
+};
+const nf4Config = {
+  quant_method: "bitsandbytes",
+  load_in_4bit: true,
+  bnb_4bit_quant_type: "nf4",
+  bnb_4bit_use_double_quant: false,
+};
+const NF4 = [
+  -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+  -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
+  0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+];
+
+/** Bytes of uniform noise, over and over. */
+const noise = Object.assign(() => 0, { bytes: new Uint8Array(1 << 22) });
+let state = 1;
+for (let i = 0; i < noise.bytes.length; i++) {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  noise.bytes[i] = state >>> 24;
+}
+
+function tape(dtype, deviation) {
+  const numbers = new Float32Array((1 << 21) + 331);
+  let seed = 7;
+  const uniform = () => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return (seed + 0.5) / 2 ** 32;
+  };
+  for (let i = 0; i < numbers.length; i++) {
+    numbers[i] = deviation * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  }
+  return Object.assign(() => 0, { bytes: fromFloat32(numbers, dtype) });
+}
+
+function copyFrom(bytes, offset, target) {
+  let at = offset % bytes.length;
+  for (let filled = 0; filled < target.length; ) {
+    const part = bytes.subarray(at, Math.min(bytes.length, at + target.length - filled));
+    target.set(part, filled);
+    filled += part.length;
+    at = (at + part.length) % bytes.length;
+  }
+}

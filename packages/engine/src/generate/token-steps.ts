@@ -1,0 +1,64 @@
+import type { DeviceTensor, Executor } from "../executors/executor.ts";
+import type { Sampler } from "./sample.ts";
+
+/** Where the logits of a batch's tokens come from, one token of each sequence at a time. */
+export interface TokenSource {
+  /** Logits of the first tokens. */
+  prefill(): Promise<DeviceTensor>;
+  /** Those of the tokens after these; step counts from 0. */
+  next(step: number, tokens: ArrayLike<number> | DeviceTensor<Int32Array>): Promise<DeviceTensor>;
+  /** Tokens that may not come at this step. */
+  excluded(step: number): readonly number[];
+  /** Tokens of each sequence, at most. */
+  readonly steps: number;
+}
+
+/** Steps that are under way before the token of the first of them is read. */
+const AHEAD = 3;
+
+/** Tokens of all sequences, step by step, drawn on the host from logits that it reads. */
+export async function* sampledSteps(
+  source: TokenSource,
+  samplers: readonly Sampler[],
+): AsyncGenerator<ArrayLike<number>> {
+  let logits = await source.prefill();
+  for (let step = 0; ; step++) {
+    const all = await logits.read();
+    logits.release?.();
+    const excluded = source.excluded(step);
+    const vocabSize = logits.shape.at(-1) as number;
+    const tokens = samplers.slice(0, all.length / vocabSize).map((sampler, n) => {
+      const own = all.subarray(n * vocabSize, (n + 1) * vocabSize);
+      for (const token of excluded) own[token] = Number.NEGATIVE_INFINITY;
+      return sampler(own);
+    });
+    yield tokens;
+    if (step + 1 >= source.steps) return;
+    logits = await source.next(step, tokens);
+  }
+}
+
+/**
+ * The likeliest tokens, chosen where logits are computed: the next steps are under way before a token has been read, so that nothing
+ * waits for the host. What was begun in vain when an answer ends is dropped.
+ */
+export async function* greedySteps(
+  source: TokenSource,
+  argmax: NonNullable<Executor["argmax"]>,
+): AsyncGenerator<ArrayLike<number>> {
+  const reading: Promise<Int32Array>[] = [];
+  try {
+    let logits = await source.prefill();
+    for (let step = 0; step < source.steps; step++) {
+      const tokens = await argmax(logits, source.excluded(step));
+      logits.release?.();
+      reading.push(tokens.read());
+      // The first token is waited for, since it says when it came.
+      if (step === 0 || reading.length > AHEAD) yield (await reading.shift()) as Int32Array;
+      if (step + 1 < source.steps) logits = await source.next(step, tokens);
+    }
+    while (reading.length > 0) yield (await reading.shift()) as Int32Array;
+  } finally {
+    await Promise.allSettled(reading);
+  }
+}
