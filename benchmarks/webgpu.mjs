@@ -1,5 +1,5 @@
 // LLaVA-1.5-7B's shapes with random weights on a graphics card: first token and decode, at 650 tokens of prompt with a picture.
-//   node benchmarks/webgpu.mjs [--schemes int4,nf4,F16] [--tokens 128] [--layers 32] [--pruned]
+//   node benchmarks/webgpu.mjs [--schemes int4,nf4,F16] [--tokens 128] [--layers 32] [--neurons 11008] [--rounds 3]
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { generateTokens, loadModel, webgpuExecutor } from "@vlmopt/engine";

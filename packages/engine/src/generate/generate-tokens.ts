@@ -46,7 +46,7 @@ export async function generateTokens(
   prompts: readonly TokenPrompt[],
   options: TokenOptions,
 ): Promise<{ answers: TokenAnswer[]; timings: TokenTimings }> {
-  const { maxNewTokens, minNewTokens, endTokens, samplers, signal, onToken } = options;
+  const { maxNewTokens, minNewTokens, endTokens, signal, onToken } = options;
   for (const prompt of prompts) assertImageTokens(model, prompt);
   const positions = prompts.map(({ ids, images }) =>
     model.forward.promptPositions(

@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
-import type { CacheSpec, ForwardPass, HostTensor, InputSpec } from "@vlmopt/models";
+import type { CacheSpec, ForwardPass, InputSpec } from "@vlmopt/models";
 import * as ort from "onnxruntime-node";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";

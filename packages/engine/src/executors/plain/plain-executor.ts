@@ -1,4 +1,4 @@
-import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
+import type { CacheSpec, ForwardPass } from "@vlmopt/models";
 import { dequantize } from "@vlmopt/quant";
 import { readTensor, toFloat32 } from "@vlmopt/tensor-io";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";

@@ -159,7 +159,7 @@ export function lowerPass(
     return out;
   }
 
-  function linear(step: FusedLinear): void {
+  function linear(step: FusedLinear) {
     const weight = weights.linear.get(step) as GpuWeight;
     let x = valueAt(step.x);
     const tokens = rowsOf(x);
@@ -246,7 +246,7 @@ export function lowerPass(
     }
   }
 
-  function attend(step: FusedAttention): void {
+  function attend(step: FusedAttention) {
     const [q, k, v] = [valueAt(step.q), valueAt(step.k), valueAt(step.v)];
     const { shape, cached } = step;
     const [batch, tokens] = q.shape as [number, number];
@@ -341,7 +341,7 @@ export function lowerPass(
     tenants.set(placed.buffer, (tenants.get(placed.buffer) ?? 0) + 1);
   }
 
-  function lower(step: Step): void {
+  function lower(step: Step) {
     switch (step.op) {
       case "fusedLinear":
         return linear(step);
