@@ -7,8 +7,11 @@ export function answeringCommand(name: string) {
   return new Command(name)
     .argument("<model>", "folder of a checkpoint with its tokenizer")
     .addOption(
-      new Option("--executor <name>", "what runs the model")
-        .choices(["ort", "plain"] as const)
+      new Option(
+        "--executor <name>",
+        "what runs the model: ONNX Runtime, a graphics card, that if there is one, or plain TypeScript",
+      )
+        .choices(["ort", "webgpu", "auto", "plain"] as const)
         .default("ort" as const),
     )
     .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
@@ -25,7 +28,7 @@ export function answeringCommand(name: string) {
 }
 
 export function vlmOptions(options: {
-  readonly executor: "ort" | "plain";
+  readonly executor: "ort" | "webgpu" | "auto" | "plain";
   readonly threads?: number | undefined;
   readonly exact?: true | undefined;
 }): VlmOptions {
