@@ -161,6 +161,8 @@ ${unrolled(share, (i) => `  if (has${i} > 0.0) { out[row${n} * p.outStride + hea
 
 /** Subgroups that share the keys of a head and a split. */
 const DECODE_SUBGROUPS = 8;
+/** Keys that a subgroup has under way at a time. */
+const KEYS = 4;
 
 /**
  * Attention of one token of each sequence to its cache: the keys of a head are shared by `splits` workgroups (as in flash decoding) and
@@ -193,17 +195,26 @@ let visible = ${window ? "select(0u, length - p.window, length > p.window)" : "0
 let each = (length - visible + p.splits - 1u) / p.splits;
 let start = visible + group.y * each;
 let end = min(length, start + each);
-for (var other = start + subgroup; other < end; other += ${DECODE_SUBGROUPS}u) {
-  let keyAt = (batch * p.seen + other) * p.kStride + kvHead * ${headDim}u;
-${unrolled(share, (i) => `  let key${i} = f32(keys[keyAt + d${i}]); let value${i} = f32(values[keyAt + d${i}]);`)}
-  var score = subgroupAdd(${Array.from({ length: share }, (_, i) => `q_${i} * has${i} * key${i}`).join(" + ")});
-  ${softcap ? "score = p.softcap * tanh(clamp(score / p.softcap, -15.0, 15.0));" : ""}
-  let newMost = max(most, score);
+for (var first = start + subgroup * ${KEYS}u; first < end; first += ${KEYS * DECODE_SUBGROUPS}u) {
+${unrolled(
+  KEYS,
+  (n) => `  let at${n} = (batch * p.seen + min(first + ${n}u, end - 1u)) * p.kStride + kvHead * ${headDim}u;
+${unrolled(share, (i) => `  let key${n}_${i} = f32(keys[at${n} + d${i}]); let value${n}_${i} = f32(values[at${n} + d${i}]);`)}`,
+)}
+${unrolled(
+  KEYS,
+  (
+    n,
+  ) => `  var score${n} = subgroupAdd(${Array.from({ length: share }, (_, i) => `q_${i} * has${i} * key${n}_${i}`).join(" + ")});
+  ${softcap ? `score${n} = p.softcap * tanh(clamp(score${n} / p.softcap, -15.0, 15.0));` : ""}
+  score${n} = select(-3e38, score${n}, first + ${n}u < end);`,
+)}
+  let newMost = max(most, ${Array.from({ length: KEYS }, (_, n) => `score${n}`).reduce((a, b) => `max(${a}, ${b})`)});
   let kept = exp(most - newMost);
-  let weight = exp(score - newMost);
+${unrolled(KEYS, (n) => `  let weight${n} = exp(score${n} - newMost);`)}
   most = newMost;
-  total = total * kept + weight;
-${unrolled(share, (i) => `  sum${i} = sum${i} * kept + weight * value${i};`)}
+  total = total * kept + ${Array.from({ length: KEYS }, (_, n) => `weight${n}`).join(" + ")};
+${unrolled(share, (i) => `  sum${i} = sum${i} * kept + ${Array.from({ length: KEYS }, (_, n) => `weight${n} * value${n}_${i}`).join(" + ")};`)}
 }
 if (lane == 0u) { mosts[subgroup] = most; totals[subgroup] = total; }
 ${unrolled(share, (i) => `if (has${i} > 0.0) { sums[subgroup * ${headDim}u + d${i}] = sum${i}; }`)}

@@ -16,6 +16,12 @@ const THREADS = 256;
 const [DOWN, ACROSS] = [4, 2];
 const SUBGROUP_COLUMNS = MATRICES_TILE / (16 * ACROSS);
 
+/** Quadruples of x that a thread brings at a time. */
+const X_LOADS = (MATRICES_TILE * DEPTH) / 4 / THREADS;
+/** WGSL: four numbers of x, those behind the end being 0. */
+const X_NUMBERS = `return vec4<f32>(x[at], select(0.0, x[at + min(1u, p.k - 1u - k)], k + 1u < p.k),
+    select(0.0, x[at + min(2u, p.k - 1u - k)], k + 2u < p.k), select(0.0, x[at + min(3u, p.k - 1u - k)], k + 3u < p.k));`;
+
 export interface MatricesOptions extends LinearOptions {
   /** Rows of x begin at multiples of four numbers. */
   readonly quads: boolean;
@@ -28,6 +34,17 @@ export interface MatricesOptions extends LinearOptions {
 export function matmulMatrices(gpu: GpuContext, options: MatricesOptions): Shader {
   const { format, activation, quads } = options;
   const words = DEPTH / format.values;
+  const wordLoads = (MATRICES_TILE * words) / THREADS;
+  const load = (depth: string) => `${unrolled(
+    X_LOADS,
+    (j) =>
+      `x${j} = xAt(firstM + (local + ${j * THREADS}u) / ${DEPTH / 4}u, ${depth} + (local % ${DEPTH / 4}u) * 4u);`,
+  )}
+${unrolled(
+  wordLoads,
+  (j) =>
+    `word${j} = wordAt(firstN + (local + ${j * THREADS}u) / ${words}u, ${depth} / ${format.values}u + local % ${words}u);`,
+)}`;
   const subgroups = THREADS / gpu.lanes;
   return shader({
     gpu,
@@ -40,7 +57,15 @@ ${weightFunctions(format)}
 ${mapFunction(activation)}
 var<workgroup> xs: array<f16, ${MATRICES_TILE * STRIDE}>;
 var<workgroup> ws: array<f16, ${MATRICES_TILE * STRIDE}>;
-var<workgroup> results: array<f32, ${subgroups * 256}>;`,
+var<workgroup> results: array<f32, ${subgroups * 256}>;
+fn xAt(m: u32, k: u32) -> vec4<f32> {
+  if (m >= p.m || k >= p.k) { return vec4<f32>(); }
+  let at = p.xOffset + m * p.xStride + k;
+  ${quads ? "return x[at / 4u];" : X_NUMBERS}
+}
+fn wordAt(n: u32, word: u32) -> vec4<u32> {
+  return words[min(n, p.n - 1u) * p.rowWords + min(word, p.rowWords - 1u)];
+}`,
     main: `
 ${weightSetup(format)}
 let firstN = group.x * ${MATRICES_TILE}u;
@@ -49,22 +74,38 @@ let subgroup = local / ${gpu.lanes}u;
 let down = (subgroup / ${SUBGROUP_COLUMNS}u) * ${16 * DOWN}u;
 let across = (subgroup % ${SUBGROUP_COLUMNS}u) * ${16 * ACROSS}u;
 ${unrolled(DOWN * ACROSS, (i) => `var sum${i}: subgroup_matrix_result<f32, 16, 16>;`)}
+${unrolled(X_LOADS, (j) => `var x${j}: vec4<f32>;`)}
+${unrolled(wordLoads, (j) => `var word${j}: vec4<u32>;`)}
+${load("0u")}
 for (var depth = 0u; depth < p.k; depth += ${DEPTH}u) {
   workgroupBarrier();
-  ${quads ? LOAD_QUADS : LOAD_NUMBERS}
-  for (var i = local; i < ${MATRICES_TILE * words}u; i += ${THREADS}u) {
+${unrolled(
+  X_LOADS,
+  (j) => `  {
+    let i = local + ${j * THREADS}u;
+    let to = (i / ${DEPTH / 4}u) * ${STRIDE}u + (i % ${DEPTH / 4}u) * 4u;
+${unrolled(4, (v) => `    xs[to + ${v}u] = f16(x${j}[${v}]);`)}
+  }`,
+)}
+${unrolled(
+  wordLoads,
+  (j) => `  {
+    let i = local + ${j * THREADS}u;
     let row = i / ${words}u;
     let word = depth / ${format.values}u + i % ${words}u;
-    let n = min(firstN + row, p.n - 1u);
-    if (word < p.rowWords) {
-      let at = n * p.rowGroups + ${groupOfWord(format)};
-      let values = unpack(words[n * p.rowWords + word], zeroAt(at));
-      let scale = scaleAt(at);
-      let to = row * ${STRIDE}u + (i % ${words}u) * ${format.values}u;
-${unrolled(format.values, (v) => `      ws[to + ${v}u] = f16(values[${v >> 2}][${v & 3}] * scale);`)}
-    }
-  }
+    let at = min(firstN + row, p.n - 1u) * p.rowGroups + ${groupOfWord(format)};
+    let values = unpack(word${j}, zeroAt(at));
+    let scale = scaleAt(at);
+    let to = row * ${STRIDE}u + (i % ${words}u) * ${format.values}u;
+${unrolled(format.values, (v) => `    ws[to + ${v}u] = f16(values[${v >> 2}][${v & 3}] * scale);`)}
+  }`,
+)}
   workgroupBarrier();
+  // What comes next is on its way while this is multiplied.
+  let next = depth + ${DEPTH}u;
+  if (next < p.k) {
+${load("next")}
+  }
   for (var k = 0u; k < ${DEPTH}u; k += 16u) {
 ${unrolled(ACROSS, (j) => `    let right${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>>(&ws, (across + ${16 * j}u) * ${STRIDE}u + k, true, ${STRIDE}u);`)}
 ${unrolled(
@@ -92,24 +133,3 @@ for (var i = lane; i < 256u; i += ${gpu.lanes}u) {
 )}`,
   });
 }
-
-const LOAD_QUADS = `for (var i = local; i < ${(MATRICES_TILE * DEPTH) / 4}u; i += ${THREADS}u) {
-    let row = i / ${DEPTH / 4}u;
-    let k = depth + (i % ${DEPTH / 4}u) * 4u;
-    let inside = firstM + row < p.m && k < p.k;
-    let at = select(0u, (firstM + row) * p.xStride + k, inside);
-    let values = select(vec4<f32>(), x[(p.xOffset + at) / 4u], inside);
-    let to = row * ${STRIDE}u + (i % ${DEPTH / 4}u) * 4u;
-    xs[to] = f16(values.x);
-    xs[to + 1u] = f16(values.y);
-    xs[to + 2u] = f16(values.z);
-    xs[to + 3u] = f16(values.w);
-  }`;
-
-const LOAD_NUMBERS = `for (var i = local; i < ${MATRICES_TILE * DEPTH}u; i += ${THREADS}u) {
-    let row = i / ${DEPTH}u;
-    let k = depth + i % ${DEPTH}u;
-    let inside = firstM + row < p.m && k < p.k;
-    let at = p.xOffset + select(0u, (firstM + row) * p.xStride + k, inside);
-    xs[row * ${STRIDE}u + i % ${DEPTH}u] = f16(select(0.0, x[at], inside));
-  }`;
