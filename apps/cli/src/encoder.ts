@@ -1,4 +1,4 @@
-import type { Encoder } from "@vlmopt/metrics";
+import type { Encoder } from "@vlmopt/engine";
 
 /** BERTScore has nothing to ask for token embeddings. */
 export class EncoderError extends Error {

@@ -1,4 +1,4 @@
-import type { LanguageModelScorer } from "@vlmopt/metrics";
+import type { LanguageScorer } from "@vlmopt/engine";
 
 /** Perplexity has nothing to ask how likely texts are. */
 export class LanguageModelError extends Error {
@@ -10,7 +10,7 @@ export class LanguageModelError extends Error {
  * The language model that perplexity asks.
  * @throws {LanguageModelError} where none was named
  */
-export async function languageModelFor(folder: string | undefined): Promise<LanguageModelScorer> {
+export async function languageModelFor(folder: string | undefined): Promise<LanguageScorer> {
   if (folder === undefined)
     throw new LanguageModelError("perplexity needs a language model: --language-model <folder>");
   const { languageScorer } = await import("@vlmopt/engine");

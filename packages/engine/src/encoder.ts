@@ -1,7 +1,8 @@
 import { ConfigError, textEncoder } from "@vlmopt/models";
-import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "./executors/executor.ts";
 import { ortExecutor } from "./executors/ort/ort-executor.ts";
+import { loadFrom } from "./load-from.ts";
 import { readJson } from "./read-json.ts";
 import { loadTokenizer } from "./text/tokenizer.ts";
 import { modelWeights } from "./weights/model-weights.ts";
@@ -42,7 +43,10 @@ const MOST_TOKENS = 512;
  * @throws {RangeError} where it has fewer layers
  */
 export async function loadEncoder(path: string | Checkpoint, options: EncoderOptions = {}): Promise<Encoder> {
-  const checkpoint = typeof path === "string" ? await openCheckpoint(path) : path;
+  return loadFrom(path, (checkpoint) => encoderOf(checkpoint, options));
+}
+
+async function encoderOf(checkpoint: Checkpoint, options: EncoderOptions): Promise<Encoder> {
   const config = await readJson(checkpoint, "config.json");
   if (config === undefined)
     throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);

@@ -75,17 +75,28 @@ Examples:
       const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs);
       const items = joinScoreFiles(predictions, references, versus);
       const metrics: (Metric | ModelMetric)[] = [];
-      const resources = {
-        encoder: () => encoderFor(options.encoder, options.encoderLayer),
-        languageModel: () => languageModelFor(options.languageModel),
+      const loaded: { release(): Promise<void> }[] = [];
+      const kept = async <T extends { release(): Promise<void> }>(loading: Promise<T>): Promise<T> => {
+        const model = await loading;
+        loaded.push(model);
+        return model;
       };
-      for (const name of options.metrics) metrics.push(await metricByName(name, resources));
-      const card = await scorecard(items, metrics, {
-        ...(by === undefined ? {} : { by }),
-        bootstrap: { method: interval, confidence, resamples, seed },
-        retention: options.retention === true,
-        seedCompat: options.seedCompat === true,
-      });
+      const resources = {
+        encoder: () => kept(encoderFor(options.encoder, options.encoderLayer)),
+        languageModel: () => kept(languageModelFor(options.languageModel)),
+      };
+      let card: Scorecard;
+      try {
+        for (const name of options.metrics) metrics.push(await metricByName(name, resources));
+        card = await scorecard(items, metrics, {
+          ...(by === undefined ? {} : { by }),
+          bootstrap: { method: interval, confidence, resamples, seed },
+          retention: options.retention === true,
+          seedCompat: options.seedCompat === true,
+        });
+      } finally {
+        for (const model of loaded) await model.release();
+      }
       if (json) console.log(JSON.stringify(card, null, 2));
       else if (csv) process.stdout.write(scorecardCsv(card));
       else console.log(report(card));
