@@ -28,21 +28,31 @@ export const llavaConfig = (layers) => ({
   },
 });
 
-/** Gaussian bf16 bits of standard deviation 0.02, from a fixed linear congruential generator. */
-function gaussianBf16(count) {
-  const floats = new Float32Array(count);
-  let state = 1;
-  const uniform = () => {
+/** Numbers from 0 to 1, from a linear congruential generator. */
+export function uniformNumbers(seed) {
+  let state = seed;
+  return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state + 0.5) / 2 ** 32;
   };
+}
+
+/** So many numbers, an even count, the same each time. */
+export function gaussianNumbers(count, deviation) {
+  const numbers = new Float32Array(count);
+  const uniform = uniformNumbers(1);
   for (let i = 0; i < count; i += 2) {
-    const radius = 0.02 * Math.sqrt(-2 * Math.log(uniform()));
+    const radius = deviation * Math.sqrt(-2 * Math.log(uniform()));
     const angle = 2 * Math.PI * uniform();
-    floats[i] = radius * Math.cos(angle);
-    floats[i + 1] = radius * Math.sin(angle);
+    numbers[i] = radius * Math.cos(angle);
+    numbers[i + 1] = radius * Math.sin(angle);
   }
-  const bits = new Uint32Array(floats.buffer);
+  return numbers;
+}
+
+/** Gaussian bf16 bits of standard deviation 0.02. */
+function gaussianBf16(count) {
+  const bits = new Uint32Array(gaussianNumbers(count, 0.02).buffer);
   return Uint16Array.from(bits, (pattern) => pattern >>> 16);
 }
 

@@ -1,6 +1,8 @@
 // A checkpoint that is nowhere: the tensors of a configuration, with random numbers made up as they are read.
 import { expectedTensors } from "@vlmopt/models";
+import { nf4 } from "@vlmopt/quant";
 import { byteLengthOf, fromFloat32 } from "@vlmopt/tensor-io";
+import { gaussianNumbers, uniformNumbers } from "./llava-shapes.mjs";
 
 const LANGUAGE_LINEAR = /(language_model|^model)\..*(q|k|v|o|gate|up|down|out)_proj\.weight$/;
 
@@ -47,7 +49,7 @@ export function randomCheckpoint(config, scheme = "BF16") {
     );
     add(name, "U8", [(rows * columns) / 2, 1], noise);
     add(`${name}.absmax`, "F32", [(rows * columns) / 64], bytesOf("F32", [0.04]));
-    add(`${name}.quant_map`, "F32", [16], bytesOf("F32", NF4));
+    add(`${name}.quant_map`, "F32", [16], bytesOf("F32", nf4.values));
     add(`${name}.quant_state.bitsandbytes__nf4`, "U8", [state.length], (at) => state[at]);
   }
   const source = {
@@ -100,31 +102,14 @@ const nf4Config = {
   bnb_4bit_quant_type: "nf4",
   bnb_4bit_use_double_quant: false,
 };
-const NF4 = [
-  -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-  -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
-  0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
-];
-
+const uniform = uniformNumbers(1);
 /** Bytes of uniform noise, over and over. */
-const noise = Object.assign(() => 0, { bytes: new Uint8Array(1 << 22) });
-let state = 1;
-for (let i = 0; i < noise.bytes.length; i++) {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  noise.bytes[i] = state >>> 24;
-}
+const noise = Object.assign(() => 0, { bytes: Uint8Array.from({ length: 1 << 22 }, () => 256 * uniform()) });
 
+/** Gaussian numbers, over and over. */
 function tape(dtype, deviation) {
-  const numbers = new Float32Array((1 << 21) + 331);
-  let seed = 7;
-  const uniform = () => {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    return (seed + 0.5) / 2 ** 32;
-  };
-  for (let i = 0; i < numbers.length; i++) {
-    numbers[i] = deviation * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-  }
-  return Object.assign(() => 0, { bytes: fromFloat32(numbers, dtype) });
+  // Not of a power of two, so that rows differ.
+  return Object.assign(() => 0, { bytes: fromFloat32(gaussianNumbers((1 << 21) + 332, deviation), dtype) });
 }
 
 function copyFrom(bytes, offset, target) {

@@ -4,6 +4,7 @@ import type { DeviceTensor, Executor } from "./executors/executor.ts";
 import { ortExecutor } from "./executors/ort/ort-executor.ts";
 import { loadFrom } from "./load-from.ts";
 import { readJson } from "./read-json.ts";
+import { shortened } from "./text/shortened.ts";
 import { loadTokenizer } from "./text/tokenizer.ts";
 import { modelWeights } from "./weights/model-weights.ts";
 
@@ -61,9 +62,7 @@ async function encoderOf(checkpoint: Checkpoint, options: EncoderOptions): Promi
   const lead = encoder.modelType.includes("roberta") ? " " : "";
 
   function tokensOf(text: string): number[] {
-    const ids = tokenizer.encode(text === "" ? "" : lead + text);
-    if (ids.length <= mostTokens) return ids;
-    return [...ids.slice(0, mostTokens - 1), ids.at(-1) as number];
+    return shortened(tokenizer.encode(text === "" ? "" : lead + text), mostTokens);
   }
   return {
     name: options.name ?? checkpoint.location,

@@ -22,6 +22,7 @@ export {
   type TokenTimings,
 } from "./generate/generate-tokens.ts";
 export type { SamplingOptions } from "./generate/sample.ts";
+export type { ImageInput } from "./images/image-input.ts";
 export {
   type DecodeOptions,
   decodeImage,
@@ -52,7 +53,6 @@ export {
 export {
   type Answer,
   type GenerateOptions,
-  type ImageInput,
   loadVlm,
   type Request,
   type Timings,

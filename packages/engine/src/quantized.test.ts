@@ -2,12 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadModel, ortExecutor, plainExecutor } from "@vlmopt/engine";
-import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, schemeNamed } from "@vlmopt/quant";
-import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
+import { openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, test } from "vitest";
 import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
 import { fixture, type ModelGolden, modelGoldens, readGolden } from "./test-support/goldens.ts";
+import { writeQuantized } from "./test-support/quantized-checkpoint.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-quantized-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -16,16 +15,9 @@ const golden = modelGoldens.llava?.[0] as ModelGolden;
 /** By scheme: what transformers computes with the weights decoded (tools/reference/engine_quantized.py). */
 const quantizedGoldens = readGolden<Record<string, ModelGolden>>("quantized");
 
-async function configOf(checkpoint: Awaited<ReturnType<typeof openCheckpoint>>): Promise<unknown> {
-  return JSON.parse(new TextDecoder().decode(await checkpoint.readSibling("config.json")));
-}
-
 async function quantize(scheme: string): Promise<string> {
   const out = mkdtempSync(join(folder, scheme));
-  await using source = await openCheckpoint(fixture("llava"));
-  const description = describeModel(await configOf(source), source.tensors);
-  const plan = planQuantization(description, source.tensors, { scheme: schemeNamed(scheme, "fast") });
-  await quantizeCheckpoint(source, plan, folderSink(out, { overwrite: true }), { workers: 0 });
+  await writeQuantized(fixture("llava"), scheme, out);
   return out;
 }
 

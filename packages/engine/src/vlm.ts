@@ -1,5 +1,5 @@
 import { ConfigError } from "@vlmopt/models";
-import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor } from "./executors/executor.ts";
 import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 import { plainExecutor } from "./executors/plain/plain-executor.ts";
@@ -7,9 +7,9 @@ import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
 import { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
 import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
 import { likeliest, type SamplingOptions, sampler } from "./generate/sample.ts";
-import { decodeImage } from "./images/decode.ts";
+import { type ImageInput, pixelsOf } from "./images/image-input.ts";
 import { loadImageProcessor } from "./images/load-image-processor.ts";
-import type { RgbImage } from "./images/rgb-image.ts";
+import { loadFrom } from "./load-from.ts";
 import { loadModel, type Model } from "./model.ts";
 import { readJson } from "./read-json.ts";
 import { promptTokens, type Question } from "./text/prompt.ts";
@@ -23,9 +23,6 @@ export interface VlmOptions extends OrtOptions {
    */
   readonly executor?: "ort" | "webgpu" | "auto" | "plain" | Executor;
 }
-
-/** A picture: the bytes of a file, its path, or its pixels. */
-export type ImageInput = Uint8Array | string | RgbImage;
 
 export type Request = Question & { readonly images?: readonly ImageInput[] };
 
@@ -82,7 +79,10 @@ export interface Vlm {
  * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
  */
 export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
-  const checkpoint = typeof path === "string" ? await openCheckpoint(path) : path;
+  return loadFrom(path, (checkpoint) => vlmOf(checkpoint, options));
+}
+
+async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> {
   const tokenizer = await loadTokenizer(checkpoint);
   const model = await loadWith(checkpoint, options);
   const endTokens = await endTokensOf(checkpoint);
@@ -189,10 +189,6 @@ export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {
       await checkpoint.close();
     },
   };
-}
-
-async function pixelsOf(image: ImageInput): Promise<RgbImage> {
-  return typeof image === "string" || image instanceof Uint8Array ? decodeImage(image) : image;
 }
 
 async function loadWith(checkpoint: Checkpoint, options: VlmOptions): Promise<Model> {

@@ -1,14 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { loadModel, loadVlm, NoGpuError, ortExecutor, webgpuExecutor } from "@vlmopt/engine";
-import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, schemeNamed } from "@vlmopt/quant";
-import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
+import { openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, test } from "vitest";
 import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
 import { fixture, modelGoldens } from "./test-support/goldens.ts";
+import { writeQuantized } from "./test-support/quantized-checkpoint.ts";
+import { heldOut, picture, tinyLlava } from "./test-support/tiny-llava.ts";
 
 /** In F32, so that what differs is the order of sums alone. */
 const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => {
@@ -17,7 +16,6 @@ const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => 
   return undefined;
 });
 
-const fixtures = fileURLToPath(new URL("../../../fixtures/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-webgpu-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -45,12 +43,7 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
     "multiplies with %s weights as they are stored",
     async (scheme) => {
       const path = join(folder, scheme);
-      await using source = await openCheckpoint(`${fixtures}tiny-llava`);
-      const config = JSON.parse(readFileSync(`${fixtures}tiny-llava/config.json`, "utf8"));
-      const plan = planQuantization(describeModel(config, source.tensors), source.tensors, {
-        scheme: schemeNamed(scheme, "fast"),
-      });
-      await quantizeCheckpoint(source, plan, folderSink(path), { workers: 0 });
+      await writeQuantized(tinyLlava, scheme, path);
       await using checkpoint = await openCheckpoint(path);
       const logits: Float32Array[] = [];
       for (const each of [ortExecutor({ activations: "float32", threads: 1 }), gpu]) {
@@ -74,15 +67,11 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
   );
 
   test("answers questions about pictures as ONNX Runtime does, tokens taken on the card", async () => {
-    const scenes = JSON.parse(readFileSync(`${fixtures}scenes/test.json`, "utf8")) as {
-      readonly image: string;
-      readonly question: string;
-    }[];
-    const [{ image, question }] = scenes as [(typeof scenes)[0]];
-    const request = { prompt: question, images: [`${fixtures}scenes/images/${image}`] };
+    const [{ image, question }] = heldOut as [(typeof heldOut)[0]];
+    const request = { prompt: question, images: [picture(image)] };
     const answers = [];
     for (const each of ["ort" as const, gpu]) {
-      const vlm = await loadVlm(`${fixtures}tiny-llava`, { executor: each });
+      const vlm = await loadVlm(tinyLlava, { executor: each });
       const { timings: _, ...answer } = await vlm.generate(request, { maxNewTokens: 24 });
       answers.push(answer);
       await vlm.release();

@@ -1,5 +1,6 @@
 import type { ConfigReader } from "./config-reader.ts";
 import type { Attention, LanguageModel, Layer } from "./description.ts";
+import { separateAttention } from "./separate-attention.ts";
 import type { WeightList, WeightScope } from "./weight-list.ts";
 
 /** What a configuration may leave out, as transformers fills it in, and what sets the text models apart. */
@@ -189,18 +190,7 @@ function describeOpt(
     { length: config.size("num_hidden_layers", 12) },
     (_, index): Layer<Attention> => {
       const layer = body.at(`layers.${index}.`, index);
-      const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
-        layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, bias);
-      const attention: Attention = {
-        kind: "separate",
-        qProj: projection("qProj", "q_proj"),
-        kProj: projection("kProj", "k_proj"),
-        vProj: projection("vProj", "v_proj"),
-        oProj: projection("oProj", "out_proj"),
-        numHeads,
-        numKvHeads: numHeads,
-        headDim: Math.floor(hiddenSize / numHeads),
-      };
+      const attention = separateAttention(layer, hiddenSize, numHeads, bias);
       const fc1 = layer.linear("fc1", "fc1", ffnDim, hiddenSize, bias);
       const fc2 = layer.linear("fc2", "fc2", hiddenSize, ffnDim, bias);
       norm(layer, "self_attn_layer_norm");

@@ -1,5 +1,6 @@
 import type { ConfigReader } from "./config-reader.ts";
 import type { Layer, VisionTower } from "./description.ts";
+import { separateAttention } from "./separate-attention.ts";
 import type { WeightScope } from "./weight-list.ts";
 
 /** What sets the CLIP-like towers apart, and what their configurations may leave out. */
@@ -74,18 +75,7 @@ export function clipLayers(
 ): readonly Layer[] {
   return Array.from({ length: count }, (_, index): Layer => {
     const layer = tower.at(`encoder.layers.${index}.`, index);
-    const projection = (role: "qProj" | "kProj" | "vProj" | "oProj", name: string) =>
-      layer.linear(role, `self_attn.${name}`, hiddenSize, hiddenSize, true);
-    const attention = {
-      kind: "separate" as const,
-      qProj: projection("qProj", "q_proj"),
-      kProj: projection("kProj", "k_proj"),
-      vProj: projection("vProj", "v_proj"),
-      oProj: projection("oProj", "out_proj"),
-      numHeads,
-      numKvHeads: numHeads,
-      headDim: Math.floor(hiddenSize / numHeads),
-    };
+    const attention = separateAttention(layer, hiddenSize, numHeads, true);
     const fc1 = layer.linear("fc1", "mlp.fc1", intermediateSize, hiddenSize, true);
     const fc2 = layer.linear("fc2", "mlp.fc2", hiddenSize, intermediateSize, true);
     for (const name of ["layer_norm1", "layer_norm2"]) layer.norm(name, hiddenSize, true);

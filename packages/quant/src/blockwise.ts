@@ -1,12 +1,8 @@
 import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io";
 import { candidateThresholds, fixedPointValues, searchScale } from "./absmax-search.ts";
+import { CHUNK_WEIGHTS } from "./chunk-weights.ts";
 import { type Codebook, rankOf } from "./codebook.ts";
-import {
-  CHUNK_WEIGHTS,
-  type CodebookKernels,
-  codebookKernels,
-  largestMagnitude,
-} from "./codebook-kernels.ts";
+import { type CodebookKernels, codebookKernels, largestMagnitude } from "./codebook-kernels.ts";
 import {
   assertFinite,
   type FloatDtype,

@@ -1,11 +1,9 @@
 import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io";
 import { candidateShares, candidateThresholds, fixedPointValues, searchScale } from "./absmax-search.ts";
+import { CHUNK_WEIGHTS, loadWidened, type WideningExports } from "./chunk-weights.ts";
 import { type Codebook, rankOf } from "./codebook.ts";
 import { wasm } from "./generated/codebook.wasm.ts";
 import type { StoredWeights } from "./weights.ts";
-
-/** Weights that are encoded at once: input, scales and codes together stay in a core's own cache. */
-export const CHUNK_WEIGHTS = 16 * 1024;
 
 /** Whole blocks of one chunk, at every step from weights to codes. The steps write what the next one reads. */
 export interface CodebookKernels {
@@ -85,9 +83,7 @@ export function largestMagnitude(weights: Float32Array): number {
   return largest;
 }
 
-interface CodebookExports {
-  widenBf16(input: number, output: number, count: number): void;
-  widenF16(input: number, output: number, count: number): void;
+interface CodebookExports extends WideningExports {
   absmax(weights: number, blocks: number, blockSize: number, scales: number): void;
   encode(
     weights: number,
@@ -155,13 +151,7 @@ function wasmKernels(
     weights: new Float32Array(buffer, WEIGHTS, CHUNK_WEIGHTS),
     scales: new Float32Array(buffer, SCALES, CHUNK_WEIGHTS / blockSize),
     codes: new Uint8Array(buffer, CODES, CHUNK_WEIGHTS / 2),
-    load(weights) {
-      if (weights.dtype === "F32") return bytes.set(weights.bytes, WEIGHTS);
-      bytes.set(weights.bytes, STORED);
-      const count = weights.bytes.length / 2;
-      if (weights.dtype === "BF16") kernels.widenBf16(STORED, WEIGHTS, count);
-      else kernels.widenF16(STORED, WEIGHTS, count);
-    },
+    load: (weights) => loadWidened(kernels, bytes, weights, { target: WEIGHTS, stored: STORED }),
     absmax: (blocks) => kernels.absmax(WEIGHTS, blocks, blockSize, SCALES),
     search: (blocks) => kernels.search(WEIGHTS, blocks, blockSize, SCALES, GRID, candidates, VALUES, SCRATCH),
     encode: (blocks) => kernels.encode(WEIGHTS, blocks, blockSize, SCALES, THRESHOLDS, ORDER, CODES),

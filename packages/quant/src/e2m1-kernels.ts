@@ -1,10 +1,8 @@
 import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io";
+import { CHUNK_WEIGHTS, loadWidened, type WideningExports } from "./chunk-weights.ts";
 import { largestMagnitude } from "./codebook-kernels.ts";
 import { wasm } from "./generated/e2m1.wasm.ts";
 import type { StoredWeights } from "./weights.ts";
-
-/** Weights that are encoded at once: input, scales and codes together stay in a core's own cache. */
-export const CHUNK_WEIGHTS = 16 * 1024;
 
 /** Scales that a search tries: codes from `below` less to `above` more than the first one, inside [first, last]. */
 export interface CandidateCodes {
@@ -102,9 +100,7 @@ function squaredError(weights: Float32Array, scale: number): number {
   return Math.fround(Math.fround(sum * scale) * scale);
 }
 
-interface E2m1Exports {
-  widenBf16(input: number, output: number, count: number): void;
-  widenF16(input: number, output: number, count: number): void;
+interface E2m1Exports extends WideningExports {
   largest(weights: number, groups: number, groupSize: number, output: number): void;
   search(
     weights: number,
@@ -147,13 +143,7 @@ function wasmKernels(kernels: Kernels<E2m1Exports>, groupSize: number, table: Fl
     largest: new Float32Array(buffer, LARGEST, CHUNK_WEIGHTS / groupSize),
     scales: new Uint8Array(buffer, SCALES, CHUNK_WEIGHTS / groupSize),
     codes: new Uint8Array(buffer, CODES, CHUNK_WEIGHTS / 2),
-    load(weights) {
-      if (weights.dtype === "F32") return bytes.set(weights.bytes, WEIGHTS);
-      bytes.set(weights.bytes, STORED);
-      const count = weights.bytes.length / 2;
-      if (weights.dtype === "BF16") kernels.widenBf16(STORED, WEIGHTS, count);
-      else kernels.widenF16(STORED, WEIGHTS, count);
-    },
+    load: (weights) => loadWidened(kernels, bytes, weights, { target: WEIGHTS, stored: STORED }),
     findLargest: (groups) => kernels.largest(WEIGHTS, groups, groupSize, LARGEST),
     search: (groups, { below, above, first, last }) =>
       kernels.search(WEIGHTS, groups, groupSize, SCALES, TABLE, below, above, first, last),

@@ -1,6 +1,7 @@
 import { toFloat32 } from "@vlmopt/tensor-io";
+import { CHUNK_WEIGHTS } from "./chunk-weights.ts";
 import { decodeChunks } from "./decode-chunks.ts";
-import { type CandidateCodes, CHUNK_WEIGHTS, e2m1Kernels } from "./e2m1-kernels.ts";
+import { type CandidateCodes, e2m1Kernels } from "./e2m1-kernels.ts";
 import {
   assertFinite,
   assertWholeGroups,

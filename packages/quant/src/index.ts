@@ -11,7 +11,7 @@ export {
   type FoundWeight,
   quantizedWeights,
 } from "./checkpoint/dequantize-checkpoint.ts";
-export { dequantize, type QuantizedWeight } from "./checkpoint/dequantize-stage.ts";
+export { absmaxOf, dequantize, type QuantizedWeight, zeroPointsOf } from "./checkpoint/dequantize-stage.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
 export {
   planQuantization,

@@ -1,4 +1,5 @@
 import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io";
+import { CHUNK_WEIGHTS, loadWidened, type WideningExports } from "./chunk-weights.ts";
 import { largestMagnitude } from "./codebook-kernels.ts";
 import { wasm } from "./generated/integer.wasm.ts";
 import { roundHalfEven, shorten } from "./round-float.ts";
@@ -47,9 +48,6 @@ export function integerKernels(groupSize: number): IntegerKernels {
     ? plainKernels(groupSize, groupsAtOnce)
     : wasmKernels(instance, groupSize, groupsAtOnce);
 }
-
-/** Weights that are encoded at once, where a group is not larger. */
-const CHUNK_WEIGHTS = 16 * 1024;
 
 function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
   const count = groupSize * groupsAtOnce;
@@ -138,9 +136,7 @@ function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
   };
 }
 
-interface IntegerExports {
-  widenBf16(input: number, output: number, count: number): void;
-  widenF16(input: number, output: number, count: number): void;
+interface IntegerExports extends WideningExports {
   extremes(
     weights: number,
     groups: number,
@@ -231,13 +227,7 @@ function wasmKernels(
     scales: floats(SCALES, groupsAtOnce),
     zeros: floats(ZEROS, groupsAtOnce),
     codes: new Uint8Array(buffer, CODES, count),
-    load(weights) {
-      if (weights.dtype === "F32") return bytes.set(weights.bytes, WEIGHTS);
-      bytes.set(weights.bytes, STORED);
-      const stored = weights.bytes.length / 2;
-      if (weights.dtype === "BF16") kernels.widenBf16(STORED, WEIGHTS, stored);
-      else kernels.widenF16(STORED, WEIGHTS, stored);
-    },
+    load: (weights) => loadWidened(kernels, bytes, weights, { target: WEIGHTS, stored: STORED }),
     extremes: (groups) => kernels.extremes(WEIGHTS, groups, groupSize, LOWEST, HIGHEST, MAGNITUDE),
     searchScales: (groups) =>
       kernels.search4(WEIGHTS, groups, groupSize, SCALES, SHARES, shares.length, SCRATCH),

@@ -1,6 +1,7 @@
 import { toFloat32 } from "@vlmopt/tensor-io";
+import { CHUNK_WEIGHTS } from "./chunk-weights.ts";
 import { largestMagnitude } from "./codebook-kernels.ts";
-import { CHUNK_WEIGHTS, e2m1Kernels } from "./e2m1-kernels.ts";
+import { e2m1Kernels } from "./e2m1-kernels.ts";
 import { sliceWeights, storedWeights, type Weights, weightCount } from "./weights.ts";
 
 /** The largest magnitude of weights; infinite or NaN where one is. */

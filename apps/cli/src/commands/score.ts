@@ -16,8 +16,7 @@ import {
   type TableText,
   topicTable,
 } from "@vlmopt/metrics";
-import { encoderFor } from "../encoder.ts";
-import { languageModelFor } from "../language-model.ts";
+import { encoderFor, languageModelFor } from "../scoring-models.ts";
 import { parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
 

@@ -3,12 +3,12 @@ import type { Checkpoint } from "@vlmopt/tensor-io";
 import { concatenated } from "../executors/concatenated.ts";
 import type { DeviceTensor, Executor, PreparedPass } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/ort-executor.ts";
-import { decodeImage } from "../images/decode.ts";
+import { type ImageInput, pixelsOf } from "../images/image-input.ts";
 import { loadImageProcessor } from "../images/load-image-processor.ts";
 import { loadFrom } from "../load-from.ts";
 import { readJson } from "../read-json.ts";
+import { shortened } from "../text/shortened.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
-import type { ImageInput } from "../vlm.ts";
 import { modelWeights } from "../weights/model-weights.ts";
 
 export interface ClipEmbedderOptions {
@@ -56,9 +56,7 @@ async function embedderOf(
   let [text, vision]: (Promise<PreparedPass> | undefined)[] = [];
 
   function tokensOf(written: string): number[] {
-    const ids = tokenizer.encode(written);
-    if (ids.length <= clip.maxTokens) return ids;
-    return [...ids.slice(0, clip.maxTokens - 1), ids.at(-1) as number];
+    return shortened(tokenizer.encode(written), clip.maxTokens);
   }
   return {
     name: name ?? checkpoint.location,
@@ -66,7 +64,7 @@ async function embedderOf(
       vision ??= executor.prepare(clip.vision, weights);
       return inBatches(images, await vision, async (batch) => {
         const prepared = await Promise.all(
-          batch.map(async (image) => processor(isFile(image) ? await decodeImage(image) : image).pixels),
+          batch.map(async (image) => processor(await pixelsOf(image)).pixels),
         );
         const data = concatenated(prepared.map((pixels) => pixels.data as Float32Array));
         const size = prepared[0]?.shape.slice(-3) ?? [];
@@ -83,10 +81,6 @@ async function embedderOf(
       await checkpoint.close();
     },
   };
-}
-
-function isFile(image: ImageInput): image is string | Uint8Array {
-  return typeof image === "string" || image instanceof Uint8Array;
 }
 
 async function inBatches<Item>(

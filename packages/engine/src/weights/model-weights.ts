@@ -1,5 +1,12 @@
-import { type FoundWeight, quantizedWeights } from "@vlmopt/quant";
-import { type Checkpoint, type TensorInfo, type TensorSpec, tensorNamed } from "@vlmopt/tensor-io";
+import { dequantize, type FoundWeight, quantizedWeights } from "@vlmopt/quant";
+import {
+  type Checkpoint,
+  readTensor,
+  type TensorInfo,
+  type TensorSpec,
+  tensorNamed,
+  toFloat32,
+} from "@vlmopt/tensor-io";
 
 /** The weights of a model, however its checkpoint stores them. */
 export interface ModelWeights {
@@ -38,4 +45,13 @@ export async function modelWeights(checkpoint: Checkpoint): Promise<ModelWeights
         : { tensor: tensorNamed(checkpoint, stored.tensor), quantized: stored.found.weight };
     },
   };
+}
+
+/** A weight's numbers, decoded where they are stored in fewer bits. */
+export async function readFloats({ checkpoint, find }: ModelWeights, name: string): Promise<Float32Array> {
+  const { tensor, quantized } = find(name);
+  const bytes = await readTensor(checkpoint, tensor.name);
+  return quantized === undefined
+    ? toFloat32(bytes, tensor.dtype)
+    : toFloat32(dequantize(bytes, quantized, "F32"), "F32");
 }

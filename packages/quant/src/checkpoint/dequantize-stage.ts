@@ -57,6 +57,25 @@ export function dequantize(bytes: Uint8Array, weight: QuantizedWeight, target: F
   return new Uint8Array(Buffer.concat([...parts, ...(finish?.() ?? [])]));
 }
 
+/** Zero points of compressed-tensors, from 0 to 15: `[out, groups]`; undefined where all are 8. */
+export function zeroPointsOf({
+  zeroPoints,
+  shape: [rows = 1],
+}: QuantizedWeight & { readonly format: "pack-quantized" }): Uint8Array | undefined {
+  return zeroPoints && unpackRows(new Uint32Array(loadPart(zeroPoints).slice().buffer), rows);
+}
+
+/** The absmax of each of bitsandbytes' blocks, those that are quantized themselves decoded. */
+export function absmaxOf({
+  absmax,
+  nested,
+}: QuantizedWeight & { readonly format: "bitsandbytes" }): Float32Array {
+  const stored = loadPart(absmax);
+  if (nested === undefined) return toFloat32(stored, "F32");
+  const { offset } = nested;
+  return dequantizeScales({ codes: stored, absmax: toFloat32(loadPart(nested.absmax), "F32"), offset });
+}
+
 /** Stage module of dequantization. */
 export function createStage(_input: TensorSpec, options: unknown): Stage {
   const { weight, target } = options as DequantizeStageOptions;
@@ -89,8 +108,7 @@ function unpackingStage(
   const scales = toFloat32(loadPart(weight.scales), dtype);
   const groupsPerRow = scales.length / rows;
   const groupSize = columns / groupsPerRow;
-  const zeros =
-    weight.zeroPoints && unpackRows(new Uint32Array(loadPart(weight.zeroPoints).slice().buffer), rows);
+  const zeros = zeroPointsOf(weight);
   return {
     push(codes, firstRow) {
       const groups = (codes.length / (columns / 2)) * groupsPerRow;
@@ -157,17 +175,9 @@ function lookupStage(
   weight: QuantizedWeight & { readonly format: "bitsandbytes" },
   target: FloatDtype,
 ): Stage {
-  const { shape, blockSize, nested } = weight;
+  const { shape, blockSize } = weight;
   const count = elementCount(shape);
-  const stored = loadPart(weight.absmax);
-  const absmax =
-    nested === undefined
-      ? toFloat32(stored, "F32")
-      : dequantizeScales({
-          codes: stored,
-          absmax: toFloat32(loadPart(nested.absmax), "F32"),
-          offset: nested.offset,
-        });
+  const absmax = absmaxOf(weight);
   let done = 0;
   // Bytes of a block that goes on in the next rows.
   let rest = new Uint8Array(0);

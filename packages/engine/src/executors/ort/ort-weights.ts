@@ -1,4 +1,4 @@
-import { dequantize, dequantizeScales, loadPart, type QuantizedWeight } from "@vlmopt/quant";
+import { absmaxOf, dequantize, loadPart, type QuantizedWeight, zeroPointsOf } from "@vlmopt/quant";
 import { CheckpointError, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import type { OnnxType } from "./onnx-model.ts";
@@ -96,11 +96,9 @@ function int4(
   });
   const scale = repeated(scales, groupSize / blockSize);
   const inputs = [x, codes, literal(graph, `${tensor.name}:scale`, "F32", [rows, blocks], scale)];
-  if (quantized.zeroPoints !== undefined) {
-    const zeros = repeated(
-      unpackedZeros(loadPart(quantized.zeroPoints), rows, scales.length / rows),
-      groupSize / blockSize,
-    );
+  const zeroPoints = zeroPointsOf(quantized);
+  if (zeroPoints !== undefined) {
+    const zeros = repeated(zeroPoints, groupSize / blockSize);
     inputs.push(
       literal(graph, `${tensor.name}:zero`, "U8", [rows, Math.ceil(blocks / 2)], pairs(zeros, rows)),
     );
@@ -179,16 +177,8 @@ function codebook(
 ): string {
   if (decodedBytes(weights) <= DECODED_BYTES)
     return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
-  const { nested, blockSize } = quantized;
-  const bytes = loadPart(quantized.absmax);
-  const absmax =
-    nested === undefined
-      ? toFloat32(bytes, "F32")
-      : dequantizeScales({
-          codes: bytes,
-          absmax: toFloat32(loadPart(nested.absmax), "F32"),
-          offset: nested.offset,
-        });
+  const { blockSize } = quantized;
+  const absmax = absmaxOf(quantized);
   const codes = graph.initializer({ ...stored(weights, tensor), shape: [tensor.byteLength] });
   return graph.node(
     "com.microsoft.MatMulBnb4",
@@ -260,15 +250,6 @@ function repeated<A extends Float32Array | Uint8Array>(values: A, times: number)
   const result = new (values.constructor as new (length: number) => A)(values.length * times);
   for (let i = 0; i < result.length; i++) result[i] = values[Math.floor(i / times)] as number;
   return result;
-}
-
-/** compressed-tensors packs eight rows' zero points into a word: `[ceil(rows / 8), groups]` → `[rows, groups]`. */
-function unpackedZeros(bytes: Uint8Array, rows: number, groups: number): Uint8Array {
-  const words = new Uint32Array(bytes.slice().buffer);
-  return Uint8Array.from({ length: rows * groups }, (_, i) => {
-    const [row, group] = [Math.floor(i / groups), i % groups];
-    return ((words[Math.floor(row / 8) * groups + group] as number) >>> (4 * (row % 8))) & 15;
-  });
 }
 
 /** Two a byte, the earlier one low, each row from a byte of its own. */

@@ -1,8 +1,6 @@
 import type { CacheSpec, ForwardPass } from "@vlmopt/models";
-import { dequantize } from "@vlmopt/quant";
-import { readTensor, toFloat32 } from "@vlmopt/tensor-io";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";
-import type { ModelWeights } from "../../weights/model-weights.ts";
+import { type ModelWeights, readFloats } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import {
   type DeviceTensor,
@@ -54,12 +52,7 @@ async function loadAll(weights: ModelWeights): Promise<Map<string, PlainTensor>>
   for (const [name, { shape }] of weights.specs) {
     const { tensor, quantized } = weights.find(name);
     if (!["F32", "F16", "BF16"].includes(tensor.dtype) && quantized === undefined) continue;
-    const bytes = await readTensor(weights.checkpoint, tensor.name);
-    const data =
-      quantized === undefined
-        ? toFloat32(bytes, tensor.dtype)
-        : toFloat32(dequantize(bytes, quantized, "F32"), "F32");
-    loaded.set(name, { shape, data });
+    loaded.set(name, { shape, data: await readFloats(weights, name) });
   }
   return loaded;
 }

@@ -56,6 +56,13 @@ export function fusePass(
   const done = new Set<Value>();
   const steps: Step[] = [];
 
+  /** Takes the step back that gives a value, since another one does its work. @returns whether there is one */
+  function takeBack(value: Value): boolean {
+    const at = steps.findLastIndex((step) => "output" in step && step.output === value);
+    if (at >= 0) steps.splice(at, 1);
+    return at >= 0;
+  }
+
   function linearStep(first: Value, node: LinearNode): FusedLinear {
     const members = [first];
     for (const other of readers[node.x] ?? []) {
@@ -103,10 +110,7 @@ export function fusePass(
     const norm = nodes[step.x];
     if (norm?.op !== "norm" || norm.kind !== "rms" || norm.heads !== 1) return step;
     const own = step.weights.length === readers[step.x]?.length;
-    const at = steps.findLastIndex((other) => "output" in other && other.output === step.x);
-    if (!own || at < 0) return step;
-    steps.splice(at, 1);
-    return { ...step, x: norm.x, norm };
+    return own && takeBack(step.x) ? { ...step, x: norm.x, norm } : step;
   }
 
   function attentionStep(output: Value, node: AttentionNode): FusedAttention {
@@ -114,10 +118,8 @@ export function fusePass(
     const step = { ...node, op: "fusedAttention", rotary: undefined, output } as const;
     if (q?.op !== "rotate" || k?.op !== "rotate" || node.cached === undefined) return step;
     if (onlyReader(node.q) !== output || onlyReader(node.k) !== output) return step;
-    for (const value of [node.q, node.k]) {
-      const at = steps.findLastIndex((other) => "output" in other && other.output === value);
-      steps.splice(at, 1);
-    }
+    takeBack(node.q);
+    takeBack(node.k);
     return { ...step, q: q.x, k: k.x, rotary: { cos: q.cos, sin: q.sin } };
   }
 

@@ -74,7 +74,7 @@ export class PlanBuilder {
   /** A buffer that no other value takes over. */
   own(byteLength: number): GPUBuffer {
     const buffer = this.gpu.device.createBuffer({
-      size: bytesFor(byteLength),
+      size: bufferBytes(byteLength),
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
     });
     this.#owned.push(buffer);
@@ -146,12 +146,13 @@ export class PlanBuilder {
   }
 
   #lend(byteLength: number): GPUBuffer {
-    const buffer = this.#free.get(bytesFor(byteLength))?.pop() ?? this.own(byteLength);
+    const buffer = this.#free.get(bufferBytes(byteLength))?.pop() ?? this.own(byteLength);
     this.#lent.add(buffer);
     return buffer;
   }
 }
 
-function bytesFor(byteLength: number): number {
+/** Bytes of a buffer that holds so many: none is empty, and shaders read whole words of 16. */
+export function bufferBytes(byteLength: number): number {
   return Math.max(16, Math.ceil(byteLength / 16) * 16);
 }

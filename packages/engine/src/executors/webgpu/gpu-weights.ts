@@ -1,8 +1,19 @@
 // Weights in buffers of the graphics card.
-import { dequantize, dequantizeScales, fp4, loadPart, nf4, type QuantizedWeight } from "@vlmopt/quant";
-import { byteLengthOf, fromFloat32, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
-import type { ModelWeights } from "../../weights/model-weights.ts";
+import {
+  absmaxOf,
+  dequantize,
+  type FloatDtype,
+  fp4,
+  loadPart,
+  nf4,
+  type QuantizedWeight,
+  type StoredPart,
+  zeroPointsOf,
+} from "@vlmopt/quant";
+import { byteLengthOf, fromFloat32, readTensor, type TensorInfo } from "@vlmopt/tensor-io";
+import { type ModelWeights, readFloats } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
+import { bufferBytes } from "./gpu-plan.ts";
 import { denseFormats, type WeightFormat } from "./kernels/weight-format.ts";
 import type { LinearNode } from "./recorded-pass.ts";
 import { type GpuContext, NoGpuError } from "./webgpu-device.ts";
@@ -54,7 +65,7 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
     return found as Promise<T>;
   };
   const bufferOf = async (byteLength: number) => {
-    const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
+    const size = bufferBytes(byteLength);
     device.pushErrorScope("out-of-memory");
     const buffer = device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
     if ((await device.popErrorScope()) !== null) {
@@ -64,9 +75,10 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
     return buffer;
   };
   const write = async (buffer: GPUBuffer, offset: number, bytes: Uint8Array) => {
-    const padded = bytes.byteLength % 4 === 0 ? bytes : padTo(bytes, Math.ceil(bytes.byteLength / 4) * 4);
+    const { byteLength } = bytes;
+    const padded = byteLength % 4 === 0 ? bytes : spread(bytes, 1, byteLength, Math.ceil(byteLength / 4) * 4);
     device.queue.writeBuffer(buffer, offset, padded as Uint8Array<ArrayBuffer>);
-    waiting += bytes.byteLength;
+    waiting += byteLength;
     if (waiting < STAGING) return;
     waiting = 0;
     await device.queue.onSubmittedWorkDone();
@@ -114,7 +126,7 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
     if (biases.some((name) => name !== undefined)) {
       const vectors = parts.map(async ({ rows }, i) => {
         const name = biases[i];
-        return name === undefined ? new Float32Array(rows) : floats(weights, name);
+        return name === undefined ? new Float32Array(rows) : readFloats(weights, name);
       });
       bias = await uploaded(concatenated(await Promise.all(vectors)));
     }
@@ -140,7 +152,7 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
     table: (name) => once(`linear ${name} undefined`, () => stack([stored(name)], [undefined])),
     vector: (name) =>
       once(`vector ${name}`, async () => ({
-        buffer: await uploaded(await floats(weights, name)),
+        buffer: await uploaded(await readFloats(weights, name)),
         width: weights.specs.get(name)?.shape.at(-1) ?? 1,
       })),
     release() {
@@ -173,16 +185,30 @@ function storedAs(weights: ModelWeights, name: string): Stored {
   );
 }
 
-const none = { scales: () => new Uint8Array(0), zeros: () => new Float32Array(0), rowGroups: 0 };
+const noScales = () => new Uint8Array(0);
+const noZeros = () => new Float32Array(0);
 
 function denseRows(weights: ModelWeights, tensor: TensorInfo, rows: number, k: number): Stored {
-  const format = denseFormats[tensor.dtype as "F32" | "F16" | "BF16"];
-  if (format === undefined) {
-    throw new TypeError(`${tensor.name} is of ${tensor.dtype}, which no kernel reads: convert it to BF16`);
+  const { dtype } = tensor;
+  if (dtype !== "F32" && dtype !== "F16" && dtype !== "BF16") {
+    throw new TypeError(`${tensor.name} is of ${dtype}, which no kernel reads: convert it to BF16`);
   }
-  const rowBytes = byteLengthOf(tensor.dtype, [k]);
-  const rowWords = Math.ceil(rowBytes / 16);
-  return { ...none, format, rows, k, rowBytes, rowWords, read: reader(weights, tensor) };
+  return denseAs(dtype, rows, k, reader(weights, tensor));
+}
+
+function denseAs(dtype: FloatDtype, rows: number, k: number, read: Stored["read"]): Stored {
+  const rowBytes = byteLengthOf(dtype, [k]);
+  return {
+    format: denseFormats[dtype],
+    rows,
+    k,
+    rowBytes,
+    rowWords: Math.ceil(rowBytes / 16),
+    rowGroups: 0,
+    read,
+    scales: noScales,
+    zeros: noZeros,
+  };
 }
 
 /** Formats whose bytes kernels read as they are, undefined where groups do not fill words. */
@@ -204,43 +230,33 @@ function quantizedRows(
   switch (quantized.format) {
     case "pack-quantized":
     case "int-quantized": {
-      const scales = loadPart(quantized.scales);
-      const dtype = quantized.dtype === "F32" ? "f32" : quantized.dtype === "F16" ? "f16" : "bf16";
-      const count = scales.byteLength / (dtype === "f32" ? 4 : 2);
+      const dtype = scaleTypes[quantized.dtype];
+      const count = partBytes(quantized.scales) / (dtype === "f32" ? 4 : 2);
       const isInt4 = quantized.format === "pack-quantized";
       const fitting = isInt4 ? scaled("int4", 32, count) : scaled("int8", 16, count);
       if (fitting === undefined) return undefined;
       const { rowGroups, ...format } = fitting;
-      const zeros = isInt4 && quantized.zeroPoints !== undefined ? quantized.zeroPoints : undefined;
+      const zeros = isInt4 && quantized.zeroPoints !== undefined;
       return {
         ...rowsOf(isInt4 ? 4 : 8),
-        format: { ...format, scales: dtype, zeros: zeros !== undefined, codebook: undefined },
+        format: { ...format, scales: dtype, zeros, codebook: undefined },
         rowGroups,
-        scales: () => scales,
-        zeros: () => (zeros === undefined ? none.zeros() : unpackedZeros(loadPart(zeros), rows, rowGroups)),
+        scales: () => loadPart(quantized.scales),
+        zeros: () => (isInt4 ? Float32Array.from(zeroPointsOf(quantized) ?? []) : noZeros()),
       };
     }
     case "bitsandbytes": {
-      const { nested, codebook } = quantized;
-      const bytes = loadPart(quantized.absmax);
-      const fitting = scaled("codebook", 32, nested === undefined ? bytes.byteLength / 4 : bytes.byteLength);
+      const { nested, codebook, absmax } = quantized;
+      const fitting = scaled("codebook", 32, partBytes(absmax) / (nested === undefined ? 4 : 1));
       if (fitting === undefined) return undefined;
       const { rowGroups, ...format } = fitting;
       const { values } = codebook === "nf4" ? nf4 : fp4;
-      const absmax = () => {
-        if (nested === undefined) return bytes;
-        const offset = nested.offset;
-        return fromFloat32(
-          dequantizeScales({ codes: bytes, absmax: toFloat32(loadPart(nested.absmax), "F32"), offset }),
-          "F32",
-        );
-      };
       return {
         ...rowsOf(4),
         format: { ...format, scales: "f32", zeros: false, codebook: [...values] },
         rowGroups,
-        scales: absmax,
-        zeros: none.zeros,
+        scales: () => fromFloat32(absmaxOf(quantized), "F32"),
+        zeros: noZeros,
       };
     }
     default:
@@ -248,16 +264,11 @@ function quantizedRows(
   }
 }
 
-/** Zero points of compressed-tensors: eight rows to 32 bits. `[rows, groups]` */
-function unpackedZeros(bytes: Uint8Array, rows: number, groups: number): Float32Array {
-  const zeros = new Float32Array(rows * groups);
-  for (let row = 0; row < rows; row++) {
-    for (let group = 0; group < groups; group++) {
-      const byte = bytes[((row >> 3) * groups + group) * 4 + ((row & 7) >> 1)] as number;
-      zeros[row * groups + group] = row & 1 ? byte >> 4 : byte & 15;
-    }
-  }
-  return zeros;
+const scaleTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
+
+/** Known without reading it. */
+function partBytes(part: StoredPart): number {
+  return "bytes" in part ? part.bytes.byteLength : part.byteLength;
 }
 
 /** What no kernel reads as it is stored is decoded, to the dtype that it had. */
@@ -275,37 +286,19 @@ function decodedRows(
       dequantize(packed, quantized, dtype),
     );
     const part = (await bytes).subarray(offset, offset + length);
-    if (offset + length === rows * rowBytes) bytes = undefined;
+    if (offset + length === byteLengthOf(dtype, [rows, k])) bytes = undefined;
     return part;
   };
-  const rowBytes = byteLengthOf(dtype, [k]);
-  return {
-    ...none,
-    format: denseFormats[dtype],
-    rows,
-    k,
-    rowBytes,
-    rowWords: Math.ceil(rowBytes / 16),
-    read,
-  };
+  return denseAs(dtype, rows, k, read);
 }
 
 async function transposedOf(weights: ModelWeights, name: string): Promise<Stored> {
   const [k = 1, rows = 1] = weights.specs.get(name)?.shape ?? [];
-  const values = await floats(weights, name);
+  const values = await readFloats(weights, name);
   const turned = Float32Array.from(values, (_, i) => values[(i % k) * rows + Math.floor(i / k)] as number);
   const bytes = new Uint8Array(turned.buffer);
   const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
-  const rowBytes = 4 * k;
-  return { ...none, format: denseFormats.F32, rows, k, rowBytes, rowWords: Math.ceil(rowBytes / 16), read };
-}
-
-async function floats(weights: ModelWeights, name: string): Promise<Float32Array> {
-  const { tensor, quantized } = weights.find(name);
-  const bytes = await readTensor(weights.checkpoint, tensor.name);
-  return quantized === undefined
-    ? toFloat32(bytes, tensor.dtype)
-    : toFloat32(dequantize(bytes, quantized, "F32"), "F32");
+  return denseAs("F32", rows, k, read);
 }
 
 function reader({ checkpoint }: ModelWeights, { file, offset }: TensorInfo) {
@@ -317,12 +310,6 @@ function reader({ checkpoint }: ModelWeights, { file, offset }: TensorInfo) {
 function spread(bytes: Uint8Array, rows: number, from: number, to: number): Uint8Array {
   const result = new Uint8Array(rows * to);
   for (let row = 0; row < rows; row++) result.set(bytes.subarray(row * from, (row + 1) * from), row * to);
-  return result;
-}
-
-function padTo(bytes: Uint8Array, length: number): Uint8Array {
-  const result = new Uint8Array(length);
-  result.set(bytes);
   return result;
 }
 

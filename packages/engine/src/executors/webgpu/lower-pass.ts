@@ -1,6 +1,5 @@
 // From the operations of a pass to dispatches of kernels, for inputs of given shapes.
-import type { FusedAttention, FusedLinear, FusedPass, Step } from "./fused-pass.ts";
-import { stepReads } from "./fused-pass.ts";
+import { type FusedAttention, type FusedLinear, type FusedPass, type Step, stepReads } from "./fused-pass.ts";
 import { featuresOf, type Placed, type PlanBuilder, rowsOf, sizeOf } from "./gpu-plan.ts";
 import type { GpuVector, GpuWeight } from "./gpu-weights.ts";
 import {
@@ -65,16 +64,13 @@ export function lowerPass(
     if (found === undefined) throw new TypeError("a value is read before it is computed");
     return found;
   };
-  const vector = (name: string): GpuVector => {
-    const found = weights.vectors.get(name);
+  const weightIn = <T>(kind: ReadonlyMap<string, T>, name: string): T => {
+    const found = kind.get(name);
     if (found === undefined) throw new TypeError(`there is no weight ${name}`);
     return found;
   };
-  const table = (name: string): GpuWeight => {
-    const found = weights.tables.get(name);
-    if (found === undefined) throw new TypeError(`there is no weight ${name}`);
-    return found;
-  };
+  const vector = (name: string) => weightIn(weights.vectors, name);
+  const table = (name: string) => weightIn(weights.tables, name);
   const overRows = (rows: number, features: number) => plan.groupsFor(rows * features, ROW_THREADS);
 
   function copied(x: Placed, shape: readonly number[]): Placed {
@@ -194,7 +190,7 @@ export function lowerPass(
     let out: Placed;
     if (few) {
       const rmsNorm = step.norm !== undefined;
-      const tuning = matvecTuning(gpu, weight.format, n);
+      const tuning = matvecTuning(gpu);
       const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, tuning };
       out = plan.place(shape(n));
       plan.dispatch(
@@ -203,8 +199,8 @@ export function lowerPass(
         [
           x.buffer,
           ...own,
-          ...(step.norm === undefined ? [] : [vector(step.norm.weight as string).buffer]),
           ...added,
+          ...(step.norm === undefined ? [] : [vector(step.norm.weight as string).buffer]),
           out.buffer,
         ],
         [Math.ceil(n / matvecOutputs(gpu, matvecOptions)), tokens],

@@ -1,4 +1,4 @@
-import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
+import type { CacheSpec, ForwardPass } from "@vlmopt/models";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import {
   type CacheStep,
@@ -6,9 +6,18 @@ import {
   type Executor,
   isDeviceTensor,
   type KvCache,
+  type PassInput,
 } from "../executor.ts";
 import { type FusedPass, fusePass } from "./fused-pass.ts";
-import { type Command, type Pipelines, type Placed, PlanBuilder, pipelinesOf, sizeOf } from "./gpu-plan.ts";
+import {
+  bufferBytes,
+  type Command,
+  type Pipelines,
+  type Placed,
+  PlanBuilder,
+  pipelinesOf,
+  sizeOf,
+} from "./gpu-plan.ts";
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
 import { argmax } from "./kernels/argmax.ts";
 import { cacheType } from "./kernels/attention.ts";
@@ -76,10 +85,7 @@ async function preparePass(gpu: GpuContext, pipelines: Pipelines, pass: ForwardP
   const uncached = new Map<string, Plan>();
   const { device } = gpu;
   return {
-    async run(
-      given: Readonly<Record<string, HostTensor | DeviceTensor | DeviceTensor<Int32Array>>>,
-      step?: CacheStep,
-    ) {
+    async run(given: Readonly<Record<string, PassInput>>, step?: CacheStep) {
       const cache = step?.cache as GpuCache | undefined;
       const plans = cache?.plans ?? uncached;
       const key = Object.keys(pass.inputs)
@@ -92,13 +98,7 @@ async function preparePass(gpu: GpuContext, pipelines: Pipelines, pass: ForwardP
         writeInput(gpu, encoder, buffer, given[name], name);
       if (cache !== undefined)
         device.queue.writeBuffer(cache.past, 0, cache.lengths as Int32Array<ArrayBuffer>);
-      const compute = encoder.beginComputePass();
-      for (const { pipeline, bindings, groups } of plan.commands) {
-        compute.setPipeline(pipeline);
-        compute.setBindGroup(0, bindings);
-        compute.dispatchWorkgroups(...groups);
-      }
-      compute.end();
+      encode(encoder, plan.commands);
       const outputs = Object.entries(plan.outputs).map(([name, { buffer, shape }]) => {
         const tensor = createTensor<Float32Array>(gpu, shape, Float32Array);
         encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
@@ -135,6 +135,16 @@ async function loadWeights(fused: FusedPass, stored: GpuWeights): Promise<PassWe
     }
   }
   return weights;
+}
+
+function encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
+  const compute = encoder.beginComputePass();
+  for (const { pipeline, bindings, groups } of commands) {
+    compute.setPipeline(pipeline);
+    compute.setBindGroup(0, bindings);
+    compute.dispatchWorkgroups(...groups);
+  }
+  compute.end();
 }
 
 async function makePlan(
@@ -177,7 +187,7 @@ function writeInput(
   { device }: GpuContext,
   encoder: GPUCommandEncoder,
   buffer: GPUBuffer,
-  input: HostTensor | DeviceTensor | DeviceTensor<Int32Array> | undefined,
+  input: PassInput | undefined,
   name: string,
 ): void {
   if (input === undefined) throw new TypeError(`the pass needs the input ${name}`);
@@ -194,11 +204,11 @@ function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capa
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
   const room = () =>
     layers.map(({ kvHeads, headDim }) => {
-      const size = Math.ceil((bytes * batch * capacity * kvHeads * headDim) / 16) * 16;
+      const size = bufferBytes(bytes * batch * capacity * kvHeads * headDim);
       return device.createBuffer({ size, usage });
     });
   const [keys, values] = [room(), room()];
-  const past = device.createBuffer({ size: Math.ceil((4 * batch) / 16) * 16, usage });
+  const past = device.createBuffer({ size: bufferBytes(4 * batch), usage });
   const plans = new Map<string, Plan>();
   return {
     batch,
@@ -223,7 +233,7 @@ function createTensor<Data extends Float32Array | Int32Array>(
 ): GpuTensor<Data> {
   const byteLength = 4 * sizeOf(shape);
   const buffer = device.createBuffer({
-    size: Math.max(16, byteLength),
+    size: bufferBytes(byteLength),
     usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
   });
   return {
@@ -261,13 +271,7 @@ async function argmaxOf(
   builder.dispatch(argmax(gpu), params, [logits.buffer, places, result.buffer], [rows]);
   const { commands, buffers } = await builder.finish();
   const encoder = device.createCommandEncoder();
-  const compute = encoder.beginComputePass();
-  for (const { pipeline, bindings, groups } of commands) {
-    compute.setPipeline(pipeline);
-    compute.setBindGroup(0, bindings);
-    compute.dispatchWorkgroups(...groups);
-  }
-  compute.end();
+  encode(encoder, commands);
   device.queue.submit([encoder.finish()]);
   destroyAll(buffers);
   return result;

@@ -1,7 +1,6 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { mapFunction } from "./activation.ts";
-import { groupOfWord, matmulParams, matmulReads, storeProduct } from "./matmul.ts";
-import type { LinearOptions } from "./matvec.ts";
+import { groupOfWord, type LinearOptions, linearParams, linearReads, storeProduct } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 import { weightFunctions, weightSetup } from "./weight-format.ts";
 
@@ -48,8 +47,8 @@ ${unrolled(
   const subgroups = THREADS / gpu.lanes;
   return shader({
     gpu,
-    params: matmulParams,
-    reads: { ...matmulReads(options), ...(quads ? { x: "array<vec4<f32>>" } : {}) },
+    params: linearParams,
+    reads: { ...linearReads(options), ...(quads ? { x: "array<vec4<f32>>" } : {}) },
     writes: { out: "array<f32>" },
     threads: THREADS,
     declarations: `

@@ -1,52 +1,13 @@
 import type { GpuContext } from "../webgpu-device.ts";
-import { MAP, mapFunction } from "./activation.ts";
-import type { LinearOptions } from "./matvec.ts";
+import { mapFunction } from "./activation.ts";
+import { groupOfWord, type LinearOptions, linearParams, linearReads, storeProduct } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import { type WeightFormat, weightBuffers, weightFunctions, weightSetup } from "./weight-format.ts";
+import { weightFunctions, weightSetup } from "./weight-format.ts";
 
 /** Tokens and outputs of a workgroup, and how many of the inner axis it takes at a time. */
 export const MATMUL_TILE = 64;
 const DEPTH = 32;
 const THREADS = 256;
-
-/** What dispatches of a matrix product give a shader. */
-export const matmulParams = {
-  m: "u32",
-  n: "u32",
-  k: "u32",
-  rowWords: "u32",
-  rowGroups: "u32",
-  groupSize: "u32",
-  xOffset: "u32",
-  xStride: "u32",
-  outOffset: "u32",
-  outStride: "u32",
-  residualOffset: "u32",
-  residualStride: "u32",
-} as const;
-
-/** The buffers that a matrix product reads. */
-export function matmulReads({ format, bias, residual }: LinearOptions): Record<string, string> {
-  return {
-    x: "array<f32>",
-    ...weightBuffers(format),
-    ...(bias ? { bias: "array<f32>" } : {}),
-    ...(residual ? { residual: "array<f32>" } : {}),
-  };
-}
-
-/** WGSL: the index of the scale of a word's numbers within its row. */
-export function groupOfWord({ groupSize, values }: WeightFormat): string {
-  return groupSize === undefined ? "0u" : `(word * ${values}u) / p.groupSize`;
-}
-
-/** WGSL statements that store `value`, the product of token m and output n. */
-export function storeProduct({ bias, residual }: LinearOptions): string {
-  return `
-    value = ${MAP}(value${bias ? " + bias[n]" : ""});
-    ${residual ? "value += residual[p.residualOffset + m * p.residualStride + n];" : ""}
-    out[p.outOffset + m * p.outStride + n] = value;`;
-}
 
 /** x·Wᵀ for many tokens, in tiles of 64 × 64, each thread 4 × 4 of them. Dispatched as [outputs / 64, tokens / 64]. */
 export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
@@ -54,8 +15,8 @@ export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
   const words = DEPTH / format.values;
   return shader({
     gpu,
-    params: matmulParams,
-    reads: matmulReads(options),
+    params: linearParams,
+    reads: linearReads(options),
     writes: { out: "array<f32>" },
     threads: THREADS,
     declarations: `

@@ -1,16 +1,8 @@
 import type { GpuContext } from "../webgpu-device.ts";
-import { MAP, type MapName, mapFunction } from "./activation.ts";
+import { MAP, mapFunction } from "./activation.ts";
+import { groupOfWord, type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import { type WeightFormat, weightBuffers, weightFunctions, weightSetup } from "./weight-format.ts";
-
-/** What is done around the product x·Wᵀ. */
-export interface LinearOptions {
-  readonly format: WeightFormat;
-  readonly bias: boolean;
-  readonly activation: MapName;
-  /** The result is added to another value. */
-  readonly residual: boolean;
-}
+import { weightFunctions, weightSetup } from "./weight-format.ts";
 
 export interface MatvecOptions extends LinearOptions {
   /** x is normed first, as rmsNorm does. */
@@ -53,31 +45,10 @@ export function matvec(gpu: GpuContext, options: MatvecOptions): Shader {
   const outputs = gated ? rows / 2 : rows;
   const row = (r: number) =>
     gated && r >= outputs ? `min(first + ${r - outputs}u, p.n - 1u) + p.n` : `min(first + ${r}u, p.n - 1u)`;
-  const grouped = format.groupSize === undefined ? "0u" : `(word * ${format.values}u) / p.groupSize`;
   return shader({
     gpu,
-    params: {
-      n: "u32",
-      k: "u32",
-      rowWords: "u32",
-      rowGroups: "u32",
-      groupSize: "u32",
-      xOffset: "u32",
-      xStride: "u32",
-      outOffset: "u32",
-      outStride: "u32",
-      residualOffset: "u32",
-      residualStride: "u32",
-      eps: "f32",
-      normOffset: "f32",
-    },
-    reads: {
-      x: "array<f32>",
-      ...weightBuffers(format),
-      ...(bias ? { bias: "array<f32>" } : {}),
-      ...(rmsNorm ? { normWeight: "array<f32>" } : {}),
-      ...(residual ? { residual: "array<f32>" } : {}),
-    },
+    params: { ...linearParams, eps: "f32", normOffset: "f32" },
+    reads: { ...linearReads(options), ...(rmsNorm ? { normWeight: "array<f32>" } : {}) },
     writes: { out: "array<f32>" },
     threads,
     declarations: `
@@ -115,7 +86,7 @@ for (var tile = 0u; tile < p.k; tile += ${TILE}u) {
     let word = tile / ${format.values}u + s * ${lanes}u + lane;
     if (word < p.rowWords) {
 ${unrolled(rows, (r) => `      let word${r} = words[row${r} * p.rowWords + word];`)}
-      let inGroup = ${grouped};
+      let inGroup = ${groupOfWord(format)};
 ${unrolled(quads, (q) => `      let x${q} = xs[s * ${step}u + ${q * lanes}u + lane];`)}
 ${unrolled(
   rows,

@@ -1,9 +1,8 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import type { MatvecTuning } from "./matvec.ts";
-import type { WeightFormat } from "./weight-format.ts";
 
 /** How a product for few tokens is divided among subgroups. */
-export function matvecTuning(gpu: GpuContext, _format: WeightFormat, _outputs: number): MatvecTuning {
+export function matvecTuning(gpu: GpuContext): MatvecTuning {
   const threads = Math.min(256, gpu.device.limits.maxComputeInvocationsPerWorkgroup);
   return { rows: 4, split: 1, threads };
 }

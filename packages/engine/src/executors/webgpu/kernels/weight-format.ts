@@ -17,17 +17,12 @@ export interface WeightFormat {
   readonly codebook: readonly number[] | undefined;
 }
 
+const dense = { groupSize: undefined, scales: undefined, zeros: false, codebook: undefined } as const;
+
 export const denseFormats: Readonly<Record<"F32" | "F16" | "BF16", WeightFormat>> = {
-  F32: { kind: "f32", values: 4, groupSize: undefined, scales: undefined, zeros: false, codebook: undefined },
-  F16: { kind: "f16", values: 8, groupSize: undefined, scales: undefined, zeros: false, codebook: undefined },
-  BF16: {
-    kind: "bf16",
-    values: 8,
-    groupSize: undefined,
-    scales: undefined,
-    zeros: false,
-    codebook: undefined,
-  },
+  F32: { ...dense, kind: "f32", values: 4 },
+  F16: { ...dense, kind: "f16", values: 8 },
+  BF16: { ...dense, kind: "bf16", values: 8 },
 };
 
 /** The buffers of a weight, as a shader declares them. */

@@ -1,0 +1,33 @@
+import type { Encoder, LanguageScorer } from "@vlmopt/engine";
+
+/** A metric asks a model, and none was named. */
+export class MissingModelError extends Error {
+  override readonly name = "MissingModelError";
+  readonly hint: string;
+
+  /** @param model with its article */
+  constructor(metric: string, model: string, option: string) {
+    super(`${metric} needs ${model}: ${option} <folder>`);
+    this.hint = `give one, or leave ${metric} out of --metrics`;
+  }
+}
+
+/**
+ * The encoder that BERTScore asks for token embeddings.
+ * @throws {MissingModelError} where none was named
+ */
+export async function encoderFor(folder: string | undefined, layer: number | undefined): Promise<Encoder> {
+  if (folder === undefined) throw new MissingModelError("bertscore", "an encoder", "--encoder");
+  const { loadEncoder } = await import("@vlmopt/engine");
+  return loadEncoder(folder, layer === undefined ? {} : { layer });
+}
+
+/**
+ * The language model that perplexity asks how likely texts are.
+ * @throws {MissingModelError} where none was named
+ */
+export async function languageModelFor(folder: string | undefined): Promise<LanguageScorer> {
+  if (folder === undefined) throw new MissingModelError("perplexity", "a language model", "--language-model");
+  const { languageScorer } = await import("@vlmopt/engine");
+  return languageScorer(folder);
+}
