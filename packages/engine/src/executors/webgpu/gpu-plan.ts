@@ -1,9 +1,11 @@
 // A fused pass for inputs of given shapes: which kernels run on which buffers, in which order. Made once, run often.
+import { halvesStride } from "./kernels/halves.ts";
 import type { Shader } from "./kernels/shader.ts";
 import type { GpuContext } from "./webgpu-device.ts";
 
-/** Rows of numbers in a buffer; of F32, or I32 where they count something. */
+/** Rows of numbers in a buffer; of F32, or I32 where they count something, or rows of halves. */
 export interface Placed {
+  readonly halves?: boolean;
   readonly buffer: GPUBuffer;
   /** Numbers before the first one. */
   readonly offset: number;
@@ -12,9 +14,10 @@ export interface Placed {
   readonly shape: readonly number[];
 }
 
-interface Dispatch {
-  readonly shader: Shader;
-  readonly pipeline: Promise<GPUComputePipeline>;
+/** Rows that a product's tiles may reach beyond the last row. */
+const LAST_TILE = 127;
+
+interface Dispatch extends Compiled {
   readonly params: Readonly<Record<string, number>>;
   readonly buffers: readonly GPUBuffer[];
   readonly groups: readonly [number, number, number];
@@ -32,18 +35,35 @@ export const rowsOf = ({ shape }: { readonly shape: readonly number[] }) =>
 export const featuresOf = ({ shape }: { readonly shape: readonly number[] }) => shape.at(-1) ?? 1;
 export const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
-/** Compiled shaders of a device, by their code. */
-export type Pipelines = (shader: Shader) => Promise<GPUComputePipeline>;
+/** What writes a shader: a function of `kernels`. */
+export type Kernel<Options extends readonly unknown[]> = (gpu: GpuContext, ...options: Options) => Shader;
 
-export function pipelinesOf({ device }: GpuContext): Pipelines {
-  const compiled = new Map<string, Promise<GPUComputePipeline>>();
-  return ({ code }) => {
-    const found = compiled.get(code);
+interface Compiled {
+  readonly shader: Shader;
+  readonly pipeline: Promise<GPUComputePipeline>;
+}
+
+/** Shaders of a device: each is written and compiled once for its options, though passes ask for it once a layer. */
+export type Pipelines = <Options extends readonly unknown[]>(
+  kernel: Kernel<Options>,
+  options: Options,
+) => Compiled;
+
+export function pipelinesOf(gpu: GpuContext): Pipelines {
+  const { device } = gpu;
+  const ofKernels = new WeakMap<object, Map<string, Compiled>>();
+  return (kernel, options) => {
+    const compiled = ofKernels.get(kernel) ?? new Map<string, Compiled>();
+    ofKernels.set(kernel, compiled);
+    const key = JSON.stringify(options);
+    const found = compiled.get(key);
     if (found !== undefined) return found;
-    const module = device.createShaderModule({ code });
+    const shader = kernel(gpu, ...options);
+    const module = device.createShaderModule({ code: shader.code });
     const pipeline = device.createComputePipelineAsync({ layout: "auto", compute: { module } });
-    compiled.set(code, pipeline);
-    return pipeline;
+    const made = { shader, pipeline };
+    compiled.set(key, made);
+    return made;
   };
 }
 
@@ -57,6 +77,7 @@ export class PlanBuilder {
   readonly #dispatches: Dispatch[] = [];
   readonly #owned: GPUBuffer[] = [];
   readonly #free = new Map<number, GPUBuffer[]>();
+  readonly #scratch = new Map<string, GPUBuffer>();
   /** Buffers of `place`, which may go from one value to another. */
   readonly #lent = new Set<GPUBuffer>();
 
@@ -65,10 +86,21 @@ export class PlanBuilder {
     this.#pipelines = pipelines;
   }
 
-  /** Room for a value. */
-  place(shape: readonly number[]): Placed {
+  /** Room for a value, and for the rest of the last tile of a product. */
+  place(shape: readonly number[], halves = false): Placed {
     const features = shape.at(-1) ?? 1;
-    return { buffer: this.#lend(4 * sizeOf(shape)), offset: 0, stride: features, shape };
+    const rows = rowsOf({ shape });
+    const room = rows > 1 && this.gpu.hasMatrices ? rows + LAST_TILE : rows;
+    const stride = halves ? halvesStride(features) : features;
+    return { buffer: this.#lend((halves ? 2 : 4) * room * stride), offset: 0, stride, shape, halves };
+  }
+
+  /** A buffer that keeps what is written to it for as long as the plan is there; the same for the same name and size. */
+  scratch(name: string, byteLength: number): GPUBuffer {
+    const key = `${name} ${byteLength}`;
+    const found = this.#scratch.get(key) ?? this.own(byteLength);
+    this.#scratch.set(key, found);
+    return found;
   }
 
   /** A buffer that no other value takes over. */
@@ -89,21 +121,16 @@ export class PlanBuilder {
     else free.push(buffer);
   }
 
-  dispatch(
-    shader: Shader,
+  dispatch<Options extends readonly unknown[]>(
+    kernel: Kernel<Options>,
+    options: Options,
     params: Readonly<Record<string, number>>,
     buffers: readonly GPUBuffer[],
     groups: readonly [number, number?, number?],
   ): void {
     const [x, y = 1, z = 1] = groups;
     if (x * y * z === 0) return;
-    this.#dispatches.push({
-      shader,
-      pipeline: this.#pipelines(shader),
-      params,
-      buffers,
-      groups: [x, y, z],
-    });
+    this.#dispatches.push({ ...this.#pipelines(kernel, options), params, buffers, groups: [x, y, z] });
   }
 
   /** Workgroups for so many threads; those kernels go on until all is done. */

@@ -2,16 +2,18 @@
 import { type FusedAttention, type FusedLinear, type FusedPass, type Step, stepReads } from "./fused-pass.ts";
 import { featuresOf, type Placed, type PlanBuilder, rowsOf, sizeOf } from "./gpu-plan.ts";
 import type { GpuVector, GpuWeight } from "./gpu-weights.ts";
+import { ATTENTION_QUERIES, appendToCache, attention } from "./kernels/attention.ts";
 import {
-  ATTENTION_QUERIES,
-  appendToCache,
-  attention,
-  decodeAttention,
-  joinSplits,
-} from "./kernels/attention.ts";
+  attentionMatrices,
+  fitsMatrices,
+  KEYS_BEHIND,
+  MATRICES_QUERIES,
+} from "./kernels/attention-matrices.ts";
+import { canDecode, decodeAttention, decodeSplits, joinSplits } from "./kernels/decode-attention.ts";
 import { ELEMENTWISE_THREADS, type Elementwise, elementwise, rotate } from "./kernels/elementwise.ts";
+import { HALVES_ALIGNMENT, halvesStride } from "./kernels/halves.ts";
 import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
-import { MATRICES_TILE, matmulMatrices } from "./kernels/matmul-matrices.ts";
+import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./kernels/matmul-matrices.ts";
 import { matvec, matvecOutputs } from "./kernels/matvec.ts";
 import { norm } from "./kernels/norm.ts";
 import {
@@ -56,6 +58,7 @@ export function lowerPass(
   const { gpu } = plan;
   const values = new Map<Value, Placed>();
   const last = lastReaders(steps, Object.values(outputs));
+  const multiplied = onlyMultiplied(steps, Object.values(outputs));
   /** Values that live in a buffer that can be given back. */
   const tenants = new Map<GPUBuffer, number>();
 
@@ -96,7 +99,8 @@ export function lowerPass(
     const { rows, run, fromRun = run, fromFirst = 0, toRun = run, toFirst = 0 } = how;
     const places = { xOffset: x.offset, xStride: x.stride, outOffset: out.offset, outStride: out.stride };
     plan.dispatch(
-      copyRows(gpu),
+      copyRows,
+      [],
       { rows, features, run: Math.max(run, 1), fromRun, fromFirst, toRun, toFirst, ...places },
       [x.buffer, out.buffer],
       overRows(rows, features),
@@ -107,12 +111,26 @@ export function lowerPass(
     return x.stride === featuresOf(x) && x.offset === 0 ? x : copied(x, x.shape);
   }
 
-  function byElement(operation: Elementwise, a: Placed, b?: Placed, factor = 1): Placed {
-    const out = plan.place(a.shape);
+  /** Whether a value goes to products on matrix units alone, which read halves. */
+  const goesAsHalves = (value: Value | undefined, rows: number) =>
+    gpu.hasMatrices && rows > FEW_TOKENS && value !== undefined && multiplied.has(value);
+
+  function asHalves(x: Placed): Placed {
+    return x.halves ? x : byElement({ of: "copy" }, x, undefined, { halves: true });
+  }
+
+  function byElement(
+    operation: Elementwise,
+    a: Placed,
+    b?: Placed,
+    { factor = 1, halves = false }: { factor?: number; halves?: boolean } = {},
+  ): Placed {
+    const out = plan.place(a.shape, halves);
     const [rows, features] = [rowsOf(a), featuresOf(a)];
     const other = b ?? a;
     plan.dispatch(
-      elementwise(gpu, operation),
+      elementwise,
+      [operation, halves],
       {
         rows,
         features,
@@ -122,6 +140,7 @@ export function lowerPass(
         bOffset: other.offset,
         bStride: other.stride,
         bRows: rowsOf(other),
+        outStride: out.stride,
       },
       [a.buffer, ...(b === undefined ? [] : [b.buffer]), out.buffer],
       plan.groupsFor(rows * features, ELEMENTWISE_THREADS),
@@ -129,12 +148,13 @@ export function lowerPass(
     return out;
   }
 
-  function normed(x: Placed, node: NormNode): Placed {
-    const out = plan.place(x.shape);
+  function normed(x: Placed, node: NormNode, halves: boolean): Placed {
+    const out = plan.place(x.shape, halves);
     const rows = rowsOf(x) * node.heads;
     const { kind, weight, bias, eps, offset } = node;
     plan.dispatch(
-      norm(gpu, { kind, weight: weight !== undefined, bias: bias !== undefined }),
+      norm,
+      [{ kind, weight: weight !== undefined, bias: bias !== undefined, halves }],
       {
         rows,
         heads: node.heads,
@@ -143,6 +163,7 @@ export function lowerPass(
         xStride: x.stride,
         eps,
         normOffset: offset,
+        outStride: out.stride,
       },
       [
         x.buffer,
@@ -157,9 +178,8 @@ export function lowerPass(
 
   function linear(step: FusedLinear) {
     const weight = weights.linear.get(step) as GpuWeight;
-    let x = valueAt(step.x);
+    const x = valueAt(step.x);
     const tokens = rowsOf(x);
-    const few = tokens <= FEW_TOKENS;
     const { gated } = step;
     const n = gated === undefined ? weight.n : weight.n / 2;
     // The product of a patch's numbers: a stored weight of more axes counts as [out, the rest].
@@ -168,18 +188,16 @@ export function lowerPass(
     const residual = wanted !== undefined && rowsOf(wanted) === tokens ? wanted : undefined;
     const options = {
       format: weight.format,
+      k: weight.k,
       bias: weight.bias !== undefined,
       activation: gated ?? step.activation,
       residual: residual !== undefined,
     };
-    const params = (out: Placed) => ({
+    const params = (given: Placed, out: Placed, outputs: number) => ({
       m: tokens,
-      k: weight.k,
-      rowWords: weight.rowWords,
-      rowGroups: weight.rowGroups,
-      groupSize: weight.format.groupSize ?? 1,
-      xOffset: x.offset,
-      xStride: x.stride,
+      n: outputs,
+      xOffset: given.offset,
+      xStride: given.stride,
       outOffset: out.offset,
       outStride: out.stride,
       residualOffset: residual?.offset ?? 0,
@@ -187,15 +205,56 @@ export function lowerPass(
     });
     const own = [...weight.buffers, ...(weight.bias === undefined ? [] : [weight.bias])];
     const added = residual === undefined ? [] : [residual.buffer];
+    const [onlyOutput] = step.outputs.length === 1 ? step.outputs : [];
+    /** What follows a product that is not yet what is wanted is done in F32. */
+    const ends = wanted === undefined || residual !== undefined;
+    const halves = ends && goesAsHalves(onlyOutput, tokens);
+    function byMatrices(given: Placed): Placed {
+      const product = plan.place(shape(n), halves);
+      const tile = chooseTile(tokens, n, gated !== undefined);
+      const outputs = outputsOfTile(tile, gated !== undefined);
+      const whole =
+        n % outputs === 0 &&
+        !options.bias &&
+        options.activation === "none" &&
+        (residual === undefined || hasRoom(residual, tokens, tokensOfTile(tile)));
+      const store = halves ? "halves" : whole ? "matrices" : "numbers";
+      plan.dispatch(
+        matmulMatrices,
+        [{ ...options, gated: gated !== undefined, tile, store }],
+        params(given, product, n),
+        [given.buffer, ...own, ...added, product.buffer],
+        [Math.ceil(tokens / tokensOfTile(tile)), Math.ceil(n / outputs)],
+      );
+      return product;
+    }
+    function byNumbers(given: Placed): Placed {
+      const product = plan.place(shape(weight.n));
+      const activation = gated === undefined ? step.activation : "none";
+      plan.dispatch(
+        matmul,
+        [{ ...options, activation }],
+        params(given, product, weight.n),
+        [given.buffer, ...own, ...added, product.buffer],
+        [Math.ceil(weight.n / MATMUL_TILE), Math.ceil(tokens / MATMUL_TILE)],
+      );
+      if (gated === undefined) return product;
+      const half = { ...product, shape: shape(n) };
+      const result = byElement({ of: "gated", function: gated }, half, { ...half, offset: n });
+      plan.giveBack(product.buffer);
+      return result;
+    }
     let out: Placed;
-    if (few) {
+    if (tokens <= FEW_TOKENS) {
       const rmsNorm = step.norm !== undefined;
-      const tuning = matvecTuning(gpu);
-      const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, tuning };
+      const tuning = matvecTuning(gpu, weight.format, weight.n);
+      const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
+      const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, quads, tuning };
       out = plan.place(shape(n));
       plan.dispatch(
-        matvec(gpu, matvecOptions),
-        { ...params(out), n, eps: step.norm?.eps ?? 0, normOffset: step.norm?.offset ?? 0 },
+        matvec,
+        [matvecOptions],
+        { ...params(x, out, n), eps: step.norm?.eps ?? 0, normOffset: step.norm?.offset ?? 0 },
         [
           x.buffer,
           ...own,
@@ -206,27 +265,10 @@ export function lowerPass(
         [Math.ceil(n / matvecOutputs(gpu, matvecOptions)), tokens],
       );
     } else {
-      const given = x;
-      if (step.norm !== undefined) x = normed(x, step.norm);
-      const full = plan.place(shape(weight.n));
-      const activation = gated === undefined ? step.activation : "none";
-      const tile = gpu.hasMatrices ? MATRICES_TILE : MATMUL_TILE;
-      const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
-      plan.dispatch(
-        gpu.hasMatrices
-          ? matmulMatrices(gpu, { ...options, activation, quads })
-          : matmul(gpu, { ...options, activation }),
-        { ...params(full), n: weight.n },
-        [x.buffer, ...own, ...added, full.buffer],
-        [Math.ceil(weight.n / tile), Math.ceil(tokens / tile)],
-      );
-      if (x !== given) plan.giveBack(x.buffer);
-      out = full;
-      if (gated !== undefined) {
-        const half = { ...full, shape: shape(n) };
-        out = byElement({ of: "gated", function: gated }, half, { ...half, offset: n });
-        plan.giveBack(full.buffer);
-      }
+      const ready = step.norm === undefined ? x : normed(x, step.norm, gpu.hasMatrices);
+      const given = gpu.hasMatrices ? asHalves(ready) : ready;
+      out = gpu.hasMatrices ? byMatrices(given) : byNumbers(given);
+      for (const each of new Set([ready, given])) if (each !== x) plan.giveBack(each.buffer);
     }
     if (wanted !== undefined && residual === undefined) {
       const product = out;
@@ -250,7 +292,11 @@ export function lowerPass(
     const bias = step.bias === undefined ? undefined : dense(valueAt(step.bias));
     const rotary = step.rotary && { cos: valueAt(step.rotary.cos), sin: valueAt(step.rotary.sin) };
     const tables = rotary === undefined ? [] : [rotary.cos.buffer, rotary.sin.buffer];
-    const out = plan.place([...q.shape.slice(0, -1), shape.heads * headDim]);
+    const width = shape.kvHeads * headDim;
+    const byMatrices = tokens > 1 && fitsMatrices(gpu, headDim);
+    const outFeatures = shape.heads * headDim;
+    const halves = byMatrices && outFeatures % HALVES_ALIGNMENT === 0 && goesAsHalves(step.output, rowsOf(q));
+    const out = plan.place([...q.shape.slice(0, -1), outFeatures], halves);
     const options = {
       headDim,
       cached: cached !== undefined,
@@ -270,66 +316,94 @@ export function lowerPass(
       kStride: k.stride,
       vOffset: v.offset,
       vStride: v.stride,
-      outStride: shape.heads * headDim,
+      outStride: out.stride,
       scale: shape.scale ?? headDim ** -0.5,
       softcap: cached?.softcap ?? 1,
       window: cached?.window ?? 0,
       biasBatch: biasBatch === 1 ? 0 : biasHeads * biasTokens * biasSeen,
       biasHead: biasHeads === 1 ? 0 : biasTokens * biasSeen,
       biasToken: biasTokens === 1 ? 0 : biasSeen,
-      splits: 1,
       seen: k.shape[1] as number,
     };
-    const grid: [number, number, number] = [Math.ceil(tokens / ATTENTION_QUERIES), shape.heads, batch];
+    const queries = byMatrices ? MATRICES_QUERIES : ATTENTION_QUERIES;
+    const grid: [number, number, number] = [Math.ceil(tokens / queries), shape.heads, batch];
     const added = bias === undefined ? [] : [bias.buffer];
+    const attendBy = (given: Readonly<Record<string, number>>, buffers: readonly GPUBuffer[]) =>
+      byMatrices
+        ? plan.dispatch(attentionMatrices, [{ ...options, halves }], given, buffers, grid)
+        : plan.dispatch(attention, [options], given, buffers, grid);
     if (cached === undefined) {
-      plan.dispatch(
-        attention(gpu, options),
-        params,
-        [q.buffer, k.buffer, v.buffer, ...added, out.buffer],
-        grid,
-      );
+      const [keys, values] = byMatrices ? [inScratch(k, "keys"), inScratch(v, "values")] : [k, v];
+      const [kOffset, kStride, vOffset, vStride] = [keys.offset, keys.stride, values.offset, values.stride];
+      attendBy({ ...params, kOffset, kStride, vOffset, vStride }, [
+        q.buffer,
+        keys.buffer,
+        values.buffer,
+        ...added,
+        out.buffer,
+      ]);
       return keep(step.output, out);
     }
     if (cache === undefined) throw new TypeError("this pass needs a cache");
-    const width = shape.kvHeads * headDim;
     const [keys, kept] = [cache.keys[cached.layer] as GPUBuffer, cache.values[cached.layer] as GPUBuffer];
+    if (tokens === 1 && bias === undefined && canDecode(gpu, headDim)) {
+      const splits = decodeSplits(cache.capacity);
+      const parts = splits === 1 ? out : plan.place([batch * shape.heads * splits, headDim + 2]);
+      plan.dispatch(
+        decodeAttention,
+        [options, splits],
+        { ...params, capacity: cache.capacity },
+        [q.buffer, k.buffer, v.buffer, cache.past, ...tables, keys, kept, parts.buffer],
+        [shape.heads, splits, batch],
+      );
+      if (splits > 1) {
+        plan.dispatch(
+          joinSplits,
+          [headDim],
+          { heads: shape.heads, splits, outStride: out.stride },
+          [parts.buffer, out.buffer],
+          [shape.heads, batch],
+        );
+        plan.giveBack(parts.buffer);
+      }
+      return keep(step.output, out);
+    }
     const count = rowsOf(q) * width;
     plan.dispatch(
-      appendToCache(gpu, options),
+      appendToCache,
+      [options],
       { ...params, count, width, capacity: cache.capacity },
       [k.buffer, v.buffer, cache.past, ...tables, keys, kept],
       plan.groupsFor(count, 128),
     );
-    const inCache = {
-      ...params,
-      seen: cache.capacity,
-      kOffset: 0,
-      vOffset: 0,
-      kStride: width,
-      vStride: width,
-    };
-    const buffers = [q.buffer, keys, kept, cache.past, ...tables];
-    if (tokens > 1 || bias !== undefined) {
-      plan.dispatch(attention(gpu, options), inCache, [...buffers, ...added, out.buffer], grid);
-      return keep(step.output, out);
-    }
-    const splits = Math.min(16, Math.ceil(cache.capacity / 128));
-    const parts = plan.place([batch * shape.heads * splits, headDim + 2]);
-    plan.dispatch(
-      decodeAttention(gpu, options),
-      { ...inCache, splits },
-      [...buffers, parts.buffer],
-      [shape.heads, splits, batch],
-    );
-    plan.dispatch(
-      joinSplits(gpu, headDim),
-      { heads: shape.heads, splits, outStride: params.outStride },
-      [parts.buffer, out.buffer],
-      [shape.heads, batch],
-    );
-    plan.giveBack(parts.buffer);
+    attendBy({ ...params, seen: cache.capacity, kOffset: 0, vOffset: 0, kStride: width, vStride: width }, [
+      q.buffer,
+      keys,
+      kept,
+      cache.past,
+      ...tables,
+      ...added,
+      out.buffer,
+    ]);
     keep(step.output, out);
+  }
+
+  /** Rows of halves, behind which come some of zeros. */
+  function inScratch(x: Placed, name: string): Placed {
+    const [rows, features] = [rowsOf(x), featuresOf(x)];
+    const stride = halvesStride(features);
+    const out = { ...x, buffer: plan.scratch(name, 2 * (rows + KEYS_BEHIND) * stride), offset: 0, stride };
+    plan.dispatch(
+      elementwise,
+      [{ of: "copy" } as const, true],
+      {
+        ...{ rows, features, factor: 1, aOffset: x.offset, aStride: x.stride },
+        ...{ bOffset: 0, bStride: 0, bRows: 1, outStride: stride },
+      },
+      [x.buffer, out.buffer],
+      plan.groupsFor((rows * stride) / 2, ELEMENTWISE_THREADS),
+    );
+    return out;
   }
 
   function keep(value: Value, placed: Placed): void {
@@ -364,26 +438,35 @@ export function lowerPass(
           features: stored.rowWords,
           width: stored.k,
           rowGroups: stored.rowGroups,
-          groupSize: stored.format.groupSize ?? 1,
         };
         const groups = overRows(rows, stored.rowWords);
         plan.dispatch(
-          embedRows(gpu, stored.format),
+          embedRows,
+          [stored.format],
           params,
           [ids.buffer, ...stored.buffers, out.buffer],
           groups,
         );
         return keep(step.output, out);
       }
-      case "norm":
-        return keep(step.output, normed(valueAt(step.x), step));
-      case "map":
-        return keep(step.output, byElement({ of: "map", function: step.function }, valueAt(step.x)));
-      case "scale":
-        return keep(step.output, byElement({ of: "scale" }, valueAt(step.x), undefined, step.factor));
+      case "norm": {
+        const x = valueAt(step.x);
+        const halves = step.heads === 1 && goesAsHalves(step.output, rowsOf(x));
+        return keep(step.output, normed(x, step, halves));
+      }
+      case "map": {
+        const x = valueAt(step.x);
+        const halves = goesAsHalves(step.output, rowsOf(x));
+        return keep(step.output, byElement({ of: "map", function: step.function }, x, undefined, { halves }));
+      }
+      case "scale": {
+        const { factor } = step;
+        return keep(step.output, byElement({ of: "scale" }, valueAt(step.x), undefined, { factor }));
+      }
       case "gated": {
         const [gate, up] = [valueAt(step.gate), valueAt(step.up)];
-        return keep(step.output, byElement({ of: "gated", function: step.activation }, gate, up));
+        const halves = goesAsHalves(step.output, rowsOf(gate));
+        return keep(step.output, byElement({ of: "gated", function: step.activation }, gate, up, { halves }));
       }
       case "add":
         return keep(step.output, byElement({ of: "add" }, valueAt(step.a), valueAt(step.b)));
@@ -392,7 +475,8 @@ export function lowerPass(
         const out = plan.place(x.shape);
         const [rows, features] = [rowsOf(x), featuresOf(x)];
         plan.dispatch(
-          rotate(gpu),
+          rotate,
+          [],
           { rows, features, headDim: features / step.heads, xOffset: x.offset, xStride: x.stride },
           [x.buffer, cos.buffer, sin.buffer, out.buffer],
           plan.groupsFor(rows * features, ELEMENTWISE_THREADS),
@@ -407,7 +491,8 @@ export function lowerPass(
         const out = plan.place([count, down * across, features]);
         const rows = rowsOf(out);
         plan.dispatch(
-          unfoldPatches(gpu),
+          unfoldPatches,
+          [],
           { rows, features, size: step.size, across, down, channels, height, width },
           [pixels.buffer, out.buffer],
           overRows(rows, features),
@@ -480,7 +565,8 @@ export function lowerPass(
         const [rows, features] = [sizeOf(places.shape), featuresOf(x)];
         const out = plan.place([1, rows, features]);
         plan.dispatch(
-          takeRows(gpu),
+          takeRows,
+          [],
           { rows, features, xOffset: x.offset, xStride: x.stride },
           [x.buffer, places.buffer, out.buffer],
           overRows(rows, features),
@@ -493,7 +579,8 @@ export function lowerPass(
         if (rows === 0) return keep(step.output, x);
         const out = copied(x, x.shape);
         plan.dispatch(
-          putRows(gpu, step.how),
+          putRows,
+          [step.how],
           { rows, features, xOffset: given.offset, xStride: given.stride },
           [given.buffer, places.buffer, out.buffer],
           overRows(rows, features),
@@ -507,7 +594,8 @@ export function lowerPass(
         const features = stored.width;
         const out = plan.place([1, rows, features]);
         plan.dispatch(
-          blendRows(gpu),
+          blendRows,
+          [],
           { rows, features, taps },
           [stored.buffer, ids.buffer, shares.buffer, out.buffer],
           overRows(rows, features),
@@ -530,6 +618,25 @@ export function lowerPass(
     }
   }
   return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, dense(valueAt(value))]));
+}
+
+/** Whether whole tiles of so many rows can be read where a value lies. */
+function hasRoom({ buffer, offset, stride }: Placed, rows: number, tile: number): boolean {
+  return 4 * (offset + Math.ceil(rows / tile) * tile * stride) <= buffer.size;
+}
+
+/** Values that are read by products alone, as what they multiply. */
+function onlyMultiplied(steps: readonly Step[], outputs: readonly Value[]): ReadonlySet<Value> {
+  const otherwise = new Set(outputs);
+  const multiplied = new Set<Value>();
+  for (const step of steps) {
+    if (step.op !== "fusedLinear") for (const value of stepReads(step)) otherwise.add(value);
+    else {
+      (step.norm === undefined ? multiplied : otherwise).add(step.x);
+      if (step.residual !== undefined) otherwise.add(step.residual);
+    }
+  }
+  return new Set([...multiplied].filter((value) => !otherwise.has(value)));
 }
 
 /** For each step, the values that nobody reads after it. */

@@ -74,6 +74,9 @@ export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
   };
 }
 
+/** Kernels keep within their buffers by themselves; checks of every index cost up to a fifth of a kernel's time. */
+const DAWN_FEATURES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_robustness"];
+
 // Once it is collected, the process dies at some later call.
 let dawn: GPU | undefined;
 
@@ -83,7 +86,7 @@ async function webgpu(): Promise<GPU> {
   try {
     const { create, globals } = await import("webgpu");
     Object.assign(globalThis, globals);
-    dawn = create(["enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia"]);
+    dawn = create([`enable-dawn-features=${DAWN_FEATURES.join(",")}`]);
     return dawn;
   } catch (error) {
     throw new NoGpuError(

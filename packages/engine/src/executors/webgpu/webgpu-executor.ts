@@ -21,6 +21,7 @@ import {
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
 import { argmax } from "./kernels/argmax.ts";
 import { cacheType } from "./kernels/attention.ts";
+import { KEYS_BEHIND } from "./kernels/attention-matrices.ts";
 import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
 import { recordPass } from "./recorded-pass.ts";
 import { type GpuContext, type GpuOptions, openGpu } from "./webgpu-device.ts";
@@ -54,14 +55,23 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
   const gpu = await openGpu(options);
   const pipelines = pipelinesOf(gpu);
   const ofWeights = new WeakMap<ModelWeights, GpuWeights>();
+  const largest = argmaxer(gpu, pipelines);
+  const caches = cacheStore(gpu);
   return {
     name: "webgpu",
     async prepare(pass, weights) {
       const stored = ofWeights.get(weights) ?? gpuWeights(gpu, weights);
       ofWeights.set(weights, stored);
-      return preparePass(gpu, pipelines, pass, stored);
+      const prepared = await preparePass(gpu, pipelines, pass, stored);
+      return {
+        ...prepared,
+        async release() {
+          caches.clear();
+          await prepared.release();
+        },
+      };
     },
-    createCache: (spec, batch, capacity) => createCache(gpu, spec, batch, capacity),
+    createCache: caches.take,
     async stack(parts, features) {
       const tensors = parts as readonly GpuTensor<Float32Array>[];
       const rows = tensors.reduce((sum, { shape }) => sum + sizeOf(shape) / features, 0);
@@ -75,7 +85,7 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
       gpu.device.queue.submit([encoder.finish()]);
       return result;
     },
-    argmax: (logits, excluded) => argmaxOf(gpu, pipelines, logits as GpuTensor<Float32Array>, excluded),
+    argmax: (logits, excluded) => largest(logits as GpuTensor<Float32Array>, excluded),
   };
 }
 
@@ -198,32 +208,61 @@ function writeInput(
   } else device.queue.writeBuffer(buffer, 0, input.data as Float32Array<ArrayBuffer>);
 }
 
-function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capacity: number): GpuCache {
+/** Tokens that the capacity of caches is rounded up to, so that prompts find one that fits. */
+const CAPACITY_STEP = 64;
+
+/**
+ * Caches, of which the one that was given back last is kept with the plans that attend to it: the next prompt of that model mostly needs
+ * the same.
+ */
+function cacheStore(gpu: GpuContext) {
+  let spare: { readonly spec: CacheSpec; readonly cache: GpuCache; readonly destroy: () => void } | undefined;
+  const clear = () => {
+    spare?.destroy();
+    spare = undefined;
+  };
+  return {
+    clear,
+    take(spec: CacheSpec, batch: number, wanted: number): GpuCache {
+      const capacity = Math.ceil(wanted / CAPACITY_STEP) * CAPACITY_STEP;
+      const fits = spare?.spec === spec && spare.cache.batch === batch && spare.cache.capacity === capacity;
+      if (!fits) clear();
+      const { cache, destroy } = (fits ? spare : undefined) ?? createCache(gpu, spec, batch, capacity);
+      spare = undefined;
+      cache.lengths.fill(0);
+      let released = false;
+      return {
+        ...cache,
+        release() {
+          if (released) return;
+          released = true;
+          clear();
+          spare = { spec, cache, destroy };
+        },
+      };
+    },
+  };
+}
+
+function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capacity: number) {
   const { device } = gpu;
   const bytes = cacheType(gpu) === "f16" ? 2 : 4;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
   const room = () =>
     layers.map(({ kvHeads, headDim }) => {
-      const size = bufferBytes(bytes * batch * capacity * kvHeads * headDim);
+      const size = bufferBytes(bytes * (batch * capacity + KEYS_BEHIND) * kvHeads * headDim);
       return device.createBuffer({ size, usage });
     });
   const [keys, values] = [room(), room()];
   const past = device.createBuffer({ size: bufferBytes(4 * batch), usage });
   const plans = new Map<string, Plan>();
-  return {
-    batch,
-    capacity,
-    lengths: new Int32Array(batch),
-    keys,
-    values,
-    past,
-    plans,
-    release() {
-      for (const { buffers } of plans.values()) destroyAll(buffers);
-      plans.clear();
-      destroyAll([...keys, ...values, past]);
-    },
+  const cache: GpuCache = { batch, capacity, lengths: new Int32Array(batch), keys, values, past, plans };
+  const destroy = () => {
+    for (const { buffers } of plans.values()) destroyAll(buffers);
+    plans.clear();
+    destroyAll([...keys, ...values, past]);
   };
+  return { cache, destroy };
 }
 
 function createTensor<Data extends Float32Array | Int32Array>(
@@ -254,25 +293,36 @@ function createTensor<Data extends Float32Array | Int32Array>(
   };
 }
 
-async function argmaxOf(
-  gpu: GpuContext,
-  pipelines: Pipelines,
-  logits: GpuTensor<Float32Array>,
-  excluded: readonly number[] = [],
-): Promise<DeviceTensor<Int32Array>> {
-  const features = logits.shape.at(-1) as number;
-  const rows = sizeOf(logits.shape) / features;
-  const result = createTensor<Int32Array>(gpu, [rows], Int32Array);
-  const builder = new PlanBuilder(gpu, pipelines);
-  const places = builder.own(4 * excluded.length);
+/** Finds the largest logits; what does not change from token to token is made once. */
+function argmaxer(gpu: GpuContext, pipelines: Pipelines) {
   const { device } = gpu;
-  if (excluded.length > 0) device.queue.writeBuffer(places, 0, Int32Array.from(excluded));
-  const params = { features, excludedCount: excluded.length };
-  builder.dispatch(argmax(gpu), params, [logits.buffer, places, result.buffer], [rows]);
-  const { commands, buffers } = await builder.finish();
-  const encoder = device.createCommandEncoder();
-  encode(encoder, commands);
-  device.queue.submit([encoder.finish()]);
-  destroyAll(buffers);
-  return result;
+  const made = new Map<string, { params: GPUBuffer; places: GPUBuffer }>();
+  const prepared = (features: number, excluded: readonly number[]) => {
+    const key = `${features} ${excluded}`;
+    const found = made.get(key);
+    if (found !== undefined) return found;
+    const params = device.createBuffer({ size: 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    device.queue.writeBuffer(params, 0, Uint32Array.of(features, excluded.length, 0, 0));
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+    const places = device.createBuffer({ size: bufferBytes(4 * excluded.length), usage });
+    if (excluded.length > 0) device.queue.writeBuffer(places, 0, Int32Array.from(excluded));
+    made.set(key, { params, places });
+    return { params, places };
+  };
+  return async (logits: GpuTensor<Float32Array>, excluded: readonly number[] = []) => {
+    const features = logits.shape.at(-1) as number;
+    const rows = sizeOf(logits.shape) / features;
+    const result = createTensor<Int32Array>(gpu, [rows], Int32Array);
+    const { params, places } = prepared(features, excluded);
+    const pipeline = await pipelines(argmax, []).pipeline;
+    const buffers = [params, logits.buffer, places, result.buffer];
+    const bindings = device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+    });
+    const encoder = device.createCommandEncoder();
+    encode(encoder, [{ pipeline, bindings, groups: [rows, 1, 1] }]);
+    device.queue.submit([encoder.finish()]);
+    return result;
+  };
 }

@@ -13,7 +13,7 @@ export interface AttentionOptions {
 }
 
 /** What dispatches of attention give a shader. */
-const params = {
+export const attentionParams = {
   heads: "u32",
   kvHeads: "u32",
   tokens: "u32",
@@ -32,7 +32,6 @@ const params = {
   biasBatch: "u32",
   biasHead: "u32",
   biasToken: "u32",
-  splits: "u32",
 } as const;
 
 /** The type of numbers in caches of keys and values. */
@@ -105,7 +104,7 @@ export function attention(gpu: GpuContext, options: AttentionOptions): Shader {
     ].join(" && ") || "true";
   return shader({
     gpu,
-    params,
+    params: attentionParams,
     reads: reads(gpu, options),
     writes: { out: "array<f32>" },
     threads: gpu.lanes * SUBGROUPS,
@@ -156,113 +155,6 @@ ${unrolled(
 ${unrolled(share, (i) => `  if (has${i} > 0.0) { out[row${n} * p.outStride + head * ${headDim}u + d${i}] = sum${n}_${i} / total${n}; }`)}
 }`,
 )}`,
-  });
-}
-
-/** Subgroups that share the keys of a head and a split. */
-const DECODE_SUBGROUPS = 8;
-/** Keys that a subgroup has under way at a time. */
-const KEYS = 4;
-
-/**
- * Attention of one token of each sequence to its cache: the keys of a head are shared by `splits` workgroups (as in flash decoding) and
- * by the subgroups of each. What they find, sums and all, goes to `parts`, for `joinSplits`. Dispatched as [heads, splits, batch].
- */
-export function decodeAttention(gpu: GpuContext, options: AttentionOptions): Shader {
-  const { headDim, softcap, window } = options;
-  const share = shareOf(gpu, options);
-  return shader({
-    gpu,
-    params,
-    reads: reads(gpu, options),
-    writes: { parts: "array<f32>" },
-    threads: gpu.lanes * DECODE_SUBGROUPS,
-    declarations: `
-var<workgroup> mosts: array<f32, ${DECODE_SUBGROUPS}>;
-var<workgroup> totals: array<f32, ${DECODE_SUBGROUPS}>;
-var<workgroup> sums: array<f32, ${DECODE_SUBGROUPS * headDim}>;`,
-    main: `
-let batch = group.z;
-let head = group.x;
-let kvHead = head * p.kvHeads / p.heads;
-let subgroup = local / ${gpu.lanes}u;
-${places(gpu, options)}
-${readQuery(gpu, options, "q_", "batch")}
-var most = -3e38; var total = 0.0;
-${unrolled(share, (i) => `var sum${i} = 0.0;`)}
-let length = u32(past[batch]) + 1u;
-let visible = ${window ? "select(0u, length - p.window, length > p.window)" : "0u"};
-let each = (length - visible + p.splits - 1u) / p.splits;
-let start = visible + group.y * each;
-let end = min(length, start + each);
-for (var first = start + subgroup * ${KEYS}u; first < end; first += ${KEYS * DECODE_SUBGROUPS}u) {
-${unrolled(
-  KEYS,
-  (n) => `  let at${n} = (batch * p.seen + min(first + ${n}u, end - 1u)) * p.kStride + kvHead * ${headDim}u;
-${unrolled(share, (i) => `  let key${n}_${i} = f32(keys[at${n} + d${i}]); let value${n}_${i} = f32(values[at${n} + d${i}]);`)}`,
-)}
-${unrolled(
-  KEYS,
-  (
-    n,
-  ) => `  var score${n} = subgroupAdd(${Array.from({ length: share }, (_, i) => `q_${i} * has${i} * key${n}_${i}`).join(" + ")});
-  ${softcap ? `score${n} = p.softcap * tanh(clamp(score${n} / p.softcap, -15.0, 15.0));` : ""}
-  score${n} = select(-3e38, score${n}, first + ${n}u < end);`,
-)}
-  let newMost = max(most, ${Array.from({ length: KEYS }, (_, n) => `score${n}`).reduce((a, b) => `max(${a}, ${b})`)});
-  let kept = exp(most - newMost);
-${unrolled(KEYS, (n) => `  let weight${n} = exp(score${n} - newMost);`)}
-  most = newMost;
-  total = total * kept + ${Array.from({ length: KEYS }, (_, n) => `weight${n}`).join(" + ")};
-${unrolled(share, (i) => `  sum${i} = sum${i} * kept + ${Array.from({ length: KEYS }, (_, n) => `weight${n} * value${n}_${i}`).join(" + ")};`)}
-}
-if (lane == 0u) { mosts[subgroup] = most; totals[subgroup] = total; }
-${unrolled(share, (i) => `if (has${i} > 0.0) { sums[subgroup * ${headDim}u + d${i}] = sum${i}; }`)}
-workgroupBarrier();
-var allMost = mosts[0];
-for (var i = 1u; i < ${DECODE_SUBGROUPS}u; i++) { allMost = max(allMost, mosts[i]); }
-let at = ((batch * p.heads + head) * p.splits + group.y) * ${headDim + 2}u;
-for (var d = local; d < ${headDim}u; d += ${gpu.lanes * DECODE_SUBGROUPS}u) {
-  var sum = 0.0;
-  for (var i = 0u; i < ${DECODE_SUBGROUPS}u; i++) { sum += exp(mosts[i] - allMost) * sums[i * ${headDim}u + d]; }
-  parts[at + 2u + d] = sum;
-}
-if (local == 0u) {
-  var sum = 0.0;
-  for (var i = 0u; i < ${DECODE_SUBGROUPS}u; i++) { sum += exp(mosts[i] - allMost) * totals[i]; }
-  parts[at] = allMost;
-  parts[at + 1u] = sum;
-}`,
-  });
-}
-
-/** Puts the splits of `decodeAttention` together. Dispatched as [heads, batch]. */
-export function joinSplits(gpu: GpuContext, headDim: number): Shader {
-  const threads = 64;
-  return shader({
-    gpu,
-    params: { heads: "u32", splits: "u32", outStride: "u32" },
-    reads: { parts: "array<f32>" },
-    writes: { out: "array<f32>" },
-    threads,
-    main: `
-let head = group.x;
-let first = (group.y * p.heads + head) * p.splits * ${headDim + 2}u;
-var most = -3e38;
-for (var i = 0u; i < p.splits; i++) { most = max(most, parts[first + i * ${headDim + 2}u]); }
-var total = 0.0;
-for (var i = 0u; i < p.splits; i++) {
-  let at = first + i * ${headDim + 2}u;
-  total += exp(parts[at] - most) * parts[at + 1u];
-}
-for (var d = local; d < ${headDim}u; d += ${threads}u) {
-  var sum = 0.0;
-  for (var i = 0u; i < p.splits; i++) {
-    let at = first + i * ${headDim + 2}u;
-    sum += exp(parts[at] - most) * parts[at + 2u + d];
-  }
-  out[group.y * p.outStride + head * ${headDim}u + d] = sum / total;
-}`,
   });
 }
 

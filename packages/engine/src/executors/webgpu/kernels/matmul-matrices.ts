@@ -1,134 +1,241 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { mapFunction } from "./activation.ts";
-import { groupOfWord, type LinearOptions, linearParams, linearReads, storeProduct } from "./linear.ts";
+import { HALVED } from "./halves.ts";
+import { finishProduct, type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import { weightFunctions, weightSetup } from "./weight-format.ts";
+import {
+  inHalves,
+  pairCount,
+  pairFunctions,
+  scaleIndex,
+  type WeightFormat,
+  weightFunctions,
+  weightSetup,
+  wordsOfRow,
+} from "./weight-format.ts";
 
-/** Tokens and outputs of a workgroup. */
-export const MATRICES_TILE = 128;
-/** How much of the inner axis it takes at a time. */
-const DEPTH = 64;
-/** Numbers between rows in workgroup memory: so many that rows begin at different banks. */
-const STRIDE = DEPTH + 8;
-const THREADS = 256;
-/** Tokens and outputs of a subgroup, in matrices of 16 × 16. */
-const [DOWN, ACROSS] = [4, 2];
-const SUBGROUP_COLUMNS = MATRICES_TILE / (16 * ACROSS);
+/** How much of the inner axis a workgroup takes at a time. */
+const DEPTH = 32;
+const SUBGROUPS = 4;
+/** Numbers of a row of x or W in workgroup memory: so many more that rows begin at different banks. */
+const PITCH = DEPTH + 8;
 
-/** Quadruples of x that a thread brings at a time. */
-const X_LOADS = (MATRICES_TILE * DEPTH) / 4 / THREADS;
-/** WGSL: four numbers of x, those behind the end being 0. */
-const X_NUMBERS = `return vec4<f32>(x[at], select(0.0, x[at + min(1u, p.k - 1u - k)], k + 1u < p.k),
-    select(0.0, x[at + min(2u, p.k - 1u - k)], k + 2u < p.k), select(0.0, x[at + min(3u, p.k - 1u - k)], k + 3u < p.k));`;
+/** Matrices of 16 × 16 that a subgroup has below and beside each other; the subgroups of a workgroup lie side by side. */
+export interface MatricesTile {
+  readonly down: number;
+  readonly across: number;
+}
 
 export interface MatricesOptions extends LinearOptions {
-  /** Rows of x begin at multiples of four numbers. */
-  readonly quads: boolean;
+  /** Rows n and n + outputs of W give act(first) · second. */
+  readonly gated: boolean;
+  readonly tile: MatricesTile;
+  /**
+   * How results leave: as they are in matrices, where the room for them ends with whole tiles; or one by one, to F32 or to rows of
+   * halves.
+   */
+  readonly store: "matrices" | "numbers" | "halves";
+}
+
+export const tokensOfTile = ({ down }: MatricesTile) => 16 * down;
+export const outputsOfTile = ({ across }: MatricesTile, gated: boolean) =>
+  (16 * across * SUBGROUPS) / (gated ? 2 : 1);
+
+/** Workgroups that a large card has under way at once, about. */
+const AT_ONCE = 132;
+
+/** The tile that wastes least: large ones read least and small ones are many. */
+export function chooseTile(tokens: number, outputs: number, gated: boolean): MatricesTile {
+  // Both factors of an output are a subgroup's own.
+  const tiles = (gated ? [2] : [1, 2]).flatMap((across) =>
+    [1, 2, 3, 4, 5, 6, 7, 8].map((down) => ({ down, across })),
+  );
+  const cost = (tile: MatricesTile) => {
+    const groups = Math.ceil(tokens / tokensOfTile(tile)) * Math.ceil(outputs / outputsOfTile(tile, gated));
+    return Math.max(1, groups / AT_ONCE) * (tile.down * tile.across + 2);
+  };
+  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 
 /**
- * x·Wᵀ for many tokens on the card's units for products of 16 × 16 matrices: x and W in F16, sums in F32. Dispatched as
- * [outputs / 128, tokens / 128].
+ * x·Wᵀ for many tokens on the card's units for products of 16 × 16 matrices: x, rows of halves, and W in F16, sums in F32. Dispatched as
+ * [tokens / tokensOfTile, outputs / outputsOfTile].
  */
 export function matmulMatrices(gpu: GpuContext, options: MatricesOptions): Shader {
-  const { format, activation, quads } = options;
+  const { format, k, gated, activation, residual, tile, store } = options;
+  const { down, across } = tile;
+  const threads = gpu.lanes * SUBGROUPS;
+  const [tokens, rows] = [tokensOfTile(tile), outputsOfTile(tile, false)];
+  const outputs = outputsOfTile(tile, gated);
+  const rowWords = wordsOfRow(format, k);
   const words = DEPTH / format.values;
-  const wordLoads = (MATRICES_TILE * words) / THREADS;
+  const xLoads = Math.ceil((tokens * (DEPTH / 8)) / threads);
+  const wordLoads = Math.ceil((rows * words) / threads);
+  /** Numbers in an element of `ws`: those of a word, eight at most. */
+  const chunk = Math.min(8, format.values);
   const load = (depth: string) => `${unrolled(
-    X_LOADS,
-    (j) =>
-      `x${j} = xAt(firstM + (local + ${j * THREADS}u) / ${DEPTH / 4}u, ${depth} + (local % ${DEPTH / 4}u) * 4u);`,
+    xLoads,
+    (j) => `  {
+    let i = local + ${j * threads}u;
+    let token = min(firstM + i / ${DEPTH / 8}u, p.m - 1u);
+    x${j} = x[(p.xOffset + token * p.xStride + ${depth}) / 8u + i % ${DEPTH / 8}u];
+  }`,
   )}
 ${unrolled(
   wordLoads,
-  (j) =>
-    `word${j} = wordAt(firstN + (local + ${j * THREADS}u) / ${words}u, ${depth} / ${format.values}u + local % ${words}u);`,
+  (j) => `  {
+    let i = local + ${j * threads}u;
+    let row = ${gated ? `min(firstN + (i / ${words}u) % ${outputs}u, p.n - 1u) + select(0u, p.n, i >= ${outputs * words}u)` : `min(firstN + i / ${words}u, p.n - 1u)`};
+    let word = min(${depth} / ${format.values}u + i % ${words}u, ${rowWords - 1}u);
+    word${j} = words[row * ${rowWords}u + word];
+    ${format.scales === undefined ? "" : `scale${j} = scaleAt(${scaleIndex(format, "row", k)});`}
+    ${format.zeros ? `zero${j} = zeroAt(${scaleIndex(format, "row", k)});` : ""}
+  }`,
 )}`;
-  const subgroups = THREADS / gpu.lanes;
   return shader({
     gpu,
     params: linearParams,
-    reads: { ...linearReads(options), ...(quads ? { x: "array<vec4<f32>>" } : {}) },
-    writes: { out: "array<f32>" },
-    threads: THREADS,
+    reads: { ...linearReads(gpu, options), x: "array<vec4<u32>>" },
+    writes: { out: store === "halves" ? "array<u32>" : "array<f32>" },
+    threads,
     declarations: `
-${weightFunctions(format)}
+${inHalves(gpu, format) ? pairFunctions(gpu, format, false) : weightFunctions(gpu, format)}
 ${mapFunction(activation)}
-var<workgroup> xs: array<f16, ${MATRICES_TILE * STRIDE}>;
-var<workgroup> ws: array<f16, ${MATRICES_TILE * STRIDE}>;
-var<workgroup> results: array<f32, ${subgroups * 256}>;
-fn xAt(m: u32, k: u32) -> vec4<f32> {
-  if (m >= p.m || k >= p.k) { return vec4<f32>(); }
-  let at = p.xOffset + m * p.xStride + k;
-  ${quads ? "return x[at / 4u];" : X_NUMBERS}
-}
-fn wordAt(n: u32, word: u32) -> vec4<u32> {
-  return words[min(n, p.n - 1u) * p.rowWords + min(word, p.rowWords - 1u)];
-}`,
+${store === "halves" ? HALVED : ""}
+var<workgroup> xs: array<vec4<u32>, ${(tokens * PITCH) / 8}>;
+var<workgroup> ws: array<vec${chunk / 2}<u32>, ${(rows * PITCH) / chunk}>;
+${store === "matrices" ? "" : `var<workgroup> results: array<f32, ${SUBGROUPS * resultsOf(gated)}>;`}`,
     main: `
-${weightSetup(format)}
-let firstN = group.x * ${MATRICES_TILE}u;
-let firstM = group.y * ${MATRICES_TILE}u;
+${weightSetup(format, inHalves(gpu, format) ? "f16" : "f32")}
+let firstM = group.x * ${tokens}u;
+let firstN = group.y * ${outputs}u;
 let subgroup = local / ${gpu.lanes}u;
-let down = (subgroup / ${SUBGROUP_COLUMNS}u) * ${16 * DOWN}u;
-let across = (subgroup % ${SUBGROUP_COLUMNS}u) * ${16 * ACROSS}u;
-${unrolled(DOWN * ACROSS, (i) => `var sum${i}: subgroup_matrix_result<f32, 16, 16>;`)}
-${unrolled(X_LOADS, (j) => `var x${j}: vec4<f32>;`)}
-${unrolled(wordLoads, (j) => `var word${j}: vec4<u32>;`)}
+let mine = subgroup * ${gated ? 16 : 16 * across}u;
+${unrolled(down * across, (t) =>
+  store === "matrices" && residual
+    ? `var sum${t} = subgroupMatrixLoad<subgroup_matrix_result<f32, 16, 16>, row_major>(&residual,
+  p.residualOffset + (firstM + ${16 * Math.floor(t / across)}u) * p.residualStride + firstN + mine + ${16 * (t % across)}u, p.residualStride);`
+    : `var sum${t}: subgroup_matrix_result<f32, 16, 16>;`,
+)}
+${unrolled(xLoads, (j) => `var x${j}: vec4<u32>;`)}
+${unrolled(wordLoads, (j) => `var word${j}: vec4<u32>; var scale${j} = 1.0; var zero${j} = 8.0;`)}
 ${load("0u")}
-for (var depth = 0u; depth < p.k; depth += ${DEPTH}u) {
+for (var depth = 0u; depth < ${k}u; depth += ${DEPTH}u) {
   workgroupBarrier();
 ${unrolled(
-  X_LOADS,
+  xLoads,
   (j) => `  {
-    let i = local + ${j * THREADS}u;
-    let to = (i / ${DEPTH / 4}u) * ${STRIDE}u + (i % ${DEPTH / 4}u) * 4u;
-${unrolled(4, (v) => `    xs[to + ${v}u] = f16(x${j}[${v}]);`)}
+    let i = local + ${j * threads}u;
+    ${(j + 1) * threads > tokens * (DEPTH / 8) ? `if (i < ${tokens * (DEPTH / 8)}u) ` : ""}{ xs[(i / ${DEPTH / 8}u) * ${PITCH / 8}u + i % ${DEPTH / 8}u] = x${j}; }
   }`,
 )}
 ${unrolled(
   wordLoads,
   (j) => `  {
-    let i = local + ${j * THREADS}u;
-    let row = i / ${words}u;
-    let word = depth / ${format.values}u + i % ${words}u;
-    let at = min(firstN + row, p.n - 1u) * p.rowGroups + ${groupOfWord(format)};
-    let values = unpack(word${j}, zeroAt(at));
-    let scale = scaleAt(at);
-    let to = row * ${STRIDE}u + (i % ${words}u) * ${format.values}u;
-${unrolled(format.values, (v) => `    ws[to + ${v}u] = f16(values[${v >> 2}][${v & 3}] * scale);`)}
+    let i = local + ${j * threads}u;
+    let to = (i / ${words}u) * ${PITCH / chunk}u + (i % ${words}u) * ${format.values / chunk}u;
+    ${(j + 1) * threads > rows * words ? `if (i < ${rows * words}u) ` : ""}{
+${storeWord(gpu, format, chunk, j)}
+    }
   }`,
 )}
   workgroupBarrier();
   // What comes next is on its way while this is multiplied.
   let next = depth + ${DEPTH}u;
-  if (next < p.k) {
+  if (next < ${k}u) {
 ${load("next")}
   }
-  for (var k = 0u; k < ${DEPTH}u; k += 16u) {
-${unrolled(ACROSS, (j) => `    let right${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>>(&ws, (across + ${16 * j}u) * ${STRIDE}u + k, true, ${STRIDE}u);`)}
 ${unrolled(
-  DOWN,
+  DEPTH / 16,
+  (part) => `  {
+${unrolled(across, (j) => `    let right${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&ws, (mine + ${j * (gated ? outputs : 16)}u) * ${PITCH / chunk}u + ${(16 / chunk) * part}u, ${PITCH / chunk}u);`)}
+${unrolled(
+  down,
   (i) => `    {
-      let left = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>>(&xs, (down + ${16 * i}u) * ${STRIDE}u + k, false, ${STRIDE}u);
-${unrolled(ACROSS, (j) => `      sum${i * ACROSS + j} = subgroupMatrixMultiplyAccumulate(left, right${j}, sum${i * ACROSS + j});`)}
+      let left = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&xs, ${(16 * i * PITCH) / 8 + 2 * part}u, ${PITCH / 8}u);
+${unrolled(across, (j) => `      sum${i * across + j} = subgroupMatrixMultiplyAccumulate(left, right${j}, sum${i * across + j});`)}
     }`,
 )}
-  }
+  }`,
+)}
 }
-${unrolled(
-  DOWN * ACROSS,
-  (t) => `workgroupBarrier();
-subgroupMatrixStore(&results, subgroup * 256u, sum${t}, false, 16u);
-workgroupBarrier();
-for (var i = lane; i < 256u; i += ${gpu.lanes}u) {
-  let m = firstM + down + ${16 * Math.floor(t / ACROSS)}u + i / 16u;
-  let n = firstN + across + ${16 * (t % ACROSS)}u + i % 16u;
-  if (m < p.m && n < p.n) {
-    var value = results[subgroup * 256u + i];
-    ${storeProduct(options)}
-  }
-}`,
-)}`,
+${unrolled(gated ? down : down * across, (t) => storeMatrix(gpu, options, t))}`,
   });
+}
+
+/** WGSL: puts the numbers of `word` j, scaled, at `ws[to]` and behind. */
+function storeWord(gpu: GpuContext, format: WeightFormat, chunk: number, j: number): string {
+  const { kind, values } = format;
+  if (kind === "f16") return `    ws[to] = word${j};`;
+  const halves = inHalves(gpu, format);
+  const count = pairCount(format);
+  const number = (i: number) => {
+    if (!halves) return `f16(values[${i >> 2}][${i & 3}])`;
+    const place = i % (2 * count);
+    return `pairs${Math.floor(i / (2 * count))}_${place % count}.${place < count ? "x" : "y"}`;
+  };
+  const unpacked = halves
+    ? unrolled(
+        4,
+        (bits) => `    let all${bits} = pairs(word${j}[${bits}], f16(zero${j}));
+${unrolled(count, (pair) => `    let pairs${bits}_${pair} = all${bits}[${pair}] * f16(scale${j});`)}`,
+      )
+    : `    let values = unpack(word${j}, zero${j});`;
+  return `${unpacked}
+${unrolled(values / chunk, (c) => {
+  const pairs = Array.from({ length: chunk / 2 }, (_, i) => {
+    const first = c * chunk + 2 * i;
+    return `bitcast<u32>(vec2<f16>(${number(first)}, ${number(first + 1)}))`;
+  });
+  return `    ws[to + ${c}u] = vec${chunk / 2}<u32>(${pairs.join(", ")});`;
+})}`;
+}
+
+/** Numbers of a subgroup's results that wait in workgroup memory. */
+const resultsOf = (gated: boolean) => (gated ? 512 : 256);
+
+/** WGSL: the t-th matrix of a subgroup's outputs goes out. */
+function storeMatrix(gpu: GpuContext, options: MatricesOptions, t: number): string {
+  const { gated, bias, store, tile } = options;
+  const across = gated ? 1 : tile.across;
+  const [m0, n0] = [`firstM + ${16 * Math.floor(t / across)}u`, `firstN + mine + ${16 * (t % across)}u`];
+  if (store === "matrices") {
+    return `subgroupMatrixStore<row_major>(&out, p.outOffset + (${m0}) * p.outStride + ${n0}, sum${t}, p.outStride);`;
+  }
+  const first = gated ? 2 * t : t;
+  const results = `subgroup * ${resultsOf(gated)}u`;
+  const staged = `workgroupBarrier();
+subgroupMatrixStore<row_major>(&results, ${results}, sum${first}, 16u);
+${gated ? `subgroupMatrixStore<row_major>(&results, ${results} + 256u, sum${first + 1}, 16u);` : ""}
+workgroupBarrier();`;
+  const finished = (at: string) => `var value = results[${results} + ${at}];
+    ${finishProduct(options)}
+    ${gated ? `value *= (results[${results} + 256u + ${at}]${bias ? " + bias[n + p.n]" : ""});` : ""}`;
+  if (store === "numbers") {
+    return `${staged}
+for (var i = lane; i < 256u; i += ${gpu.lanes}u) {
+  let m = ${m0} + i / 16u;
+  let n = ${n0} + i % 16u;
+  if (m < p.m && n < p.n) {
+    ${finished("i")}
+    out[p.outOffset + m * p.outStride + n] = value;
+  }
+}`;
+  }
+  return `${staged}
+for (var i = lane; i < 128u; i += ${gpu.lanes}u) {
+  let m = ${m0} + i / 8u;
+  let first = ${n0} + 2u * (i % 8u);
+  if (m < p.m && first < p.outStride) {
+    var both = vec2<f32>();
+    for (var each = 0u; each < 2u; each++) {
+      let n = first + each;
+      if (n < p.n) {
+        ${finished("2u * i + each")}
+        both[each] = value;
+      }
+    }
+    out[(p.outOffset + m * p.outStride + first) / 2u] = halved(both.x, both.y);
+  }
+}`;
 }

@@ -1,8 +1,8 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { mapFunction } from "./activation.ts";
-import { groupOfWord, type LinearOptions, linearParams, linearReads, storeProduct } from "./linear.ts";
+import { finishProduct, type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import { weightFunctions, weightSetup } from "./weight-format.ts";
+import { scaleIndex, weightFunctions, weightSetup, wordsOfRow } from "./weight-format.ts";
 
 /** Tokens and outputs of a workgroup, and how many of the inner axis it takes at a time. */
 export const MATMUL_TILE = 64;
@@ -11,16 +11,17 @@ const THREADS = 256;
 
 /** x·Wᵀ for many tokens, in tiles of 64 × 64, each thread 4 × 4 of them. Dispatched as [outputs / 64, tokens / 64]. */
 export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
-  const { format, activation } = options;
+  const { format, k, activation } = options;
+  const rowWords = wordsOfRow(format, k);
   const words = DEPTH / format.values;
   return shader({
     gpu,
     params: linearParams,
-    reads: linearReads(options),
+    reads: linearReads(gpu, options),
     writes: { out: "array<f32>" },
     threads: THREADS,
     declarations: `
-${weightFunctions(format)}
+${weightFunctions(gpu, format)}
 ${mapFunction(activation)}
 var<workgroup> xs: array<f32, ${DEPTH * (MATMUL_TILE + 4)}>;
 var<workgroup> ws: array<f32, ${DEPTH * (MATMUL_TILE + 4)}>;`,
@@ -31,12 +32,12 @@ let firstM = group.y * ${MATMUL_TILE}u;
 let across = local % 16u;
 let down = local / 16u;
 var sums: array<vec4<f32>, 4>;
-for (var depth = 0u; depth < p.k; depth += ${DEPTH}u) {
+for (var depth = 0u; depth < ${k}u; depth += ${DEPTH}u) {
   workgroupBarrier();
   for (var i = local; i < ${MATMUL_TILE * DEPTH}u; i += ${THREADS}u) {
     let token = firstM + i / ${DEPTH}u;
     let k = depth + i % ${DEPTH}u;
-    let inside = token < p.m && k < p.k;
+    let inside = token < p.m && k < ${k}u;
     let at = p.xOffset + select(0u, token * p.xStride + k, inside);
     xs[(i % ${DEPTH}u) * ${MATMUL_TILE + 4}u + i / ${DEPTH}u] = select(0.0, x[at], inside);
   }
@@ -44,9 +45,9 @@ for (var depth = 0u; depth < p.k; depth += ${DEPTH}u) {
     let row = i / ${words}u;
     let word = depth / ${format.values}u + i % ${words}u;
     let n = min(firstN + row, p.n - 1u);
-    if (word < p.rowWords) {
-      let at = n * p.rowGroups + ${groupOfWord(format)};
-      let values = unpack(words[n * p.rowWords + word], zeroAt(at));
+    if (word < ${rowWords}u) {
+      let at = ${scaleIndex(format, "n", k)};
+      let values = unpack(words[n * ${rowWords}u + word], zeroAt(at));
       let scale = scaleAt(at);
       let k = (i % ${words}u) * ${format.values}u;
 ${unrolled(format.values, (v) => `      ws[(k + ${v}u) * ${MATMUL_TILE + 4}u + row] = values[${v >> 2}][${v & 3}] * scale;`)}
@@ -66,7 +67,8 @@ for (var i = 0u; i < 4u; i++) {
     let n = firstN + across + j * 16u;
     if (m >= p.m || n >= p.n) { continue; }
     var value = sums[i][j];
-    ${storeProduct(options)}
+    ${finishProduct(options)}
+    out[p.outOffset + m * p.outStride + n] = value;
   }
 }`,
   });

@@ -1,7 +1,13 @@
 // Rows that go elsewhere as they are.
 import type { GpuContext } from "../webgpu-device.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import { type WeightFormat, weightBuffers, weightFunctions, weightSetup } from "./weight-format.ts";
+import {
+  groupOfWord,
+  type WeightFormat,
+  weightBuffers,
+  weightFunctions,
+  weightSetup,
+} from "./weight-format.ts";
 
 export const ROW_THREADS = 256;
 const FOR_EACH = `for (var i = group.x * ${ROW_THREADS}u + local; i < p.rows * p.features; i += groups.x * ${ROW_THREADS}u) {
@@ -76,17 +82,18 @@ export function embedRows(gpu: GpuContext, format: WeightFormat): Shader {
   const { values } = format;
   return shader({
     gpu,
-    params: { rows: "u32", features: "u32", width: "u32", rowGroups: "u32", groupSize: "u32" },
-    reads: { ids: "array<i32>", ...weightBuffers(format) },
+    params: { rows: "u32", features: "u32", width: "u32", rowGroups: "u32" },
+    reads: { ids: "array<i32>", ...weightBuffers(gpu, format) },
     writes: { out: "array<f32>" },
     threads: ROW_THREADS,
-    declarations: weightFunctions(format),
+    declarations: weightFunctions(gpu, format),
     main: `
 ${weightSetup(format)}
 workgroupBarrier();
 ${FOR_EACH}
   let stored = u32(ids[row]);
-  let at = ${format.groupSize === undefined ? "0u" : `stored * p.rowGroups + column * ${values}u / p.groupSize`};
+  let word = column;
+  let at = stored * p.rowGroups + ${groupOfWord(format)};
   let numbers = unpack(words[stored * p.features + column], zeroAt(at));
   let scale = scaleAt(at);
   let first = column * ${values}u;

@@ -1,8 +1,13 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import type { MatvecTuning } from "./matvec.ts";
+import type { WeightFormat } from "./weight-format.ts";
 
-/** How a product for few tokens is divided among subgroups. */
-export function matvecTuning(gpu: GpuContext): MatvecTuning {
+/** Outputs from which on a card is busy with four rows of integers a subgroup. */
+const MANY_OUTPUTS = 8192;
+
+/** How a product for few tokens is divided among subgroups: what was fastest on an H100 for the shapes of a model of 7 B. */
+export function matvecTuning(gpu: GpuContext, { kind }: WeightFormat, outputs: number): MatvecTuning {
   const threads = Math.min(256, gpu.device.limits.maxComputeInvocationsPerWorkgroup);
-  return { rows: 4, split: 1, threads };
+  if (kind === "f16" || kind === "bf16" || kind === "f32") return { rows: 2, split: 2, threads };
+  return { rows: kind !== "codebook" && outputs >= MANY_OUTPUTS ? 4 : 2, split: 1, threads };
 }

@@ -1,3 +1,4 @@
+import type { GpuContext } from "../webgpu-device.ts";
 import { unrolled } from "./shader.ts";
 
 /**
@@ -26,19 +27,46 @@ export const denseFormats: Readonly<Record<"F32" | "F16" | "BF16", WeightFormat>
 };
 
 /** The buffers of a weight, as a shader declares them. */
-export function weightBuffers({ scales, zeros }: WeightFormat): Record<string, string> {
+export function weightBuffers(
+  { hasF16 }: GpuContext,
+  { scales, zeros }: WeightFormat,
+): Record<string, string> {
+  const types = { f32: "array<f32>", f16: hasF16 ? "array<f16>" : "array<u32>", bf16: "array<u32>" };
   return {
     words: "array<vec4<u32>>",
-    ...(scales === undefined ? {} : { scales: scales === "f32" ? "array<f32>" : "array<u32>" }),
+    ...(scales === undefined ? {} : { scales: types[scales] }),
     ...(zeros ? { zeros: "array<f32>" } : {}),
   };
+}
+
+/** Whether kernels of a card multiply these in F16: two numbers at a time, their sums going on in F32. */
+export function inHalves({ hasF16 }: GpuContext, { kind }: WeightFormat): boolean {
+  return hasF16 && kind !== "f32" && kind !== "bf16";
+}
+
+/** Words of 16 bytes that a row of k numbers takes. */
+export function wordsOfRow({ values }: WeightFormat, k: number): number {
+  return Math.ceil(k / values);
+}
+
+/** WGSL: the index of the scale of the numbers of `word`, counted within a row. */
+export function groupOfWord({ groupSize, values }: WeightFormat): string {
+  return groupSize === undefined
+    ? "0u"
+    : `(${groupSize === values ? "word" : `word * ${values}u / ${groupSize}u`})`;
+}
+
+/** WGSL: the index of the scale of the numbers of `word` in a row of k, all rows counted through. */
+export function scaleIndex(format: WeightFormat, row: string, k: number): string {
+  const { groupSize } = format;
+  return groupSize === undefined ? "0u" : `${row} * ${k / groupSize}u + ${groupOfWord(format)}`;
 }
 
 /**
  * WGSL functions: `unpack(word, zero)` gives a word's numbers unscaled, as `array<vec4<f32>, values / 4>`; `scaleAt(group)` and
  * `zeroAt(group)` those of a group, groups being counted through all rows.
  */
-export function weightFunctions(format: WeightFormat): string {
+export function weightFunctions(gpu: GpuContext, format: WeightFormat): string {
   const { kind, values, codebook } = format;
   const lookup = codebook === undefined ? "" : `var<workgroup> codebook: array<f32, 16>;`;
   return `
@@ -49,15 +77,66 @@ fn unpack(word: vec4<u32>, zero: f32) -> Unpacked {
 ${unpacking[kind]}
   return result;
 }
-${scaleFunction(format)}
-fn zeroAt(group: u32) -> f32 { return ${format.zeros ? "zeros[group]" : "8.0"}; }`;
+${scaleFunctions(gpu, format)}`;
 }
 
-/** WGSL statements that a shader begins with, before a barrier. */
-export function weightSetup({ codebook }: WeightFormat): string {
+/** WGSL statements that a shader begins with, before a barrier; the codebook's numbers are of the type that its functions declare. */
+export function weightSetup({ codebook }: WeightFormat, type: "f32" | "f16" = "f32"): string {
   if (codebook === undefined) return "";
-  const values = codebook.map((value) => `f32(${value})`).join(", ");
-  return `if (local < 16u) { const values = array<f32, 16>(${values}); codebook[local] = values[local]; }`;
+  const values = codebook.map((value) => `${type}(${value})`).join(", ");
+  return `if (local < 16u) { const values = array<${type}, 16>(${values}); codebook[local] = values[local]; }`;
+}
+
+/** Powers of two that keep sums of products with integers within F16. */
+const shrinking: Readonly<Record<WeightFormat["kind"], number>> = {
+  f32: 1,
+  f16: 1,
+  bf16: 1,
+  int8: 2 ** -7,
+  int4: 2 ** -4,
+  codebook: 1,
+};
+
+/** What sums of `pairs` that were shrunk are to be multiplied with. */
+export function shrunkBy({ kind }: WeightFormat): number {
+  return 1 / shrinking[kind];
+}
+
+/** Pairs of numbers in 32 bits of a weight. */
+export function pairCount({ values }: WeightFormat): number {
+  return values / 8;
+}
+
+/**
+ * WGSL functions: `pairs(bits, zero)` gives the numbers of 32 bits in F16, unscaled: pair j holds numbers j and j + pairs. Integers become
+ * mantissas of 2¹⁰, from which one exact fma takes what is too much. `scaleAt` and `zeroAt` are those of `weightFunctions`.
+ * @param shrunk multiplies integers with the power of two that `shrunkBy` makes good
+ */
+export function pairFunctions(gpu: GpuContext, format: WeightFormat, shrunk: boolean): string {
+  const { kind, codebook } = format;
+  const factor = shrunk ? shrinking[kind] : 1;
+  const lookup = codebook === undefined ? "" : `var<workgroup> codebook: array<f16, 16>;`;
+  const exact = (bits: string, mask: string, place: number, zero: string) =>
+    `fma(bitcast<vec2<f16>>((${bits} & ${mask}) | 0x64006400u), vec2<f16>(${factor / place}), vec2<f16>(-(${1024 / place}h + ${zero}) * ${factor}h))`;
+  const code = (number: number) =>
+    `codebook[(bits >> ${8 * (number >> 1) + (number % 2 === 0 ? 4 : 0)}u) & 15u]`;
+  const all: Readonly<Partial<Record<WeightFormat["kind"], readonly string[]>>> = {
+    f16: ["bitcast<vec2<f16>>(bits)"],
+    int8: ["", " >> 8u"].map((shift) => exact(`((bits ^ 0x80808080u)${shift})`, "0x00ff00ffu", 1, "128.0h")),
+    int4: ["bits", "(bits >> 8u)"].flatMap((bits) => [
+      exact(bits, "0x000f000fu", 1, "zero"),
+      exact(bits, "0x00f000f0u", 16, "zero"),
+    ]),
+    codebook: [0, 1, 2, 3].map((j) => `vec2<f16>(${code(j)}, ${code(j + 4)})`),
+  };
+  const count = pairCount(format);
+  return `
+alias Pairs = array<vec2<f16>, ${count}>;
+${lookup}
+fn pairs(bits: u32, zero: f16) -> Pairs {
+  return Pairs(${(all[kind] ?? []).join(",\n    ")});
+}
+${scaleFunctions(gpu, format)}`;
 }
 
 /**
@@ -101,12 +180,13 @@ const unpacking: Readonly<Record<WeightFormat["kind"], string>> = {
   ),
 };
 
-function scaleFunction({ scales }: WeightFormat): string {
+function scaleFunctions({ hasF16 }: GpuContext, { scales, zeros }: WeightFormat): string {
   const value = {
     none: "1.0",
     f32: "scales[group]",
-    f16: "unpack2x16float(scales[group / 2u])[group % 2u]",
+    f16: hasF16 ? "f32(scales[group])" : "unpack2x16float(scales[group / 2u])[group % 2u]",
     bf16: "bitcast<f32>((scales[group / 2u] >> (16u * (group % 2u))) << 16u)",
   }[scales ?? "none"];
-  return `fn scaleAt(group: u32) -> f32 { return ${value}; }`;
+  return `fn scaleAt(group: u32) -> f32 { return ${value}; }
+fn zeroAt(group: u32) -> f32 { return ${zeros ? "zeros[group]" : "8.0"}; }`;
 }

@@ -1,0 +1,217 @@
+import type { GpuContext } from "../webgpu-device.ts";
+import { type AttentionOptions, attentionParams, cacheType } from "./attention.ts";
+import { type Shader, shader, unrolled } from "./shader.ts";
+
+const MOST_THREADS = 512;
+/** Words of a key that a lane has, at least, where there are so many. */
+const WORDS = 4;
+/** Tokens of a cache that a workgroup takes, at most. */
+const KEYS_OF_SPLIT = 2048;
+
+/** Numbers of a cache in 16 bytes. */
+function cacheWord(gpu: GpuContext): number {
+  return cacheType(gpu) === "f16" ? 8 : 4;
+}
+
+/** Whether heads are whole words of 16 bytes, as `decodeAttention` reads them. */
+export function canDecode(gpu: GpuContext, headDim: number): boolean {
+  return headDim % (2 * cacheWord(gpu)) === 0;
+}
+
+/** Workgroups that share the keys of a head. */
+export function decodeSplits(capacity: number): number {
+  return Math.min(16, Math.ceil(capacity / KEYS_OF_SPLIT));
+}
+
+/**
+ * Attention of one new token of each sequence to its cache, to which its own key, rotated, and value are added: the keys of a head are
+ * shared by `splits` workgroups, as in flash decoding, by the subgroups of each, and by groups of lanes that have a key together. With more
+ * than one split, what they find, sums and all, goes to `out` as `joinSplits` reads it. Dispatched as [heads, splits, batch].
+ */
+export function decodeAttention(gpu: GpuContext, options: AttentionOptions, splits: number): Shader {
+  const { headDim, rotary, softcap, window } = options;
+  const f16 = cacheType(gpu) === "f16";
+  const numbers = cacheWord(gpu);
+  const headWords = headDim / numbers;
+  /** Lanes that have a key together, and the words that each has of it. */
+  const sharing = lanesOfKey(gpu, headWords);
+  const share = headWords / sharing;
+  const slots = gpu.lanes / sharing;
+  const threads = Math.min(MOST_THREADS, gpu.device.limits.maxComputeInvocationsPerWorkgroup);
+  const subgroups = threads / gpu.lanes;
+  const quads = (share * numbers) / 4;
+  const half = headDim / 2;
+  const decoded = (word: string, q: number) => {
+    const [a, b] = [`${word}[${2 * (q % 2)}]`, `${word}[${2 * (q % 2) + 1}]`];
+    return f16 ? `vec4<f32>(unpack2x16float(${a}), unpack2x16float(${b}))` : `bitcast<vec4<f32>>(${word})`;
+  };
+  const perWord = numbers / 4;
+  const dots = (key: (q: number) => string) =>
+    Array.from({ length: quads }, (_, q) => `dot(q${q}, ${key(q)})`).join(" + ");
+  const encoded = (name: string, i: number) =>
+    f16
+      ? `vec4<u32>(${[0, 1]
+          .flatMap((q) => ["xy", "zw"].map((part) => `pack2x16float(${name}${2 * i + q}.${part})`))
+          .join(", ")})`
+      : `bitcast<vec4<u32>>(${name}${i})`;
+  return shader({
+    gpu,
+    params: { ...attentionParams, capacity: "u32" },
+    reads: {
+      q: "array<f32>",
+      k: "array<f32>",
+      v: "array<f32>",
+      past: "array<i32>",
+      ...(rotary ? { cosines: "array<f32>", sines: "array<f32>" } : {}),
+    },
+    writes: { keys: "array<vec4<u32>>", values: "array<vec4<u32>>", out: "array<f32>" },
+    threads,
+    declarations: `
+var<workgroup> mosts: array<f32, ${subgroups}>;
+var<workgroup> totals: array<f32, ${subgroups}>;
+var<workgroup> sums: array<f32, ${subgroups * headDim}>;
+${turned("q", headDim, half, rotary)}
+${turned("k", headDim, half, rotary)}
+fn scored(sum: f32) -> f32 {
+  var score = sum;
+${unrolled(Math.log2(sharing), (i) => `  score += subgroupShuffleXor(score, ${2 ** i}u);`)}
+  return ${softcap ? "p.softcap * tanh(clamp(score / p.softcap, -15.0, 15.0))" : "score"};
+}`,
+    main: `
+let batch = group.z;
+let head = group.x;
+let kvHead = head * p.kvHeads / p.heads;
+let subgroup = local / ${gpu.lanes}u;
+let slot = lane / ${sharing}u;
+let own = lane % ${sharing}u;
+let qRow = p.qOffset + batch * p.qStride + head * ${headDim}u;
+${unrolled(quads, (q) => `let at${q} = ${placeOf(q, perWord, sharing, numbers)};`)}
+${unrolled(quads, (q) => `let q${q} = p.scale * ${fourOf("q", "qRow", `at${q}`)}; var sum${q} = vec4<f32>();`)}
+var most = -3e38;
+var total = 0.0;
+let length = u32(past[batch]);
+let visible = ${window ? "select(0u, length + 1u - p.window, length + 1u > p.window)" : "0u"};
+let each = (length - min(visible, length) + ${splits - 1}u) / ${splits}u;
+let start = min(visible, length) + group.y * each;
+let end = min(length, start + each);
+for (var first = start; first < end; first += ${subgroups * slots}u) {
+  let token = first + subgroup * ${slots}u + slot;
+  let row = ((batch * p.capacity + min(token, end - 1u)) * p.kvHeads + kvHead) * ${headWords}u + own;
+${unrolled(share, (i) => `  let key${i} = keys[row + ${i * sharing}u]; let value${i} = values[row + ${i * sharing}u];`)}
+  let score = select(-3e38, scored(${dots((q) => decoded(`key${Math.floor(q / perWord)}`, q))}), token < end);
+  let newMost = max(most, score);
+  let kept = exp(most - newMost);
+  let weight = select(0.0, exp(score - newMost), token < end);
+  most = newMost;
+  total = total * kept + weight;
+${unrolled(quads, (q) => `  sum${q} = sum${q} * kept + weight * ${decoded(`value${Math.floor(q / perWord)}`, q)};`)}
+}
+if (group.y == ${splits - 1}u && subgroup == 0u) {
+  let kRow = p.kOffset + batch * p.kStride + kvHead * ${headDim}u;
+  let vRow = p.vOffset + batch * p.vStride + kvHead * ${headDim}u;
+${unrolled(
+  quads,
+  (q) => `  let newKey${q} = ${fourOf("k", "kRow", `at${q}`)};
+  let newValue${q} = vec4<f32>(v[vRow + at${q}], v[vRow + at${q} + 1u], v[vRow + at${q} + 2u], v[vRow + at${q} + 3u]);`,
+)}
+  let score = scored(${dots((q) => `newKey${q}`)});
+  if (slot == 0u) {
+    let newMost = max(most, score);
+    let kept = exp(most - newMost);
+    let weight = exp(score - newMost);
+    most = newMost;
+    total = total * kept + weight;
+${unrolled(quads, (q) => `    sum${q} = sum${q} * kept + weight * newValue${q};`)}
+    // One of the heads that share a key keeps it. Padding may reach past the end; nobody sees it.
+    if (head * p.kvHeads % p.heads < p.kvHeads && length < p.capacity) {
+      let row = ((batch * p.capacity + length) * p.kvHeads + kvHead) * ${headWords}u + own;
+${unrolled(share, (i) => `      keys[row + ${i * sharing}u] = ${encoded("newKey", i)};\n      values[row + ${i * sharing}u] = ${encoded("newValue", i)};`)}
+    }
+  }
+}
+let subgroupMost = subgroupMax(most);
+let kept = exp(most - subgroupMost);
+total *= kept;
+${unrolled(quads, (q) => `sum${q} *= kept;`)}
+${unrolled(Math.log2(slots), (i) => {
+  const distance = `${sharing * 2 ** i}u`;
+  return `total += subgroupShuffleXor(total, ${distance});
+${unrolled(quads, (q) => `sum${q} += subgroupShuffleXor(sum${q}, ${distance});`)}`;
+})}
+if (lane == 0u) { mosts[subgroup] = subgroupMost; totals[subgroup] = total; }
+if (slot == 0u) {
+${unrolled(quads, (q) => unrolled(4, (i) => `  sums[subgroup * ${headDim}u + at${q} + ${i}u] = sum${q}[${i}];`))}
+}
+workgroupBarrier();
+var allMost = mosts[0];
+for (var i = 1u; i < ${subgroups}u; i++) { allMost = max(allMost, mosts[i]); }
+var allTotal = 0.0;
+for (var i = 0u; i < ${subgroups}u; i++) { allTotal += exp(mosts[i] - allMost) * totals[i]; }
+let part = ((batch * p.heads + head) * ${splits}u + group.y) * ${headDim + 2}u;
+for (var d = local; d < ${headDim}u; d += ${threads}u) {
+  var sum = 0.0;
+  for (var i = 0u; i < ${subgroups}u; i++) { sum += exp(mosts[i] - allMost) * sums[i * ${headDim}u + d]; }
+  ${splits === 1 ? `out[batch * p.outStride + head * ${headDim}u + d] = sum / allTotal;` : "out[part + 2u + d] = sum;"}
+}
+${splits === 1 ? "" : "if (local == 0u) { out[part] = allMost; out[part + 1u] = allTotal; }"}`,
+  });
+}
+
+function lanesOfKey(gpu: GpuContext, headWords: number): number {
+  let lanes = 1;
+  while (2 * lanes <= gpu.lanes && headWords % (2 * lanes) === 0 && headWords / (2 * lanes) >= WORDS)
+    lanes *= 2;
+  return lanes;
+}
+
+/** WGSL: where in a head the q-th four numbers of a lane are. */
+function placeOf(q: number, perWord: number, sharing: number, numbers: number): string {
+  return `(own + ${Math.floor(q / perWord) * sharing}u) * ${numbers}u + ${(q % perWord) * 4}u`;
+}
+
+function fourOf(name: string, row: string, at: string): string {
+  return `vec4<f32>(${[0, 1, 2, 3].map((i) => `${name}Turned(${row}, ${at} + ${i}u, batch)`).join(", ")})`;
+}
+
+/** Declares a function that gives a number of a head's row, rotated where heads are. */
+function turned(name: string, headDim: number, half: number, rotary: boolean): string {
+  return `fn ${name}Turned(row: u32, d: u32, batch: u32) -> f32 {
+  ${
+    rotary
+      ? `let turn = batch * ${half}u + d % ${half}u;
+  let other = select(${name}[row + d - min(d, ${half}u)], -${name}[row + min(d + ${half}u, ${headDim - 1}u)], d < ${half}u);
+  return ${name}[row + d] * cosines[turn] + other * sines[turn];`
+      : `return ${name}[row + d];`
+  }
+}`;
+}
+
+/** Puts the splits of `decodeAttention` together. Dispatched as [heads, batch]. */
+export function joinSplits(gpu: GpuContext, headDim: number): Shader {
+  const threads = 64;
+  return shader({
+    gpu,
+    params: { heads: "u32", splits: "u32", outStride: "u32" },
+    reads: { parts: "array<f32>" },
+    writes: { out: "array<f32>" },
+    threads,
+    main: `
+let head = group.x;
+let first = (group.y * p.heads + head) * p.splits * ${headDim + 2}u;
+var most = -3e38;
+for (var i = 0u; i < p.splits; i++) { most = max(most, parts[first + i * ${headDim + 2}u]); }
+var total = 0.0;
+for (var i = 0u; i < p.splits; i++) {
+  let at = first + i * ${headDim + 2}u;
+  total += exp(parts[at] - most) * parts[at + 1u];
+}
+for (var d = local; d < ${headDim}u; d += ${threads}u) {
+  var sum = 0.0;
+  for (var i = 0u; i < p.splits; i++) {
+    let at = first + i * ${headDim + 2}u;
+    sum += exp(parts[at] - most) * parts[at + 2u + d];
+  }
+  out[group.y * p.outStride + head * ${headDim}u + d] = sum / total;
+}`,
+  });
+}
