@@ -1,0 +1,11 @@
+export { BenchError } from "./bench-error.ts";
+export { compareRuns, type RunComparison } from "./compare/compare-runs.ts";
+export { gpuList } from "./meters/gpu-meter.ts";
+export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from "./recipe/read-recipe.ts";
+export { type Run, readRun, runFiles } from "./records/run-folder.ts";
+export type * from "./records/run-summary.ts";
+export type { RunProgress, VariantEnd } from "./run/run-progress.ts";
+export { type RunOptions, runRecipe } from "./run/run-recipe.ts";
+export { endpointTarget } from "./targets/endpoint-target.ts";
+export { engineTarget } from "./targets/engine-target.ts";
+export type { Target, TargetAnswer, TargetRequest } from "./targets/target.ts";

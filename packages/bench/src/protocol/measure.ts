@@ -1,0 +1,135 @@
+import type { ProtocolSpec } from "../recipe/recipe.ts";
+import type { AnswerRecord, Journal, SpeedRecord } from "../records/journal.ts";
+import type { Target } from "../targets/target.ts";
+
+/** A question with its picture in a file. */
+export interface Item {
+  readonly id: string;
+  readonly question: string;
+  readonly image: string;
+}
+
+export interface Measuring {
+  readonly hash: string;
+  readonly journal: Journal;
+  readonly items: readonly Item[];
+  readonly protocol: ProtocolSpec;
+  /** Requests under way at once. */
+  readonly concurrency: number;
+  /** Ends after the requests that are under way. */
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/**
+ * Speed, at a fixed number of new tokens: warm-ups that do not count, then requests until there have been so many and so long.
+ * What the journal holds already counts.
+ */
+export async function measureSpeed(target: Target, measuring: Measuring): Promise<void> {
+  const { hash, journal, items, protocol, concurrency, signal, onProgress } = measuring;
+  const { newTokens, warmups, minRepetitions, minSeconds } = protocol;
+  const before = journal.records.filter(
+    (record): record is SpeedRecord => record.kind === "speed" && record.hash === hash,
+  );
+  let repetition = before.length;
+  // Of a closed loop: requests that run at once share the time.
+  let milliseconds = before.reduce((sum, { latency }) => sum + latency, 0) / concurrency;
+  const enough = () => repetition >= minRepetitions && milliseconds >= 1000 * minSeconds;
+  if (enough()) return;
+  const ask = (number: number) => {
+    const { question, image } = items[number % items.length] as Item;
+    return target.answer({ question, image, maxNewTokens: newTokens, fixedLength: true });
+  };
+  await inParallel(concurrency, warming(Math.max(warmups, concurrency > 1 ? concurrency : 0)), signal, ask);
+  await inParallel(
+    concurrency,
+    () => (enough() ? undefined : repetition++),
+    signal,
+    async (number) => {
+      const answer = await ask(number);
+      milliseconds += answer.latency / concurrency;
+      const { ttft, tokens, latency, promptTokens } = answer;
+      const made = answer.newTokens ?? tokens.length + 1;
+      journal.append({
+        kind: "speed",
+        hash,
+        repetition: number,
+        ttft,
+        tokens,
+        latency,
+        promptTokens,
+        newTokens: made,
+      });
+      onProgress(Math.min(number + 1, minRepetitions), minRepetitions);
+    },
+  );
+}
+
+/** Answers that end by themselves, one for each question; those that the journal holds are not asked for again. */
+export async function collectAnswers(target: Target, measuring: Measuring): Promise<void> {
+  const { hash, journal, items, protocol, concurrency, signal, onProgress } = measuring;
+  const answered = new Set(
+    journal.records
+      .filter((record): record is AnswerRecord => record.kind === "answer" && record.hash === hash)
+      .map(({ item }) => item),
+  );
+  const left = items.filter(({ id }) => !answered.has(id));
+  let [next, done] = [0, answered.size];
+  await inParallel(
+    concurrency,
+    () => (next < left.length ? next++ : undefined),
+    signal,
+    async (number) => {
+      const { id, question, image } = left[number] as Item;
+      const answer = await target.answer({
+        ...{ question, image, maxNewTokens: protocol.maxAnswerTokens },
+        fixedLength: false,
+      });
+      const { text, promptTokens, newTokens, finish, latency } = answer;
+      journal.append({
+        kind: "answer",
+        hash,
+        item: id,
+        prediction: text,
+        promptTokens,
+        newTokens,
+        finish,
+        latency,
+      });
+      onProgress(++done, items.length);
+    },
+  );
+}
+
+function warming(count: number): () => number | undefined {
+  let next = 0;
+  return () => (next < count ? next++ : undefined);
+}
+
+/**
+ * Works on what `take` gives out until that is nothing or the signal comes, so many pieces at a time; after a failure those under way are
+ * waited for.
+ */
+async function inParallel(
+  width: number,
+  take: () => number | undefined,
+  signal: AbortSignal | undefined,
+  work: (piece: number) => Promise<unknown>,
+): Promise<void> {
+  let failed = false;
+  const lane = async () => {
+    while (!failed) {
+      signal?.throwIfAborted();
+      const piece = take();
+      if (piece === undefined) return;
+      try {
+        await work(piece);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: width }, lane));
+  for (const result of lanes) if (result.status === "rejected") throw result.reason;
+}

@@ -1,0 +1,150 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { parseDocument } from "yaml";
+import type { z } from "zod";
+import { BenchError } from "../bench-error.ts";
+import type { PruneSpec } from "./prune-spec.ts";
+import {
+  type DataSpec,
+  type EndpointSpec,
+  type EngineSpec,
+  type ProtocolSpec,
+  type QuantizeSpec,
+  type RecipeFile,
+  recipeSchema,
+} from "./recipe.ts";
+
+/** A variant with all that was left to defaults, and paths that stand by themselves. */
+export interface VariantSpec {
+  readonly name: string;
+  readonly family: string;
+  /** Folder of the checkpoint that it is made from, or where it is served. */
+  readonly source: { readonly model: string } | { readonly endpoint: EndpointSpec };
+  readonly prune: PruneSpec | undefined;
+  readonly quantize: QuantizeSpec | undefined;
+  readonly precision: string | undefined;
+  readonly engine: EngineSpec;
+}
+
+export interface Recipe {
+  readonly name: string;
+  readonly data: DataSpec;
+  readonly protocol: ProtocolSpec;
+  readonly metrics: readonly string[];
+  readonly encoder: { readonly folder: string; readonly layer?: number | undefined } | undefined;
+  readonly variants: readonly VariantSpec[];
+}
+
+/**
+ * Reads a recipe, YAML or JSON. Its paths are relative to it.
+ * @throws {BenchError} where it cannot be read or understood, with the place in the file and what is allowed there
+ */
+export async function readRecipe(file: string): Promise<Recipe> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BenchError(`${file}: ${code === "ENOENT" ? "no such file" : message}`);
+  }
+  return parseRecipe(text, file);
+}
+
+/** @param file where the text is from: for messages, and for the paths in it */
+export function parseRecipe(text: string, file: string): Recipe {
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined) throw new BenchError(`${file}: ${problem.message.split("\n")[0]}`);
+  return recipeOf(document.toJS(), dirname(resolve(file)), file);
+}
+
+/**
+ * @param folder that relative paths start from
+ * @param origin what messages call the recipe
+ */
+export function recipeOf(value: unknown, folder: string, origin: string): Recipe {
+  const parsed = recipeSchema.safeParse(value);
+  if (!parsed.success) throw invalid(parsed.error.issues, origin);
+  const { name, data, protocol, metrics, encoder } = parsed.data;
+  const at = (path: string) => resolve(folder, path);
+  const variants = variantsOf(parsed.data, at);
+  const twice = variants.find(
+    (variant, i) => variants.findIndex((other) => other.name === variant.name) !== i,
+  );
+  if (twice !== undefined)
+    throw new BenchError(`${origin}: two variants are named ${JSON.stringify(twice.name)}`);
+  return {
+    name,
+    data: "folder" in data ? { ...data, folder: at(data.folder) } : data,
+    protocol,
+    metrics,
+    encoder: encoder && { ...encoder, folder: at(encoder.folder) },
+    variants,
+  };
+}
+
+function variantsOf({ variants, grids, engine }: RecipeFile, at: (path: string) => string): VariantSpec[] {
+  const listed = variants.map((variant): VariantSpec => {
+    const { name, model, endpoint, prune, quantize, precision } = variant;
+    const source = endpoint === undefined ? { model: at(model ?? "") } : { endpoint };
+    const family = variant.family ?? (endpoint === undefined ? basename(at(model ?? "")) : endpoint.model);
+    return {
+      name,
+      family,
+      source,
+      prune,
+      quantize,
+      precision,
+      engine: { ...engine, ...defined(variant.engine) },
+    };
+  });
+  const combined = grids.flatMap((grid) =>
+    Object.entries(grid.prune).flatMap(([pruning, prune]) =>
+      grid.quantize.map((quantize): VariantSpec => {
+        const whole = quantize === "none";
+        return {
+          name: whole ? pruning : `${pruning} ${quantize.scheme}`,
+          family: grid.family ?? basename(at(grid.model)),
+          source: { model: at(grid.model) },
+          prune: Object.keys(prune).length === 0 ? undefined : prune,
+          quantize: whole ? undefined : quantize,
+          precision: undefined,
+          engine: { ...engine, ...defined(grid.engine) },
+        };
+      }),
+    ),
+  );
+  return [...listed, ...combined];
+}
+
+/** Settings that were given: those that were not keep the recipe's. */
+function defined(settings: object | undefined): Partial<EngineSpec> {
+  return Object.fromEntries(Object.entries(settings ?? {}).filter(([, value]) => value !== undefined));
+}
+
+function invalid(issues: readonly z.core.$ZodIssue[], origin: string): BenchError {
+  const [first] = issues.flatMap(innermost);
+  const place = first === undefined || first.path.length === 0 ? "" : `${pathText(first.path)}: `;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  return new BenchError(
+    `${origin}: ${place}${first?.message ?? "is no recipe"}${more}`,
+    "recipes/ and the package's README have examples",
+  );
+}
+
+/** Of a choice, what is wrong with the alternative that comes closest; its own message where nothing comes close. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const closest = issue.errors
+    .map((errors) => errors.flatMap(innermost))
+    .filter((errors) => errors.every(({ code }) => code !== "invalid_type" && code !== "unrecognized_keys"))
+    .sort((a, b) => a.length - b.length)[0];
+  if (closest === undefined || closest.length === 0) return [issue];
+  return closest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, i) => (typeof key === "number" ? `[${key}]` : `${i === 0 ? "" : "."}${String(key)}`))
+    .join("");
+}

@@ -1,0 +1,162 @@
+import { columnMappingSchema, samplingSchema, vqaonlineSplits } from "@vlmopt/datasets";
+import { metricNames } from "@vlmopt/metrics";
+import { schemeNamed } from "@vlmopt/quant";
+import { z } from "zod";
+import { pruneSchema } from "./prune-spec.ts";
+
+const count = z.int().min(1);
+
+const quantizeSchema = z.union([
+  z
+    .string()
+    .refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) })
+    .transform((scheme) => ({ scheme, preset: "best" as const })),
+  z.strictObject({
+    scheme: z.string().refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) }),
+    preset: z.enum(["fast", "best"]).default("best"),
+  }),
+]);
+
+export type QuantizeSpec = z.output<typeof quantizeSchema>;
+
+const engineSchema = z.strictObject({
+  executor: z.enum(["auto", "ort", "webgpu", "plain"]).default("ort"),
+  threads: count.optional(),
+  /** ONNX Runtime's execution providers, in order of preference. */
+  providers: z.array(z.string()).min(1).optional(),
+  activations: z.enum(["int8", "float32"]).optional(),
+});
+
+export type EngineSpec = z.output<typeof engineSchema>;
+
+const endpointSchema = z.strictObject({
+  /** Of the API, up to `/v1`. */
+  url: z.url(),
+  /** As the server calls it. */
+  model: z.string().min(1),
+  /** Name of the environment variable that holds the key. */
+  apiKeyVariable: z.string().optional(),
+  concurrency: count.default(1),
+  /** Seconds without an answer, or without more of it. */
+  timeout: z.number().positive().default(120),
+  retries: z.int().min(0).default(3),
+  /** Fields that go into every request as they are. */
+  extra: z.record(z.string(), z.unknown()).default({}),
+});
+
+export type EndpointSpec = z.output<typeof endpointSchema>;
+
+const variantSchema = z
+  .strictObject({
+    name: z.string().min(1),
+    /** Variants of one family are compared with its dense model. */
+    family: z.string().min(1).optional(),
+    model: z.string().min(1).optional(),
+    endpoint: endpointSchema.optional(),
+    prune: pruneSchema.optional(),
+    quantize: quantizeSchema.optional(),
+    /** How an endpoint's weights are stored, for tables. */
+    precision: z.string().optional(),
+    engine: engineSchema.partial().optional(),
+  })
+  .refine(({ model, endpoint }) => (model === undefined) !== (endpoint === undefined), {
+    error: "names either a model or an endpoint",
+  });
+
+/** Every pruning in every precision. */
+const gridSchema = z.strictObject({
+  model: z.string().min(1),
+  family: z.string().min(1).optional(),
+  /** By the name that variants get; `{}` cuts nothing. */
+  prune: z.record(z.string().min(1), pruneSchema).default({ dense: {} }),
+  /** `none` leaves weights as they are. */
+  quantize: z
+    .array(z.union([z.literal("none"), quantizeSchema]))
+    .min(1)
+    .default(["none"]),
+  engine: engineSchema.partial().optional(),
+});
+
+const dataSchema = z.union(
+  [
+    z.strictObject({
+      folder: z.string().min(1),
+      split: z.string().optional(),
+      columns: columnMappingSchema.partial().optional(),
+      files: z.array(z.string()).optional(),
+      topics: z.array(z.string()).min(1).optional(),
+      sample: samplingSchema.optional(),
+    }),
+    z.strictObject({
+      vqaonline: z.enum(vqaonlineSplits),
+      revision: z.string().optional(),
+      topics: z.array(z.string()).min(1).optional(),
+      sample: samplingSchema.optional(),
+    }),
+    z.strictObject({
+      hub: z.string().regex(/^[^/]+\/[^/]+$/, "is org/name"),
+      split: z.string().optional(),
+      revision: z.string().optional(),
+      columns: columnMappingSchema.partial().optional(),
+      files: z.array(z.string()).optional(),
+      topics: z.array(z.string()).min(1).optional(),
+      sample: samplingSchema.optional(),
+    }),
+  ],
+  {
+    error: "is {folder: …}, {vqaonline: train | val | test} or {hub: org/name}, each with an optional sample",
+  },
+);
+
+export type DataSpec = z.output<typeof dataSchema>;
+
+const protocolSchema = z.strictObject({
+  newTokens: count.default(32),
+  /** At least as many as requests run at once. */
+  warmups: z.int().min(0).default(2),
+  minRepetitions: count.default(10),
+  minSeconds: z.number().min(0).default(2),
+  maxAnswerTokens: count.default(128),
+  confidence: z.number().gt(0).lt(1).default(0.95),
+});
+
+export type ProtocolSpec = z.output<typeof protocolSchema>;
+
+/** A recipe file, as it is written. */
+export const recipeSchema = z
+  .strictObject({
+    name: z.string().regex(/^[\w.-]+$/, "is of letters, digits, dots and dashes: folders are named after it"),
+    data: dataSchema,
+    protocol: protocolSchema.prefault({}),
+    metrics: z
+      .array(z.enum(metricNames as [string, ...string[]]))
+      .min(1)
+      .default(["meteor", "rouge"]),
+    /** Of BERTScore: folder of a BERT or one of its kin. */
+    encoder: z.strictObject({ folder: z.string().min(1), layer: count.optional() }).optional(),
+    engine: engineSchema.prefault({}),
+    variants: z.array(variantSchema).default([]),
+    grids: z.array(gridSchema).default([]),
+  })
+  .refine(({ variants, grids }) => variants.length + grids.length > 0, {
+    error: "names no variants: give variants, grids or both",
+  })
+  .refine(({ metrics, encoder }) => !metrics.includes("bertscore") || encoder !== undefined, {
+    error: "bertscore needs an encoder",
+    path: ["encoder"],
+  });
+
+export type RecipeFile = z.output<typeof recipeSchema>;
+
+function isScheme(name: string): boolean {
+  return schemeProblem(name) === undefined;
+}
+
+function schemeProblem(name: string): string | undefined {
+  try {
+    schemeNamed(name);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

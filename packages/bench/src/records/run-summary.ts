@@ -1,0 +1,198 @@
+// What a run found, as plain data: summary.json is a RunSummary, items.jsonl an ItemResult a line. Reports need nothing else.
+
+/** One run: variants of models, on one set of questions, by one protocol. */
+export interface RunSummary {
+  readonly version: 1;
+  readonly name: string;
+  /** Every variant has been measured, or has failed. */
+  readonly completed: boolean;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly environment: Environment;
+  readonly dataset: DatasetSummary;
+  readonly protocol: ProtocolSummary;
+  /** In the order of the recipe. */
+  readonly variants: readonly VariantSummary[];
+}
+
+/** The machine and the software that gave the numbers. */
+export interface Environment {
+  readonly vlmopt: string;
+  readonly node: string;
+  readonly os: string;
+  readonly cpu: string;
+  readonly cores: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly gpus: readonly { readonly name: string; readonly memory: number; readonly driver: string }[];
+}
+
+export interface DatasetSummary {
+  readonly name: string;
+  readonly split: string | null;
+  readonly count: number;
+  /** What reproduces the records. */
+  readonly signature: string;
+}
+
+export interface ProtocolSummary {
+  /** New tokens of every request of which the speed is measured. */
+  readonly newTokens: number;
+  readonly warmups: number;
+  /** Floors, both of which are met. */
+  readonly minRepetitions: number;
+  readonly minSeconds: number;
+  /** Most tokens of an answer that is scored. */
+  readonly maxAnswerTokens: number;
+  /** Of all intervals. */
+  readonly confidence: number;
+  /** Requests under way at once: 1, but for endpoints. */
+  readonly concurrency: number;
+}
+
+/** What was cut, and how much of it: `glu` neurons of the gated MLP, `heads`, `layers`, `l1` single weights set to zero. */
+export interface PruningLabel {
+  readonly kind: "glu" | "heads" | "layers" | "l1";
+  readonly ratio: number;
+}
+
+export interface VariantSummary {
+  readonly name: string;
+  /** Of the configuration: source, transforms, target and protocol. */
+  readonly hash: string;
+  /** Variants of one family are made from one model: `LLaVA-1.5-7B`. */
+  readonly family: string;
+  /** Name of the variant that retention is measured against; null where it is itself the dense model, or none is there. */
+  readonly base: string | null;
+  /** Nothing where nothing was cut. */
+  readonly pruning: readonly PruningLabel[];
+  /** How weights are stored: `bf16`, `f16`, `int4-g128`, `nf4`, or what an endpoint is said to serve. */
+  readonly precision: string;
+  readonly target: "engine" | "endpoint";
+  readonly status: "complete" | "failed" | "incomplete";
+  /** Why it failed, in a sentence. */
+  readonly error: string | null;
+  readonly size: ModelSize | null;
+  readonly memory: MemoryFigures;
+  readonly energy: EnergyFigures | null;
+  readonly device: DeviceFigures | null;
+  readonly speed: SpeedFigures | null;
+  /** Tokens of the prompts and answers of the quality pass; null where the target does not tell. */
+  readonly promptTokens: Estimate | null;
+  readonly newTokens: Estimate | null;
+  /** Characters of an answer, on average. */
+  readonly answerCharacters: number | null;
+  /** Every figure, precision and recall too, in the order of the metrics. */
+  readonly quality: readonly QualityFigure[];
+  /** The seed's Q, the mean of METEOR, ROUGE-1 and BERTScore F1; null unless all three were measured. */
+  readonly q: QualityFigure | null;
+}
+
+/** Weights as they lie on disk. */
+export interface ModelSize {
+  /** Bytes of the tensors. */
+  readonly bytes: number;
+  /** Weights, each counted once however few bits it takes. */
+  readonly parameters: number;
+  readonly bitsPerWeight: number;
+}
+
+/** Bytes and the way they were had. Null: nobody could tell, which is not 0. */
+export interface MemoryFigure {
+  readonly bytes: number;
+  /** `VmHWM of the process`, `NVML, sampled, process tree` … */
+  readonly method: string;
+}
+
+export interface MemoryFigures {
+  /** Of the device that runs the model. */
+  readonly devicePeak: MemoryFigure | null;
+  /** Resident memory of the process that runs the model. */
+  readonly processPeak: MemoryFigure | null;
+  /** What the executor says that it has allocated. */
+  readonly executorPeak: MemoryFigure | null;
+}
+
+export interface EnergyFigures {
+  /** Of the device, over the measured requests. */
+  readonly joulesPerToken: number;
+  readonly method: string;
+}
+
+/** Of the devices that ran the model, means over the samples of the measured requests. */
+export interface DeviceFigures {
+  readonly names: readonly string[];
+  /** Percent of the time in which something ran; null where nobody told. */
+  readonly utilisation: number | null;
+  /** Of the multiprocessors, MHz. */
+  readonly clock: number | null;
+  /** Watts, of all of them together. */
+  readonly power: number | null;
+  readonly method: string;
+}
+
+/** A median and its interval. */
+export interface Estimate {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+  /** Measurements behind it. */
+  readonly samples: number;
+}
+
+/** Milliseconds, but for tokens per second. At a fixed number of new tokens. */
+export interface SpeedFigures {
+  readonly loadTime: Estimate;
+  /** From the request to its first token. */
+  readonly ttft: Estimate;
+  /** Of each token after the first; null where one token alone was asked for. */
+  readonly tpot: Estimate | null;
+  /** From the request to its last token. */
+  readonly latency: Estimate;
+  /** New tokens by the time of all requests, those that ran at once together. */
+  readonly tokensPerSecond: Estimate;
+}
+
+/** A figure of a metric over all questions, with its interval. */
+export interface QualityFigure {
+  readonly metric: string;
+  /** `rouge1`, `meteor` … */
+  readonly figure: string;
+  readonly score: number;
+  readonly low: number;
+  readonly high: number;
+  /** What reproduces it. */
+  readonly signature: string;
+  /** Null for the dense model, and where there is none. */
+  readonly retention: Retention | null;
+}
+
+/** How much is kept of the dense model's score. Null where that has nothing to keep. */
+export interface Retention {
+  /** score / dense score: flattered by what answers to other questions score too. */
+  readonly ofDense: number | null;
+  /** (score − floor) / (dense − floor): 0 where answers fit no better than answers to other questions. */
+  readonly aboveFloor: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  /** Score of the dense model's answers against the references of other questions. */
+  readonly floor: number;
+}
+
+/** One variant's answer to one question. */
+export interface ItemResult {
+  readonly variant: string;
+  readonly id: string;
+  readonly question: string;
+  /** Path from the run's folder, with `/`. */
+  readonly image: string;
+  readonly references: readonly string[];
+  readonly topic: string | null;
+  readonly prediction: string;
+  /** Tokens; null where the target does not tell. */
+  readonly newTokens: number | null;
+  readonly finish: "end" | "stop" | "length";
+  /** By figure, of this item alone. */
+  readonly scores: Readonly<Record<string, number>>;
+}

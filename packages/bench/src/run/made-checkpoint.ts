@@ -1,0 +1,165 @@
+import { access } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { cacheFolder } from "@vlmopt/datasets";
+import { describeModel, editConfig } from "@vlmopt/models";
+import { applyPruning, type PruningPlan, planByRecipe, pruningCard, pruningTransform } from "@vlmopt/pruning";
+import {
+  joinedMagnitudes,
+  planQuantization,
+  quantization,
+  quantizeCheckpoint,
+  quantizedWeights,
+  schemeNamed,
+} from "@vlmopt/quant";
+import { type Checkpoint, elementCount, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
+import { BenchError } from "../bench-error.ts";
+import { type PruneSpec, pruningRecipe } from "../recipe/prune-spec.ts";
+import type { QuantizeSpec } from "../recipe/recipe.ts";
+import type { ModelSize } from "../records/run-summary.ts";
+import { checkpointHash, textHash } from "./content-hash.ts";
+
+export interface MadeCheckpoint {
+  readonly folder: string;
+  /** Of what it was made from and how: equal hashes are equal bytes. */
+  readonly hash: string;
+  readonly size: ModelSize;
+  /** `f16`, `bf16`, `f32`, or the scheme. */
+  readonly precision: string;
+}
+
+export interface MakeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
+  readonly cache?: string | undefined;
+  readonly onProgress?: ((bytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** Changes with how checkpoints are made, so that those of earlier versions are not taken for today's. */
+const MADE_VERSION = 1;
+
+/** Makes a variant's checkpoint, pruned and quantized in one pass, unless it has been made before. */
+export async function makeCheckpoint(
+  model: string,
+  transforms: { readonly prune: PruneSpec | undefined; readonly quantize: QuantizeSpec | undefined },
+  options: MakeOptions = {},
+): Promise<MadeCheckpoint> {
+  const { prune, quantize } = transforms;
+  const cache = options.cache ?? cacheFolder("made");
+  const source = await checkpointHash(model, join(cache, "hashes"));
+  const plain = prune === undefined && quantize === undefined;
+  const hash = plain
+    ? source
+    : textHash(JSON.stringify([MADE_VERSION, source, prune ?? null, quantize ?? null]));
+  const folder = plain ? model : join(cache, `${basename(model)}-${hash.slice(0, 16)}`);
+  if (!plain && !(await exists(folder))) await make(model, folder, transforms, options);
+  await using checkpoint = await openCheckpoint(folder);
+  const { size, dtype } = await sizeOf(checkpoint);
+  return { folder, hash, size, precision: quantize?.scheme ?? dtype };
+}
+
+async function make(
+  model: string,
+  folder: string,
+  { prune, quantize }: Parameters<typeof makeCheckpoint>[1],
+  { signal, onProgress }: MakeOptions,
+): Promise<void> {
+  await using source = await openCheckpoint(model);
+  const passing = {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined
+      ? {}
+      : {
+          onProgress: (done: { bytes: number; totalBytes: number }) =>
+            onProgress(done.bytes, done.totalBytes),
+        }),
+  };
+  const config = await configText(source);
+  const request = quantize && {
+    scheme: schemeNamed(quantize.scheme, quantize.preset),
+    made: { ...quantize },
+  };
+  try {
+    if (prune === undefined) {
+      if (request === undefined) return;
+      const plan = planQuantization(
+        describeModel(JSON.parse(config), source.tensors),
+        source.tensors,
+        request,
+      );
+      await quantizeCheckpoint(source, plan, folder, passing);
+      return;
+    }
+    const description = describeModel(JSON.parse(config), source.tensors);
+    const target = {
+      tensors: source.tensors,
+      layers: description.languageModel.layers,
+      description,
+      config: JSON.parse(config) as unknown,
+    };
+    const plan = await planByRecipe(
+      source,
+      target,
+      pruningRecipe(prune),
+      signal === undefined ? {} : { signal },
+    );
+    const andThen = request && (await quantizationAfter(source, config, plan, request));
+    await applyPruning(source, plan, folder, {
+      ...passing,
+      ...(andThen === undefined ? {} : { andThen }),
+      files: {
+        "pruning.json": `${JSON.stringify(plan, null, 2)}\n`,
+        "README.md": pruningCard(plan, basename(model)),
+      },
+    });
+  } catch (error) {
+    // Another run may have made the same meanwhile.
+    if (!(await exists(folder))) throw error;
+  }
+}
+
+/** Decided by names and shapes of what the pruning leaves, before it is there. */
+async function quantizationAfter(
+  source: Checkpoint,
+  config: string,
+  pruning: PruningPlan,
+  request: Parameters<typeof planQuantization>[2],
+) {
+  const transform = pruningTransform(pruning);
+  const tensors = transformedSpecs(source.tensors, transform);
+  const description = describeModel(JSON.parse(editConfig(config, pruning.config)), tensors);
+  const plan = planQuantization(description, tensors, request);
+  return quantization(plan, { magnitudes: await joinedMagnitudes(source, plan, transform) });
+}
+
+async function configText(source: Checkpoint): Promise<string> {
+  const bytes = await source.readSibling("config.json");
+  if (bytes === undefined)
+    throw new BenchError(`${source.location}: config.json is not there`, "name the folder of a whole model");
+  return new TextDecoder().decode(bytes);
+}
+
+/** Weights that are stored in few bits count as the numbers that they stand for. */
+async function sizeOf(checkpoint: Checkpoint): Promise<{ size: ModelSize; dtype: string }> {
+  const quantized = [...(await quantizedWeights(checkpoint)).values()];
+  const parts = new Set(quantized.flatMap((found) => found.parts));
+  let parameters = quantized.reduce((sum, { weight }) => sum + elementCount(weight.shape), 0);
+  let bytes = 0;
+  const byDtype = new Map<string, number>();
+  for (const [name, { dtype, shape, byteLength }] of checkpoint.tensors) {
+    bytes += byteLength;
+    byDtype.set(dtype, (byDtype.get(dtype) ?? 0) + byteLength);
+    if (!parts.has(name)) parameters += elementCount(shape);
+  }
+  const [largest] = [...byDtype].sort(([, a], [, b]) => b - a);
+  return {
+    size: { bytes, parameters, bitsPerWeight: parameters === 0 ? 0 : (8 * bytes) / parameters },
+    dtype: (largest?.[0] ?? "").toLowerCase(),
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

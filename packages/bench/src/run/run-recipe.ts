@@ -1,0 +1,224 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { BenchError } from "../bench-error.ts";
+import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
+import { collectAnswers, type Item, measureSpeed } from "../protocol/measure.ts";
+import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
+import { type BenchRecord, type Journal, openJournal } from "../records/journal.ts";
+import { type Run, runFiles, writeRun } from "../records/run-folder.ts";
+import type { EnergyFigures } from "../records/run-summary.ts";
+import { endpointTarget } from "../targets/endpoint-target.ts";
+import { engineTarget } from "../targets/engine-target.ts";
+import type { Target } from "../targets/target.ts";
+import { textHash } from "./content-hash.ts";
+import { type MadeCheckpoint, makeCheckpoint } from "./made-checkpoint.ts";
+import { openData, type RunData } from "./open-data.ts";
+import type { RunProgress, VariantEnd } from "./run-progress.ts";
+import { summarize } from "./summarize.ts";
+
+export interface RunOptions {
+  /** Where everything goes; a run that lies there is gone on with. */
+  readonly folder: string;
+  /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
+  readonly cache?: string;
+  /** Ends the run after the request that is under way; what was measured stays, and the summary says what is missing. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RunProgress) => void;
+  readonly onVariant?: (end: VariantEnd) => void;
+  /** What answers for a variant, instead of an engine's process or the recipe's endpoint. */
+  readonly openTarget?: (variant: VariantSpec, folder: string | undefined) => Target;
+}
+
+/** What a variant is measured as: its checkpoint, made, and the hash that its records bear. */
+export interface Prepared {
+  readonly variant: VariantSpec;
+  readonly hash: string;
+  /** Undefined for endpoints. */
+  readonly made: MadeCheckpoint | undefined;
+}
+
+/** Changes with what is measured, so that records of earlier versions do not count. */
+const PROTOCOL_VERSION = 1;
+
+/**
+ * Measures every variant of a recipe: speed at a fixed number of tokens, quality at natural ends. Each measurement is on the disk before
+ * the next begins, so that a run that was stopped in any way goes on where it was. A variant that fails does not stop the others.
+ * @returns what was found, which is also written to the folder
+ * @throws {BenchError} where the folder holds another recipe's run, or there are no questions
+ * @throws the signal's reason, after the summary of what there is was written
+ */
+export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Run> {
+  const folder = resolve(options.folder);
+  const { signal, onProgress, onVariant } = options;
+  await claimFolder(recipe, folder);
+  const startedAt = new Date();
+  onProgress?.({ variant: "", phase: "data", done: 0, total: 1 });
+  const data = await openData(recipe.data, folder);
+  const journal = openJournal(join(folder, runFiles.results));
+  const prepared = new Map<string, Prepared>();
+  const units = recipe.protocol.minRepetitions + data.items.length;
+  try {
+    for (const [index, variant] of recipe.variants.entries()) {
+      if (signal?.aborted) break;
+      const report = (phase: RunProgress["phase"], done: number) =>
+        onProgress?.({
+          variant: variant.name,
+          phase,
+          done: index * units + done,
+          total: recipe.variants.length * units,
+        });
+      const ended = await measureVariant({
+        recipe,
+        data,
+        folder,
+        journal,
+        variant,
+        prepared,
+        options,
+        report,
+      });
+      if (ended !== undefined) onVariant?.({ variant: variant.name, ...ended });
+    }
+    onProgress?.({ variant: "", phase: "scoring", done: 1, total: 1 });
+    const run = await summarize({ recipe, data, folder, prepared, records: journal.records, startedAt });
+    await writeRun(run);
+    signal?.throwIfAborted();
+    return run;
+  } finally {
+    journal.close();
+  }
+}
+
+interface VariantWork {
+  readonly recipe: Recipe;
+  readonly data: RunData;
+  readonly folder: string;
+  readonly journal: Journal;
+  readonly variant: VariantSpec;
+  /** Filled as variants are made. */
+  readonly prepared: Map<string, Prepared>;
+  readonly options: RunOptions;
+  readonly report: (phase: RunProgress["phase"], done: number) => void;
+}
+
+/** @returns undefined where the signal came */
+async function measureVariant(work: VariantWork): Promise<Omit<VariantEnd, "variant"> | undefined> {
+  const { journal, variant, prepared, options } = work;
+  let hash = textHash(JSON.stringify([PROTOCOL_VERSION, variant]));
+  try {
+    const ready = await prepare(work);
+    hash = ready.hash;
+    prepared.set(variant.name, ready);
+    if (journal.records.some((record) => record.kind === "end" && record.hash === hash)) {
+      return { status: "complete", error: null };
+    }
+    await measure(work, ready);
+    return { status: "complete", error: null };
+  } catch (error) {
+    if (options.signal?.aborted) return undefined;
+    const { message } = error as Error;
+    if (!prepared.has(variant.name)) prepared.set(variant.name, { variant, hash, made: undefined });
+    journal.append({ kind: "failed", hash, attempt: nextAttempt(journal.records, hash), error: message });
+    return { status: "failed", error: message };
+  }
+}
+
+async function prepare({ recipe, data, variant, options, report }: VariantWork): Promise<Prepared> {
+  const { source, prune, quantize, engine } = variant;
+  const same = [PROTOCOL_VERSION, recipe.protocol, data.summary.signature];
+  if ("endpoint" in source) {
+    const hash = textHash(JSON.stringify([...same, source.endpoint]));
+    return { variant, hash, made: undefined };
+  }
+  report("making", 0);
+  const { signal, cache } = options;
+  const made = await makeCheckpoint(source.model, { prune, quantize }, { signal, cache });
+  return { variant, hash: textHash(JSON.stringify([...same, made.hash, engine])), made };
+}
+
+async function measure(work: VariantWork, { hash, made, variant }: Prepared): Promise<void> {
+  const { recipe, data, folder, journal, options, report } = work;
+  const { protocol } = recipe;
+  const { signal } = options;
+  report("loading", 0);
+  const target = (options.openTarget ?? openTarget)(variant, made?.folder);
+  try {
+    const meter = target.pid === undefined ? undefined : await startGpuMeter(target.pid);
+    let readings: GpuReadings | undefined;
+    try {
+      const milliseconds = await target.load();
+      const attempt = nextAttempt(journal.records, hash);
+      journal.append({ kind: "load", hash, attempt, milliseconds, size: made?.size ?? null });
+      const items = data.items.map((item): Item => ({ ...item, image: join(folder, item.image) }));
+      const concurrency = "endpoint" in variant.source ? variant.source.endpoint.concurrency : 1;
+      const common = { hash, journal, items, protocol, concurrency, signal };
+      await measureSpeed(target, { ...common, onProgress: (done) => report("speed", done) });
+      await collectAnswers(target, {
+        ...common,
+        onProgress: (done) => report("answers", protocol.minRepetitions + done),
+      });
+    } finally {
+      readings = await meter?.stop();
+    }
+    journal.append({
+      kind: "end",
+      hash,
+      memory: {
+        devicePeak: readings?.memory ?? null,
+        processPeak: await target.peakMemory(),
+        executorPeak: null,
+      },
+      energy: energyOf(journal.records, hash, readings),
+      device: readings?.device ?? null,
+    });
+  } finally {
+    await target.close();
+  }
+}
+
+function openTarget({ source, engine }: VariantSpec, folder: string | undefined): Target {
+  return "endpoint" in source
+    ? endpointTarget(source.endpoint)
+    : engineTarget(folder ?? source.model, engine);
+}
+
+/** By the tokens of all requests of this attempt. */
+function energyOf(
+  records: readonly BenchRecord[],
+  hash: string,
+  readings: GpuReadings | undefined,
+): EnergyFigures | null {
+  const loaded = records.findLastIndex((record) => record.kind === "load" && record.hash === hash);
+  const tokens = records
+    .slice(loaded)
+    .reduce(
+      (sum, record) => sum + ("newTokens" in record && record.hash === hash ? (record.newTokens ?? 0) : 0),
+      0,
+    );
+  if (readings === undefined || readings.joules === null || tokens === 0) return null;
+  return { joulesPerToken: readings.joules / tokens, method: "NVML, counted by the devices" };
+}
+
+function nextAttempt(records: readonly BenchRecord[], hash: string): number {
+  const before = records.flatMap((record) =>
+    record.hash === hash && (record.kind === "load" || record.kind === "failed") ? [record.attempt] : [],
+  );
+  return Math.max(-1, ...before) + 1;
+}
+
+/** Keeps runs of different recipes out of each other's folders. */
+async function claimFolder(recipe: Recipe, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, runFiles.recipe);
+  const text = `${JSON.stringify(recipe, null, 2)}\n`;
+  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (before === undefined) return writeFile(path, text);
+  if (before === text) return;
+  throw new BenchError(
+    `${folder}: holds a run of another recipe, or of this one before it was changed`,
+    "name another folder, or remove this one",
+  );
+}

@@ -1,0 +1,51 @@
+// The process that runs a model for `engineTarget`: nothing of the run but this model is in its memory.
+import { readFile } from "node:fs/promises";
+import { loadVlm, type Vlm } from "@vlmopt/engine";
+import type { FromEngine, ToEngine } from "./engine-protocol.ts";
+import type { TargetAnswer, TargetRequest } from "./target.ts";
+
+let vlm: Vlm | undefined;
+
+// Ctrl-C reaches all processes of a terminal; the run decides when this one ends.
+process.on("SIGINT", () => {});
+process.on("disconnect", () => process.exit());
+process.on("message", (message: ToEngine) => {
+  handle(message).then(send, (error: Error) => {
+    const { hint } = error as { hint?: unknown };
+    send({ kind: "failed", message: error.message, ...(typeof hint === "string" ? { hint } : {}) });
+  });
+});
+
+async function handle(message: ToEngine): Promise<FromEngine> {
+  if (message.kind === "load") {
+    const started = performance.now();
+    const { executor, threads, providers, activations } = message.engine;
+    vlm = await loadVlm(message.model, {
+      executor,
+      ...(threads === undefined ? {} : { threads }),
+      ...(providers === undefined ? {} : { providers }),
+      ...(activations === undefined ? {} : { activations }),
+    });
+    return { kind: "loaded", milliseconds: performance.now() - started };
+  }
+  // Kilobytes, on all systems.
+  if (message.kind === "memory") return { kind: "memory", bytes: 1024 * process.resourceUsage().maxRSS };
+  return { kind: "answered", answer: await answer(message.request) };
+}
+
+async function answer({ question, image, maxNewTokens, fixedLength }: TargetRequest): Promise<TargetAnswer> {
+  if (vlm === undefined) throw new Error("the model has not been loaded");
+  const bytes = await readFile(image);
+  const started = performance.now();
+  const { text, tokens, finish, promptTokens, timings } = await vlm.generate(
+    { prompt: question, images: [bytes] },
+    { maxNewTokens, minNewTokens: fixedLength ? maxNewTokens : 0 },
+  );
+  const latency = performance.now() - started;
+  const { ttft } = timings;
+  return { text, promptTokens, newTokens: tokens.length, finish, ttft, tokens: timings.tokens, latency };
+}
+
+function send(message: FromEngine): void {
+  process.send?.(message);
+}

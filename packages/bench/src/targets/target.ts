@@ -1,0 +1,34 @@
+import type { MemoryFigure } from "../records/run-summary.ts";
+
+/** What answers: a model in a process of its own, or a server. */
+export interface Target {
+  /** Process whose memory is the model's; none where that is elsewhere. */
+  readonly pid: number | undefined;
+  /** Milliseconds until it can answer; of a server, until it has said that it is there. */
+  load(): Promise<number>;
+  answer(request: TargetRequest): Promise<TargetAnswer>;
+  /** The most memory that its process has held; null where that is not ours. */
+  peakMemory(): Promise<MemoryFigure | null>;
+  close(): Promise<void>;
+}
+
+export interface TargetRequest {
+  readonly question: string;
+  /** Path of a picture's file. */
+  readonly image: string;
+  readonly maxNewTokens: number;
+  /** Exactly so many, whether the model would end earlier or not: for speed. */
+  readonly fixedLength: boolean;
+}
+
+/** Milliseconds are measured next to the model, without the way to us where it is a process of ours. */
+export interface TargetAnswer {
+  readonly text: string;
+  readonly promptTokens: number | null;
+  readonly newTokens: number | null;
+  readonly finish: "end" | "stop" | "length";
+  readonly ttft: number;
+  /** Of each token, or piece of text, after the first. */
+  readonly tokens: readonly number[];
+  readonly latency: number;
+}
