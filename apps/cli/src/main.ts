@@ -2,13 +2,18 @@
 import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { askCommand } from "./commands/ask.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { chatCommand } from "./commands/chat.ts";
+import { compareCommand } from "./commands/compare.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { dequantizeCommand } from "./commands/dequantize.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { downloadCommand } from "./commands/download.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { pruneCommand } from "./commands/prune.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
+import { reportCommand } from "./commands/report.ts";
+import { runCommand } from "./commands/run.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { reportFailure } from "./terminal/failure.ts";
 
@@ -34,6 +39,9 @@ Examples:
   $ vlmopt quantize ./llava-small ./llava-int4 --scheme int4-g128
   $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl
+  $ vlmopt run recipes/tiny-llava.yaml
+  $ vlmopt bench ./llava-1.5-7b-hf --vqaonline val --limit 100 --quantize none,int4-g128
+  $ vlmopt doctor
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`,
   );
@@ -47,6 +55,11 @@ for (const command of [
   askCommand(),
   chatCommand(),
   scoreCommand(),
+  runCommand(),
+  benchCommand(),
+  reportCommand(),
+  compareCommand(),
+  doctorCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }

@@ -1,4 +1,5 @@
 export { DatasetError, type DatasetErrorCode } from "./dataset-error.ts";
+export { findAccessToken } from "./hub/access-token.ts";
 export { type DownloadOptions, type DownloadResult, downloadRepository } from "./hub/download-repository.ts";
 export type { HubOptions } from "./hub/hub-connection.ts";
 export { HubError, type HubErrorCode } from "./hub/hub-error.ts";

@@ -12,6 +12,7 @@ export type {
 } from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";
+export { tryExecutor } from "./executors/try-executor.ts";
 export { type GpuOptions, NoGpuError } from "./executors/webgpu/webgpu-device.ts";
 export { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
 export {

@@ -15,6 +15,66 @@ export function byteProgress(label: string, quiet: boolean): Progress {
   return process.stderr.isTTY ? bar(label) : lines(label);
 }
 
+/** Shows how far a run is: what it does, and how long the rest will take. */
+export interface StepProgress {
+  update(doing: string, done: number, total: number): void;
+  /** Prints a line that stays. */
+  say(line: string): void;
+  stop(): void;
+}
+
+export function stepProgress(quiet: boolean): StepProgress {
+  if (quiet) return { update() {}, say() {}, stop() {} };
+  const started = performance.now();
+  let first: number | undefined;
+  /** Those that an earlier run had done took no time. */
+  const leftOf = (done: number, total: number) => {
+    first ??= done;
+    const seconds = (performance.now() - started) / 1000;
+    return done > first ? formatDuration(((total - done) * seconds) / (done - first)) : "?";
+  };
+  return process.stderr.isTTY ? stepBar(leftOf) : stepLines(leftOf);
+}
+
+function stepBar(leftOf: (done: number, total: number) => string): StepProgress {
+  const single = new SingleBar(
+    {
+      format: "{bar} {percentage}%  {left} left  {doing}",
+      ...{ stream: process.stderr, clearOnComplete: true, hideCursor: true, barsize: 24 },
+    },
+    Presets.shades_classic,
+  );
+  let shown = false;
+  return {
+    update(doing, done, total) {
+      if (!shown) single.start(total, done, { doing, left: "?" });
+      shown = true;
+      single.setTotal(total);
+      single.update(done, { doing, left: leftOf(done, total) });
+    },
+    say(line) {
+      if (shown) single.stop();
+      shown = false;
+      process.stderr.write(`${line}\n`);
+    },
+    stop: () => single.stop(),
+  };
+}
+
+function stepLines(leftOf: (done: number, total: number) => string): StepProgress {
+  let printed = performance.now();
+  return {
+    update(doing, done, total) {
+      const left = leftOf(done, total);
+      if (performance.now() - printed < LINE_INTERVAL) return;
+      printed = performance.now();
+      process.stderr.write(`${doing}: ${Math.floor((100 * done) / Math.max(1, total))}%, ${left} left\n`);
+    },
+    say: (line) => void process.stderr.write(`${line}\n`),
+    stop() {},
+  };
+}
+
 function bar(label: string): Progress {
   const started = performance.now();
   const single = new SingleBar(

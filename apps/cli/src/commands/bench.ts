@@ -1,0 +1,143 @@
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { vqaonlineSplits } from "@vlmopt/datasets";
+import { parseWhole } from "../terminal/quantities.ts";
+import { measure } from "./measuring.ts";
+
+export function benchCommand() {
+  return new Command("bench")
+    .summary("measure models, pruned and quantized as options say, or a server")
+    .description(
+      "Measures speed and answers of models, whole, pruned and quantized, or of an OpenAI-compatible server. What `run` does, without a recipe.",
+    )
+    .argument("[models...]", "folders of models")
+    .option("--data <folder>", "questions: a folder with <split>.json, .jsonl, .csv or .parquet, and images")
+    .option("--split <split>", "of --data, which file")
+    .addOption(new Option("--vqaonline <split>", "questions of VQAonline").choices(vqaonlineSplits))
+    .option("--limit <count>", "this many questions, of all topics", parseWhole(1))
+    .option("--quantize <schemes>", "such as none,int4-g128,nf4", parseList, ["none"])
+    .option("--glu <ratios>", "shares of the MLP's neurons to prune, such as 0.1,0.3", parseShares, [])
+    .option("--heads <ratios>", "shares of the attention heads", parseShares, [])
+    .option("--l1 <ratios>", "shares of single weights", parseShares, [])
+    .option("--divisor <count>", "of --glu, what the neurons left are a multiple of", parseWhole(1))
+    .option("--kv-groups", "of --heads, whole groups that share keys")
+    .option("--endpoint <url>", "an OpenAI-compatible server, up to /v1")
+    .option("--served-model <name>", "of --endpoint, as the server calls it")
+    .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))
+    .option("--api-key-variable <name>", "of --endpoint, environment variable that holds the key")
+    .option("--metrics <list>", "such as meteor,rouge,bertscore,exact-match", parseList)
+    .option("--encoder <folder>", "of bertscore")
+    .addOption(
+      new Option("--executor <name>", "what runs models (default: ort)").choices([
+        "auto",
+        "ort",
+        "webgpu",
+        "plain",
+      ] as const),
+    )
+    .option("--threads <count>", "of the CPU", parseWhole(1))
+    .option("--new-tokens <count>", "of every request of which the speed is measured", parseWhole(1))
+    .option("--repetitions <count>", "such requests, at least", parseWhole(1))
+    .option("--out <folder>", "where to (default: runs/bench)")
+    .option("--fresh", "measure all anew, even what is there")
+    .option("--json", "print the summary as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ vlmopt bench ./llava-1.5-7b-hf --vqaonline val --limit 100 --quantize none,int4-g128 --glu 0.1,0.3
+  $ vlmopt bench --endpoint http://localhost:8000/v1 --served-model llava --data ./questions --concurrency 8`,
+    )
+    .action(async (models, options, command) => {
+      const { endpoint, servedModel, concurrency, apiKeyVariable, data, vqaonline, limit, split } = options;
+      if (models.length === 0 && endpoint === undefined)
+        command.error("error: name a model, or an --endpoint");
+      if (endpoint !== undefined && servedModel === undefined)
+        command.error("error: --endpoint needs --served-model");
+      if ((data === undefined) === (vqaonline === undefined)) {
+        command.error("error: give questions: either --data or --vqaonline");
+      }
+      const { newTokens, repetitions, executor, threads, metrics, encoder } = options;
+      const { recipeOf } = await import("@vlmopt/bench");
+      const recipe = recipeOf(
+        {
+          name: "bench",
+          data: {
+            ...(vqaonline === undefined ? { folder: data, ...given({ split }) } : { vqaonline }),
+            ...(limit === undefined ? {} : { sample: { method: "stratified", count: limit } }),
+          },
+          protocol: given({ newTokens, minRepetitions: repetitions }),
+          ...given({ metrics }),
+          ...(encoder === undefined ? {} : { encoder: { folder: encoder } }),
+          engine: given({ executor, threads }),
+          grids: models.map((model) => ({ model, prune: prunings(options), quantize: options.quantize })),
+          ...(endpoint === undefined
+            ? {}
+            : {
+                variants: [
+                  {
+                    name: servedModel,
+                    endpoint: {
+                      url: endpoint,
+                      model: servedModel,
+                      ...given({ concurrency, apiKeyVariable }),
+                    },
+                  },
+                ],
+              }),
+        },
+        process.cwd(),
+        "options",
+      );
+      await measure(severally(recipe, models.length > 1), options);
+    });
+}
+
+/** Variants of several models are named after them. */
+function severally<
+  Recipe extends { readonly variants: readonly { readonly name: string; readonly family: string }[] },
+>(recipe: Recipe, several: boolean): Recipe {
+  if (!several) return recipe;
+  return {
+    ...recipe,
+    variants: recipe.variants.map((variant) => ({ ...variant, name: `${variant.family} ${variant.name}` })),
+  };
+}
+
+interface Prunings {
+  readonly glu: readonly number[];
+  readonly heads: readonly number[];
+  readonly l1: readonly number[];
+  readonly divisor?: number | undefined;
+  readonly kvGroups?: true | undefined;
+}
+
+/** The whole model, then each kind at each share. */
+function prunings({ glu, heads, l1, divisor, kvGroups }: Prunings): Record<string, object> {
+  const named = (kind: string, shares: readonly number[], of: (share: number) => object) =>
+    shares.map((share) => [`${kind} ${Math.round(100 * share)}`, of(share)] as const);
+  return {
+    dense: {},
+    ...Object.fromEntries([
+      ...named("GLU", glu, (share) => ({ glu: share, ...given({ divisor }) })),
+      ...named("heads", heads, (share) => ({ heads: share, ...given({ kvGroups }) })),
+      ...named("L1", l1, (share) => ({ l1: share })),
+    ]),
+  };
+}
+
+/** Without what was not given. */
+function given(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function parseList(text: string): string[] {
+  return text.split(",").map((part) => part.trim());
+}
+
+function parseShares(text: string): number[] {
+  return parseList(text).map((part) => {
+    const share = Number(part);
+    if (part !== "" && share > 0 && share < 1) return share;
+    throw new InvalidArgumentError("Give shares between 0 and 1, such as 0.1,0.3.");
+  });
+}

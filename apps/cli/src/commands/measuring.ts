@@ -1,0 +1,76 @@
+// What `run` and `bench` do once they have a recipe.
+import { rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import type { Recipe, RunSummary } from "@vlmopt/bench";
+import { exitCodes } from "../terminal/failure.ts";
+import { interruptible } from "../terminal/interrupt.ts";
+import { stepProgress } from "../terminal/progress.ts";
+import { formatTable } from "../terminal/table.ts";
+
+export interface MeasuringOptions {
+  readonly out?: string | undefined;
+  readonly fresh?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Measures a recipe and writes its report. Ctrl-C ends it after the request under way; run again, it goes on. */
+export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
+  const { readRun, resultTable, runFiles, runRecipe, writeReport } = await import("@vlmopt/bench");
+  const folder = out ?? join("runs", recipe.name);
+  if (fresh) for (const file of Object.values(runFiles)) await rm(join(folder, file), { force: true });
+  const progress = stepProgress(json);
+  let interrupted = false;
+  try {
+    await interruptible((signal) =>
+      runRecipe(recipe, {
+        folder,
+        signal,
+        onProgress: ({ variant, phase, done, total }) =>
+          progress.update([variant, phase].filter(Boolean).join(", "), done, total),
+        onVariant: ({ variant, error }) => {
+          if (error !== null) progress.say(`${variant} failed: ${error}`);
+        },
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "AbortError")) throw error;
+    interrupted = true;
+  } finally {
+    progress.stop();
+  }
+  const files = await writeReport(folder);
+  const { summary } = await readRun(folder);
+  if (json) console.log(JSON.stringify({ folder, ...files, summary }, null, 2));
+  else {
+    console.log(tableOf(resultTable(summary)));
+    console.log(`\n${described(summary)}`);
+    for (const file of [
+      files.page,
+      files.csv,
+      files.markdown,
+      ...files.figures.filter((name) => name.endsWith(".png")),
+    ]) {
+      console.log(relative(process.cwd(), file) || file);
+    }
+  }
+  const failed = summary.variants.filter(({ status }) => status === "failed");
+  if (interrupted) {
+    process.stderr.write("error: interrupted; what was measured is kept: run it again to go on\n");
+    process.exitCode = exitCodes.interrupted;
+  } else if (failed.length > 0) {
+    process.stderr.write(`error: ${failed.length} of ${summary.variants.length} variants failed\n`);
+    process.exitCode = exitCodes.failed;
+  }
+}
+
+/** Names stand left, numbers right. */
+function tableOf({ head, rows }: { head: string[]; rows: string[][] }): string {
+  return formatTable(
+    head.map((title, i) => (i < 2 ? { title } : { title, align: "right" })),
+    rows,
+  );
+}
+
+function described({ dataset, protocol }: RunSummary): string {
+  return `${dataset.count} questions of ${dataset.name}; speed at ${protocol.newTokens} new tokens. Kept: of the dense model's score; above chance: beyond what its answers score against other questions' references.`;
+}

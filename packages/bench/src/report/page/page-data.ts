@@ -1,0 +1,245 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Run } from "../../records/run-folder.ts";
+import type { ItemResult, VariantSummary } from "../../records/run-summary.ts";
+import { type PruningKind, precisionColours, pruningKind } from "../figures/palette.ts";
+import { headline, pruningText, titleOf } from "../result-table.ts";
+
+/** A figure that the page can show on an axis and in the table. */
+export interface PageFigure {
+  readonly key: string;
+  readonly title: string;
+  readonly digits: number;
+  /** Shown as a share of 100. */
+  readonly percent: boolean;
+  /** Costs go on the lower axis unless the reader chooses otherwise. */
+  readonly role: "cost" | "quality";
+  readonly inTable: boolean;
+}
+
+export interface PageVariant {
+  readonly name: string;
+  readonly family: string;
+  readonly precision: string;
+  readonly pruning: string;
+  readonly kind: PruningKind;
+  readonly colour: string;
+  readonly status: VariantSummary["status"];
+  readonly error: string | null;
+  /** By the key of the figure; missing where it was not measured. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly intervals: Readonly<Record<string, readonly [number, number]>>;
+}
+
+export interface PageAnswer {
+  readonly prediction: string;
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+export interface PageItem {
+  readonly question: string;
+  readonly references: readonly string[];
+  readonly topic: string | null;
+  /** A data URL. */
+  readonly image: string | null;
+  /** By the place of the variant. */
+  readonly answers: readonly (PageAnswer | null)[];
+}
+
+export interface PageData {
+  readonly figures: readonly PageFigure[];
+  readonly variants: readonly PageVariant[];
+  readonly items: readonly PageItem[];
+  readonly x: string;
+  readonly y: string;
+}
+
+/** Questions whose answers the page shows, and bytes of pictures that it holds, at most. */
+const MOST_ITEMS = 24;
+const MOST_IMAGE_BYTES = 4_000_000;
+
+export async function pageData(run: Run): Promise<PageData> {
+  const { variants } = run.summary;
+  const colours = precisionColours(variants);
+  const main = variants.map(headline).find((figure) => figure !== undefined)?.figure;
+  const qualities = [
+    ...new Set(variants.flatMap((variant) => allFigures(variant).map(({ figure }) => figure))),
+  ].filter((figure) => !/-(precision|recall)$/.test(figure));
+  const figures: PageFigure[] = [
+    ...costs.map(
+      ({ key, title, digits, inTable }): PageFigure => ({
+        key,
+        title,
+        digits,
+        percent: false,
+        role: "cost",
+        inTable,
+      }),
+    ),
+    ...(main === undefined ? [] : [qualityFigure(main)]),
+    ...(main === undefined
+      ? []
+      : [
+          ...[
+            { key: "kept", title: `${titleOf(main)} kept` },
+            { key: "aboveFloor", title: "kept above chance" },
+          ].map(
+            ({ key, title }): PageFigure => ({
+              key,
+              title,
+              digits: 0,
+              percent: true,
+              role: "quality",
+              inTable: true,
+            }),
+          ),
+        ]),
+    ...qualities.filter((figure) => figure !== main).map(qualityFigure),
+  ];
+  return {
+    figures: figures.filter(({ key }) => variants.some((variant) => valuesOf(variant)[key] !== undefined)),
+    variants: variants.map((variant) => ({
+      name: variant.name,
+      family: variant.family,
+      precision: variant.precision,
+      pruning: pruningText(variant),
+      kind: pruningKind(variant),
+      colour: colours.get(variant.precision) ?? "#7f7f7f",
+      status: variant.status,
+      error: variant.error,
+      values: valuesOf(variant),
+      intervals: intervalsOf(variant),
+    })),
+    items: await itemsOf(run),
+    x: "latency",
+    y: main ?? "",
+  };
+}
+
+function qualityFigure(figure: string): PageFigure {
+  return { key: figure, title: titleOf(figure), digits: 3, percent: false, role: "quality", inTable: true };
+}
+
+interface CostFigure {
+  readonly key: string;
+  readonly title: string;
+  readonly digits: number;
+  readonly inTable: boolean;
+  of(variant: VariantSummary): number | undefined;
+}
+
+const costs: readonly CostFigure[] = [
+  {
+    key: "size",
+    title: "MB",
+    digits: 1,
+    inTable: true,
+    of: ({ size }) => (size ? size.bytes / 1e6 : undefined),
+  },
+  { key: "bits", title: "bits per weight", digits: 2, inTable: false, of: ({ size }) => size?.bitsPerWeight },
+  { key: "ttft", title: "first token ms", digits: 1, inTable: true, of: ({ speed }) => speed?.ttft.median },
+  { key: "tpot", title: "token ms", digits: 2, inTable: true, of: ({ speed }) => speed?.tpot?.median },
+  { key: "latency", title: "latency ms", digits: 1, inTable: true, of: ({ speed }) => speed?.latency.median },
+  {
+    key: "rate",
+    title: "tokens/s",
+    digits: 0,
+    inTable: true,
+    of: ({ speed }) => speed?.tokensPerSecond.median,
+  },
+  {
+    key: "loading",
+    title: "loading ms",
+    digits: 0,
+    inTable: false,
+    of: ({ speed }) => speed?.loadTime.median,
+  },
+  { key: "memory", title: "memory MB", digits: 0, inTable: true, of: memoryOf },
+  {
+    key: "joules",
+    title: "J per token",
+    digits: 2,
+    inTable: true,
+    of: ({ energy }) => energy?.joulesPerToken,
+  },
+];
+
+function memoryOf({ memory: { devicePeak, processPeak } }: VariantSummary): number | undefined {
+  const figure = devicePeak ?? processPeak;
+  return figure === null ? undefined : figure.bytes / 1e6;
+}
+
+function allFigures({ quality, q }: VariantSummary) {
+  return q === null ? quality : [q, ...quality];
+}
+
+function valuesOf(variant: VariantSummary): Record<string, number> {
+  const retention = headline(variant)?.retention;
+  const entries: [string, number | null | undefined][] = [
+    ...costs.map(({ key, of }): [string, number | undefined] => [key, of(variant)]),
+    ...allFigures(variant).map(({ figure, score }): [string, number] => [figure, score]),
+    ["kept", retention?.ofDense],
+    ["aboveFloor", retention?.aboveFloor],
+  ];
+  return Object.fromEntries(
+    entries.filter(
+      (entry): entry is [string, number] => typeof entry[1] === "number" && Number.isFinite(entry[1]),
+    ),
+  );
+}
+
+function intervalsOf(variant: VariantSummary): Record<string, [number, number]> {
+  const { speed } = variant;
+  const entries: [string, { low: number | null; high: number | null } | null | undefined][] = [
+    ["ttft", speed?.ttft],
+    ["tpot", speed?.tpot],
+    ["latency", speed?.latency],
+    ["rate", speed?.tokensPerSecond],
+    ...allFigures(variant).map((figure): [string, { low: number; high: number }] => [figure.figure, figure]),
+    ["aboveFloor", headline(variant)?.retention],
+  ];
+  return Object.fromEntries(
+    entries.flatMap(([key, interval]) =>
+      typeof interval?.low === "number" && typeof interval.high === "number"
+        ? [[key, [interval.low, interval.high]]]
+        : [],
+    ),
+  );
+}
+
+/** Questions that all variants answered come first; from all topics, as they come. */
+async function itemsOf({ folder, summary, items }: Run): Promise<PageItem[]> {
+  const byId = new Map<string, Map<string, ItemResult>>();
+  for (const item of items) {
+    const answers = byId.get(item.id) ?? new Map<string, ItemResult>();
+    byId.set(item.id, answers.set(item.variant, item));
+  }
+  const chosen = [...byId.values()].sort((a, b) => b.size - a.size).slice(0, MOST_ITEMS);
+  let room = MOST_IMAGE_BYTES;
+  const shown: PageItem[] = [];
+  for (const answers of chosen) {
+    const [first] = answers.values();
+    if (first === undefined) continue;
+    const bytes = await readFile(join(folder, first.image)).catch(() => undefined);
+    const fits = bytes !== undefined && bytes.byteLength <= room;
+    if (fits) room -= bytes.byteLength;
+    shown.push({
+      question: first.question,
+      references: first.references,
+      topic: first.topic,
+      image: fits ? `data:${mediaType(bytes)};base64,${bytes.toString("base64")}` : null,
+      answers: summary.variants.map(({ name }) => {
+        const answer = answers.get(name);
+        return answer === undefined ? null : { prediction: answer.prediction, scores: answer.scores };
+      }),
+    });
+  }
+  return shown;
+}
+
+function mediaType(bytes: Uint8Array): string {
+  if (bytes[0] === 0x89) return "image/png";
+  if (bytes[0] === 0x47) return "image/gif";
+  if (bytes[0] === 0x52) return "image/webp";
+  return "image/jpeg";
+}

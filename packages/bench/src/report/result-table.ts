@@ -1,0 +1,186 @@
+import type { Estimate, QualityFigure, RunSummary, VariantSummary } from "../records/run-summary.ts";
+
+/** A column of results: what it is called in CSV, and what stands in it. */
+export interface ResultColumn {
+  readonly name: string;
+  value(variant: VariantSummary): string | number | null;
+}
+
+const seconds = (milliseconds: number | undefined) =>
+  milliseconds === undefined ? null : milliseconds / 1000;
+const bound = (
+  name: string,
+  of: (variant: VariantSummary) => Estimate | null | undefined,
+): ResultColumn[] => [
+  { name: `${name}_ms`, value: (variant) => of(variant)?.median ?? null },
+  { name: `${name}_ms_low`, value: (variant) => of(variant)?.low ?? null },
+  { name: `${name}_ms_high`, value: (variant) => of(variant)?.high ?? null },
+];
+
+/** The seed's columns by its names and in its order, then ours. */
+export function resultColumns({ variants }: RunSummary): ResultColumn[] {
+  const figures = [...new Set(variants.flatMap(({ quality }) => quality.map(({ figure }) => figure)))];
+  const of = (variant: VariantSummary, name: string) => figureOf(variant, name)?.score ?? null;
+  const seed: ResultColumn[] = [
+    { name: "model", value: ({ name }) => name },
+    { name: "quantization", value: ({ precision }) => precision },
+    { name: "load_time_s", value: ({ speed }) => seconds(speed?.loadTime.median) },
+    { name: "model_size_mb", value: ({ size }) => (size === null ? null : size.bytes / 1e6) },
+    { name: "model_parameters", value: ({ size }) => size?.parameters ?? null },
+    { name: "avg_latency_s", value: ({ speed }) => seconds(speed?.latency.median) },
+    { name: "mean_answer_length", value: ({ answerCharacters }) => answerCharacters },
+    ...["meteor", "sacrebleu", "rouge1", "rouge2", "rougeL"].map(
+      (name): ResultColumn => ({
+        name,
+        value: (variant) => of(variant, name === "sacrebleu" ? "bleu" : name),
+      }),
+    ),
+    ...(["precision", "recall", "f1"] as const).map(
+      (part): ResultColumn => ({
+        name: `bertscore_${part}`,
+        value: (variant) => of(variant, part === "f1" ? "bertscore" : `bertscore-${part}`),
+      }),
+    ),
+    { name: "perplexity", value: (variant) => of(variant, "perplexity") },
+  ];
+  const known = new Set(["meteor", "bleu", "rouge1", "rouge2", "rougeL", "perplexity"]);
+  return [
+    ...seed,
+    { name: "family", value: ({ family }) => family },
+    { name: "pruning", value: (variant) => pruningText(variant) },
+    { name: "status", value: ({ status }) => status },
+    { name: "error", value: ({ error }) => error },
+    { name: "bits_per_weight", value: ({ size }) => size?.bitsPerWeight ?? null },
+    ...bound("ttft", ({ speed }) => speed?.ttft),
+    ...bound("tpot", ({ speed }) => speed?.tpot),
+    ...bound("latency", ({ speed }) => speed?.latency),
+    { name: "tokens_per_second", value: ({ speed }) => speed?.tokensPerSecond.median ?? null },
+    { name: "prompt_tokens", value: ({ promptTokens }) => promptTokens?.median ?? null },
+    { name: "new_tokens", value: ({ newTokens }) => newTokens?.median ?? null },
+    { name: "process_peak_bytes", value: ({ memory }) => memory.processPeak?.bytes ?? null },
+    { name: "device_peak_bytes", value: ({ memory }) => memory.devicePeak?.bytes ?? null },
+    { name: "joules_per_token", value: ({ energy }) => energy?.joulesPerToken ?? null },
+    { name: "q", value: ({ q }) => q?.score ?? null },
+    { name: "q_retention", value: ({ q }) => q?.retention?.ofDense ?? null },
+    { name: "q_retention_above_floor", value: ({ q }) => q?.retention?.aboveFloor ?? null },
+    ...figures
+      .filter((figure) => !known.has(figure) && !figure.startsWith("bertscore"))
+      .map((figure): ResultColumn => ({ name: figure, value: (variant) => of(variant, figure) })),
+  ];
+}
+
+/** CSV (RFC 4180), a variant a line. */
+export function resultsCsv(summary: RunSummary): string {
+  const columns = resultColumns(summary);
+  const lines = summary.variants.map((variant) => columns.map(({ value }) => cell(value(variant))));
+  return [columns.map(({ name }) => name), ...lines].map((line) => `${line.join(",")}\r\n`).join("");
+}
+
+function cell(value: string | number | null): string {
+  const text = value === null ? "" : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The figure that stands for quality: the seed's Q, else the first headline figure. */
+export function headline({ q, quality }: VariantSummary): QualityFigure | undefined {
+  return q ?? quality.find(({ figure }) => !/-(precision|recall)$/.test(figure));
+}
+
+export function figureOf({ quality, q }: VariantSummary, name: string): QualityFigure | undefined {
+  return name === "q" ? (q ?? undefined) : quality.find(({ figure }) => figure === name);
+}
+
+export function pruningText({ pruning }: VariantSummary): string {
+  return pruning
+    .map(({ kind, ratio }) =>
+      kind === "layers" ? `${ratio} layers` : `${kind} ${Math.round(ratio * 100)} %`,
+    )
+    .join(" + ");
+}
+
+/** A table for people: what was measured of each variant, as text. */
+export function resultTable({ variants }: RunSummary): { head: string[]; rows: string[][] } {
+  const name = variants.map(headline).find((figure) => figure !== undefined)?.figure ?? "quality";
+  const memory = variants.some((variant) => variant.memory.devicePeak !== null)
+    ? "devicePeak"
+    : "processPeak";
+  return {
+    head: [
+      "variant",
+      "weights",
+      "MB",
+      "first token ms",
+      "token ms",
+      "tokens/s",
+      "memory MB",
+      titleOf(name),
+      "kept",
+      "above chance",
+    ],
+    rows: variants.map((variant) => {
+      const { speed, size, status } = variant;
+      const figure = headline(variant);
+      return [
+        status === "complete" ? variant.name : `${variant.name} (${status})`,
+        variant.precision,
+        number(size && size.bytes / 1e6, 1),
+        number(speed?.ttft.median, 1),
+        number(speed?.tpot?.median, 2),
+        number(speed?.tokensPerSecond.median, 0),
+        number(variant.memory[memory] && variant.memory[memory].bytes / 1e6, 0),
+        number(figure?.score, 3),
+        percent(figure?.retention?.ofDense),
+        percent(figure?.retention?.aboveFloor),
+      ];
+    }),
+  };
+}
+
+/** How figures are called in tables and on axes. */
+export function titleOf(figure: string): string {
+  const titles: Readonly<Record<string, string>> = {
+    q: "Q",
+    meteor: "METEOR",
+    bertscore: "BERTScore",
+    bleu: "BLEU",
+    rouge1: "ROUGE-1",
+    rouge2: "ROUGE-2",
+    rougeL: "ROUGE-L",
+  };
+  return titles[figure] ?? figure;
+}
+
+/** Markdown. */
+export function resultsMarkdown(summary: RunSummary): string {
+  const { head, rows } = resultTable(summary);
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |\n`;
+  const { dataset, environment, protocol } = summary;
+  return [
+    `# ${summary.name}\n\n`,
+    `${dataset.count} questions of ${dataset.name}; speed at ${protocol.newTokens} new tokens, medians of at least ${protocol.minRepetitions} requests. `,
+    `${environment.cpu}, ${environment.cores} cores${environment.gpus.map(({ name }) => `, ${name}`).join("")}; vlmopt ${environment.vlmopt}, Node ${environment.node}.\n\n`,
+    line(head),
+    line(head.map((_, i) => (i < 2 ? "---" : "---:"))),
+    ...rows.map(line),
+    "\n*kept*: share of the dense model's score. *above chance*: the same above what its answers score against other questions' references.\n",
+    ...failures(summary),
+  ].join("");
+}
+
+function failures({ variants }: RunSummary): string[] {
+  const failed = variants.filter(({ status }) => status === "failed");
+  if (failed.length === 0) return [];
+  return [
+    "\nFailed:\n\n",
+    ...failed.map(({ name, error }) => `- ${name}: ${error ?? "for an unknown reason"}\n`),
+  ];
+}
+
+function number(value: number | null | undefined, digits: number): string {
+  return value === null || value === undefined ? "–" : value.toFixed(digits);
+}
+
+function percent(share: number | null | undefined): string {
+  return share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`;
+}
