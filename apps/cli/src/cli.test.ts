@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -266,5 +266,126 @@ describe("vlmopt prune", () => {
       `error: ${join(out, "model")}: config.json: is not there\nhint: name the folder of a whole model\n`,
     );
     expect(await readdir(out)).toEqual(["model"]);
+  });
+});
+
+describe("vlmopt run, bench, report, compare and doctor", () => {
+  const fixtures = fileURLToPath(new URL("../../../fixtures", import.meta.url));
+  const recipe = `
+name: two
+data: { folder: ${fixtures}/scenes, split: test, sample: { method: first, count: 3 } }
+protocol: { newTokens: 4, warmups: 0, minRepetitions: 2, minSeconds: 0, maxAnswerTokens: 32 }
+metrics: [exact-match, meteor]
+grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
+`;
+
+  async function ran() {
+    const folder = await temporaryFolder();
+    const path = join(folder, "two.yaml");
+    await writeFile(path, recipe);
+    const out = join(folder, "run");
+    const run = () => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [main, "run", path, "--out", out], {
+        encoding: "utf8",
+        env: { ...process.env, VLMOPT_CACHE: join(folder, "cache") },
+      });
+      return { status, stdout, stderr };
+    };
+    return { folder, out, path, run };
+  }
+
+  it("measures what a recipe names, writes its report, and measures nothing twice", async () => {
+    const { out, run } = await ran();
+    const first = run();
+    expect(first).toMatchObject({ status: 0, stderr: "" });
+    expect(first.stdout).toMatch(/^dense +f16 +15\.5 /m);
+    expect(first.stdout).toMatch(/^dense nf4 +nf4 +8\.1 /m);
+    expect(first.stdout).toContain(join(out, "report.html"));
+    const files = await readdir(out);
+    expect(files).toEqual(
+      expect.arrayContaining(["report.html", "results.csv", "results.md", "summary.json", "figures"]),
+    );
+    const records = await readFile(join(out, "results.jsonl"), "utf8");
+    const second = run();
+    expect(second.stdout).toBe(first.stdout);
+    expect(await readFile(join(out, "results.jsonl"), "utf8")).toBe(records);
+    const compared = vlmopt("compare", out, out, "--json");
+    expect(JSON.parse(compared.stdout)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ variant: "dense", figure: "meteor", difference: 0, pHolm: 1 }),
+      ]),
+    );
+    expect(vlmopt("report", out)).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("frontier-by-size.svg"),
+    });
+  });
+
+  it("is stopped by Ctrl-C between two requests, says what is missing, and goes on when it is run again", async () => {
+    const { folder, out, path, run } = await ran();
+    const child = spawn(process.execPath, [main, "run", path, "--out", out], {
+      env: { ...process.env, VLMOPT_CACHE: join(folder, "cache") },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    // Once there is something to be lost.
+    while (!(await readFile(join(out, "results.jsonl"), "utf8").catch(() => "")).includes("speed")) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill("SIGINT");
+    const [code] = await once(child, "exit");
+    expect(code).toBe(130);
+    expect(stderr).toContain("interrupted; what was measured is kept: run it again to go on");
+    const stopped = JSON.parse(await readFile(join(out, "summary.json"), "utf8")) as { completed: boolean };
+    expect(stopped.completed).toBe(false);
+    expect(run().status).toBe(0);
+  });
+
+  it("ends with 1 where a variant fails, after the others were measured", async () => {
+    const { path, run } = await ran();
+    await writeFile(path, recipe.replace("grids:", "variants: [{ name: lost, model: /nowhere }]\ngrids:"));
+    const { status, stdout, stderr } = run();
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^dense nf4 +nf4 /m);
+    expect(stdout).toMatch(/^lost \(failed\)/m);
+    expect(stderr).toContain("lost failed: /nowhere: no such folder");
+    expect(stderr).toContain("error: 1 of 3 variants failed");
+  });
+
+  it("says what is wrong with a recipe or with options", async () => {
+    const { folder } = await ran();
+    expect(vlmopt("run", "/nowhere.yaml")).toMatchObject({
+      status: 1,
+      stderr: "error: /nowhere.yaml: no such file\n",
+    });
+    expect(vlmopt("report", folder).stderr).toContain("there is no summary.json");
+    expect(vlmopt("bench")).toMatchObject({ status: 2, stderr: expect.stringContaining("name a model") });
+    expect(vlmopt("bench", "m")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("--data or --vqaonline"),
+    });
+    expect(vlmopt("bench", "m", "--glu", "2")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("shares"),
+    });
+  });
+
+  it("says what works on this machine, and never shows a token", () => {
+    const { status, stdout } = spawnSync(process.execPath, [main, "doctor", "--json"], {
+      encoding: "utf8",
+      env: { ...process.env, HF_TOKEN: "hf_secret" },
+    });
+    expect(status).toBe(0);
+    expect(stdout).not.toContain("hf_secret");
+    expect(JSON.parse(stdout)).toEqual(
+      expect.arrayContaining([
+        { what: "executor ort", found: "works", ok: true },
+        { what: "executor plain", found: "works", ok: true },
+        { what: "hub's token", found: "there", ok: true },
+      ]),
+    );
   });
 });

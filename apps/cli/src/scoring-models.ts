@@ -1,4 +1,4 @@
-import type { Encoder, LanguageScorer } from "@vlmopt/engine";
+import type { ClipEmbedder, Encoder, LanguageScorer } from "@vlmopt/engine";
 
 /** A metric asks a model, and none was named. */
 export class MissingModelError extends Error {
@@ -30,4 +30,14 @@ export async function languageModelFor(folder: string | undefined): Promise<Lang
   if (folder === undefined) throw new MissingModelError("perplexity", "a language model", "--language-model");
   const { languageScorer } = await import("@vlmopt/engine");
   return languageScorer(folder);
+}
+
+/**
+ * The model that CLIPScore asks where pictures and texts lie.
+ * @throws {MissingModelError} where none was named
+ */
+export async function clipFor(folder: string | undefined): Promise<ClipEmbedder> {
+  if (folder === undefined) throw new MissingModelError("clipscore", "a CLIP", "--clip");
+  const { clipEmbedder } = await import("@vlmopt/engine");
+  return clipEmbedder(folder);
 }

@@ -173,16 +173,21 @@ async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> 
       const { prompt } = await prepare(request);
       const { ids, images } = prompt;
       const grids = images.flatMap(({ grid }) => (grid === undefined ? [] : [grid]));
-      const logits = await model.decode({
-        cache: model.createCache(1, ids.length),
-        sequences: [{ ids, positions: forward.promptPositions(ids, grids).axes, past: 0 }],
-        wanted: [...ids.keys()],
-        images: {
-          features: images.map(({ features }) => features),
-          rows: [...ids.keys()].filter((row) => ids[row] === forward.imageToken),
-        },
-      });
-      return { ids, logits };
+      const cache = model.createCache(1, ids.length);
+      try {
+        const logits = await model.decode({
+          cache,
+          sequences: [{ ids, positions: forward.promptPositions(ids, grids).axes, past: 0 }],
+          wanted: [...ids.keys()],
+          images: {
+            features: images.map(({ features }) => features),
+            rows: [...ids.keys()].filter((row) => ids[row] === forward.imageToken),
+          },
+        });
+        return { ids, logits };
+      } finally {
+        cache.release?.();
+      }
     },
     async release() {
       await model.release();

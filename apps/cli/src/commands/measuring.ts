@@ -1,6 +1,6 @@
 // What `run` and `bench` do once they have a recipe.
 import { rm } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import type { Recipe, RunSummary } from "@vlmopt/bench";
 import { exitCodes } from "../terminal/failure.ts";
 import { interruptible } from "../terminal/interrupt.ts";
@@ -44,14 +44,14 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
   else {
     console.log(tableOf(resultTable(summary)));
     console.log(`\n${described(summary)}`);
-    for (const file of [
-      files.page,
-      files.csv,
-      files.markdown,
-      ...files.figures.filter((name) => name.endsWith(".png")),
-    ]) {
-      console.log(relative(process.cwd(), file) || file);
-    }
+    console.log(
+      [
+        files.page,
+        files.csv,
+        files.markdown,
+        `${join(folder, "figures")}: ${files.figures.length / 2} figures`,
+      ].join("\n"),
+    );
   }
   const failed = summary.variants.filter(({ status }) => status === "failed");
   if (interrupted) {

@@ -148,6 +148,66 @@ describe("vlmopt score", () => {
     }
   });
 
+  describe("with pictures", () => {
+    interface ClipItem {
+      readonly image: string;
+      readonly prediction: string;
+      readonly references: string[];
+      readonly scores: Readonly<Record<string, number>>;
+    }
+    let golden: readonly ClipItem[] = [];
+    const scenes = fileURLToPath(new URL("../../../../fixtures/scenes/images", import.meta.url));
+    const args = ["--predictions", "clip-answers.jsonl", "--references", "clip-refs.jsonl"];
+    const clip = ["--metrics", "clipscore", "--clip", `${encoders}clip`];
+
+    beforeAll(async () => {
+      golden = JSON.parse(await readFile(new URL("../../goldens/clipscore.json", import.meta.url), "utf8"));
+      const write = (name: string, of: (item: ClipItem) => object) =>
+        writeFile(
+          join(folder, name),
+          golden.map((item, id) => JSON.stringify({ id, ...of(item) })).join("\n"),
+        );
+      await write("clip-answers.jsonl", ({ prediction }) => ({ prediction }));
+      await write("clip-refs.jsonl", ({ image, references }) => ({ image, references }));
+    });
+
+    it("measures CLIPScore as transformers' CLIP does", () => {
+      const { items, metrics } = JSON.parse(score(...args, ...clip, "--images", scenes, "--json").stdout);
+      expect(metrics.clipscore).toMatch(/^clipscore\|model:.*clip\|weight:2\.5\|prefix:A-photo-depicts\|/);
+      for (const [n, { scores }] of golden.entries()) {
+        for (const [figure, value] of Object.entries(scores))
+          expect(items[n].scores.clipscore[figure]).toBeCloseTo(value, 5);
+      }
+    });
+
+    it("looks at the same pictures for another system", () => {
+      const { stdout } = score(...args, ...clip, "--images", scenes, "--json", "--vs", "clip-answers.jsonl");
+      for (const { scores, versus } of JSON.parse(stdout).items) expect(versus).toEqual(scores);
+    });
+
+    it("names a picture that is not there", () => {
+      const { status, stderr } = score(...args, ...clip);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^error: .*scene_\d+\.png: cannot be read: ENOENT.*\n$/);
+    });
+
+    it("says which item has no picture", () => {
+      const { status, stderr } = score(...files, ...clip);
+      expect(status).toBe(1);
+      expect(stderr).toBe(
+        'error: refs.jsonl and answers.jsonl: item "1" has no "image", which clipscore looks at: add its file name, or leave clipscore out of --metrics\n',
+      );
+    });
+
+    it("says that clipscore needs a CLIP", () => {
+      const { status, stderr } = score(...args, "--metrics", "clipscore");
+      expect(status).toBe(1);
+      expect(stderr).toBe(
+        "error: clipscore needs a CLIP: --clip <folder>\nhint: give one, or leave clipscore out of --metrics\n",
+      );
+    });
+  });
+
   it("measures perplexity by a language model", () => {
     const { stdout } = score(
       ...files,

@@ -16,9 +16,14 @@ import {
   type TableText,
   topicTable,
 } from "@vlmopt/metrics";
-import { encoderFor, languageModelFor } from "../scoring-models.ts";
+import { clipFor, encoderFor, languageModelFor } from "../scoring-models.ts";
 import { parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
+import { clipScoreOf, picturesOf } from "./score-pictures.ts";
+
+const CLIP_SCORE = "clipscore";
+/** CLIPScore is of pictures too, which the registry of texts' metrics does not know. */
+const knownMetrics: readonly string[] = [...metricNames, CLIP_SCORE];
 
 export function scoreCommand() {
   return new Command("score")
@@ -32,13 +37,18 @@ export function scoreCommand() {
       'JSON lines: {"id", "references" or "reference" or "answer", "topic"}; a text or a list of texts',
     )
     .addOption(
-      new Option("--metrics <list>", `of ${metricNames.join(", ")}`)
+      new Option("--metrics <list>", `of ${knownMetrics.join(", ")}`)
         .argParser(parseMetrics)
         .default(["meteor", "rouge", "bleu"], "meteor,rouge,bleu"),
     )
     .option("--encoder <folder>", "of bertscore: a BERT, RoBERTa or one of their kin, with its tokenizer")
     .option("--encoder-layer <count>", "layers of it that are run (default: all)", parseWhole(0))
     .option("--language-model <folder>", "of perplexity: GPT-2 or another decoder, with its tokenizer")
+    .option("--clip <folder>", "of clipscore: a CLIP, with its tokenizer and image processor")
+    .option(
+      "--images <folder>",
+      'of clipscore: where the pictures lie that "image" of a line names (default: beside its file)',
+    )
     .option("--vs <file>", "predictions of another system, to compare with")
     .option("--retention", "with --vs the dense model's: how much of its skill is kept")
     .addOption(
@@ -63,14 +73,17 @@ export function scoreCommand() {
 Examples:
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl
   $ vlmopt score --predictions small.jsonl --references refs.jsonl --vs dense.jsonl --retention
-  $ vlmopt score --predictions answers.jsonl --references refs.jsonl --metrics meteor,rouge --by topic --csv`,
+  $ vlmopt score --predictions answers.jsonl --references refs.jsonl --metrics meteor,rouge --by topic --csv
+  $ vlmopt score --predictions answers.jsonl --references refs.jsonl --metrics clipscore --clip clip-vit-base-patch32 --images pictures`,
     )
     .action(async (options, command) => {
       const { vs, by, json, csv, interval, confidence, resamples, seed } = options;
       if (options.retention && vs === undefined)
         command.error("error: --retention needs --vs, the answers of the dense model");
-      const predictions = readPredictions(await read(options.predictions), options.predictions);
-      const references = readReferences(await read(options.references), options.references);
+      const answered = { name: options.predictions, bytes: await read(options.predictions) };
+      const asked = { name: options.references, bytes: await read(options.references) };
+      const predictions = readPredictions(answered.bytes, answered.name);
+      const references = readReferences(asked.bytes, asked.name);
       const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs);
       const items = joinScoreFiles(predictions, references, versus);
       const metrics: (Metric | ModelMetric)[] = [];
@@ -84,9 +97,16 @@ Examples:
         encoder: () => kept(encoderFor(options.encoder, options.encoderLayer)),
         languageModel: () => kept(languageModelFor(options.languageModel)),
       };
+      const clipMetric = async () => {
+        const encoder = await kept(clipFor(options.clip));
+        const ids = items.map(({ id }) => id);
+        return clipScoreOf(picturesOf(ids, [asked, answered], options.images), encoder);
+      };
       let card: Scorecard;
       try {
-        for (const name of options.metrics) metrics.push(await metricByName(name, resources));
+        for (const name of options.metrics) {
+          metrics.push(name === CLIP_SCORE ? await clipMetric() : await metricByName(name, resources));
+        }
         card = await scorecard(items, metrics, {
           ...(by === undefined ? {} : { by }),
           bootstrap: { method: interval, confidence, resamples, seed },
@@ -133,9 +153,9 @@ async function read(file: string): Promise<Uint8Array> {
 
 function parseMetrics(text: string): string[] {
   const names = [...new Set(text.split(",").map((name) => name.trim()))];
-  const unknown = names.find((name) => !metricNames.includes(name));
+  const unknown = names.find((name) => !knownMetrics.includes(name));
   if (unknown === undefined) return names;
-  throw new InvalidArgumentError(`There is no metric "${unknown}"; there are ${metricNames.join(", ")}.`);
+  throw new InvalidArgumentError(`There is no metric "${unknown}"; there are ${knownMetrics.join(", ")}.`);
 }
 
 function parseConfidence(text: string): number {

@@ -32,6 +32,7 @@ export interface Recipe {
   readonly protocol: ProtocolSpec;
   readonly metrics: readonly string[];
   readonly encoder: { readonly folder: string; readonly layer?: number | undefined } | undefined;
+  readonly languageModel: string | undefined;
   readonly variants: readonly VariantSpec[];
 }
 
@@ -65,7 +66,7 @@ export function parseRecipe(text: string, file: string): Recipe {
 export function recipeOf(value: unknown, folder: string, origin: string): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) throw invalid(parsed.error.issues, origin);
-  const { name, data, protocol, metrics, encoder } = parsed.data;
+  const { name, data, protocol, metrics, encoder, languageModel } = parsed.data;
   const at = (path: string) => resolve(folder, path);
   const variants = variantsOf(parsed.data, at);
   const twice = variants.find(
@@ -79,6 +80,7 @@ export function recipeOf(value: unknown, folder: string, origin: string): Recipe
     protocol,
     metrics,
     encoder: encoder && { ...encoder, folder: at(encoder.folder) },
+    languageModel: languageModel === undefined ? undefined : at(languageModel),
     variants,
   };
 }

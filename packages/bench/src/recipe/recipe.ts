@@ -134,6 +134,8 @@ export const recipeSchema = z
       .default(["meteor", "rouge"]),
     /** Of BERTScore: folder of a BERT or one of its kin. */
     encoder: z.strictObject({ folder: z.string().min(1), layer: count.optional() }).optional(),
+    /** Of perplexity: folder of GPT-2 or another decoder. */
+    languageModel: z.string().min(1).optional(),
     engine: engineSchema.prefault({}),
     variants: z.array(variantSchema).default([]),
     grids: z.array(gridSchema).default([]),
@@ -144,6 +146,10 @@ export const recipeSchema = z
   .refine(({ metrics, encoder }) => !metrics.includes("bertscore") || encoder !== undefined, {
     error: "bertscore needs an encoder",
     path: ["encoder"],
+  })
+  .refine(({ metrics, languageModel }) => !metrics.includes("perplexity") || languageModel !== undefined, {
+    error: "perplexity needs a languageModel",
+    path: ["languageModel"],
   });
 
 export type RecipeFile = z.output<typeof recipeSchema>;

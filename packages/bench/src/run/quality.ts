@@ -1,4 +1,4 @@
-import { loadEncoder } from "@vlmopt/engine";
+import { languageScorer, loadEncoder } from "@vlmopt/engine";
 import {
   bootstrapIntervals,
   type CorpusResult,
@@ -33,13 +33,19 @@ export interface Judge {
   release(): Promise<void>;
 }
 
-export async function openJudge({ metrics: names, encoder }: Recipe): Promise<Judge> {
+export async function openJudge({ metrics: names, encoder, languageModel }: Recipe): Promise<Judge> {
   const loaded: { release(): Promise<void> }[] = [];
   const resources = {
     async encoder() {
       if (encoder === undefined) throw new TypeError("bertscore needs an encoder");
       const { folder, layer } = encoder;
       const model = await loadEncoder(folder, layer === undefined ? {} : { layer });
+      loaded.push(model);
+      return model;
+    },
+    async languageModel() {
+      if (languageModel === undefined) throw new TypeError("perplexity needs a language model");
+      const model = await languageScorer(languageModel);
       loaded.push(model);
       return model;
     },

@@ -115,7 +115,9 @@ async function gpt2Reader(checkpoint: Checkpoint, config: Json, executor: Execut
     maxTokens: gpt2.maxTokens,
     async logits(texts, wanted) {
       const { logits } = await pass.run(gpt2.inputsOf(texts, wanted));
-      return (logits as DeviceTensor).read();
+      const values = await (logits as DeviceTensor).read();
+      logits?.release?.();
+      return values;
     },
     release: () => pass.release(),
   };
@@ -136,13 +138,22 @@ async function decoderReader(
   }
   return {
     maxTokens: maxTokensOf(config, description.languageModel.configPath),
-    logits(texts, wanted) {
+    async logits(texts, wanted) {
       const longest = Math.max(...texts.map(({ length }) => length));
-      return model.decode({
-        cache: model.createCache(texts.length, longest),
-        sequences: texts.map((ids) => ({ ids, positions: forward.promptPositions(ids, []).axes, past: 0 })),
-        wanted,
-      });
+      const cache = model.createCache(texts.length, longest);
+      try {
+        return await model.decode({
+          cache,
+          sequences: texts.map((ids) => ({
+            ids,
+            positions: forward.promptPositions(ids, []).axes,
+            past: 0,
+          })),
+          wanted,
+        });
+      } finally {
+        cache.release?.();
+      }
     },
     release: () => model.release(),
   };

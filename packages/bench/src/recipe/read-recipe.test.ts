@@ -1,0 +1,79 @@
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { parseRecipe, readRecipe } from "./read-recipe.ts";
+
+const root = resolve(import.meta.dirname, "../../../..");
+
+const least = { name: "small", data: { folder: "questions" }, variants: [{ name: "dense", model: "llava" }] };
+const recipe = (changes: object) => () =>
+  parseRecipe(JSON.stringify({ ...least, ...changes }), "/work/recipe.json");
+
+test("paths are relative to the recipe, and what is left out has defaults", () => {
+  const { data, protocol, metrics, variants } = recipe({})();
+  expect(data).toEqual({ folder: "/work/questions" });
+  expect(protocol).toMatchObject({
+    newTokens: 32,
+    minRepetitions: 10,
+    maxAnswerTokens: 128,
+    confidence: 0.95,
+  });
+  expect(metrics).toEqual(["meteor", "rouge"]);
+  expect(variants).toMatchObject([
+    { name: "dense", family: "llava", source: { model: "/work/llava" }, engine: { executor: "ort" } },
+  ]);
+});
+
+test("a grid is every pruning in every precision", () => {
+  const grid = { model: "llava", prune: { dense: {}, "GLU 30": { glu: 0.3 } }, quantize: ["none", "nf4"] };
+  const { variants } = recipe({ variants: [], grids: [grid] })();
+  expect(variants.map(({ name }) => name)).toEqual(["dense", "dense nf4", "GLU 30", "GLU 30 nf4"]);
+  expect(variants[0]).toMatchObject({ prune: undefined, quantize: undefined });
+  expect(variants[3]).toMatchObject({ prune: { glu: 0.3 }, quantize: { scheme: "nf4", preset: "best" } });
+});
+
+test.each([
+  [
+    { variants: [{ name: "a", model: "m", prune: { glu: 2 } }] },
+    "variants[0].prune.glu: is a share between 0 and 1",
+  ],
+  [{ variants: [{ name: "a" }] }, "variants[0]: names either a model or an endpoint"],
+  [{ variants: [] }, "names no variants: give variants, grids or both"],
+  [{ metrics: ["bertscore"] }, "encoder: bertscore needs an encoder"],
+  [{ name: "a/b" }, "name: is of letters, digits, dots and dashes: folders are named after it"],
+  [{ variants: [...least.variants, ...least.variants] }, 'two variants are named "dense"'],
+  [{ data: { somewhere: 1 } }, "data: is {folder: …}, {vqaonline: train | val | test} or {hub: org/name}"],
+  [{ variants: [{ name: "a", model: "m", quantize: "int5" }] }, "int5"],
+])("says what is wrong with %j", (changes, message) => {
+  expect(recipe(changes)).toThrow(message);
+  expect(recipe(changes)).toThrow("/work/recipe.json");
+});
+
+test("says where YAML breaks off, and which file is not there", async () => {
+  expect(() => parseRecipe("name: [", "r.yaml")).toThrow(/^r\.yaml: .*line 1/);
+  await expect(readRecipe("/nowhere/r.yaml")).rejects.toThrow("/nowhere/r.yaml: no such file");
+});
+
+test("the demo's recipe names what the mission does", async () => {
+  const { variants, data } = await readRecipe(`${root}/recipes/tiny-llava.yaml`);
+  const names = variants.map(({ name }) => name);
+  expect(data).toMatchObject({ folder: `${root}/fixtures/scenes`, split: "test" });
+  expect(names).toEqual(
+    expect.arrayContaining(["dense", "GLU 10", "GLU 30", "GLU 50", "GLU 70", "GLU 70 nf4"]),
+  );
+  expect(names).toEqual(
+    expect.arrayContaining(["heads 25", "heads 50", "heads 75 int4-g64", "L1 30", "L1 70"]),
+  );
+});
+
+test("the seed's study has its models, prunings and precisions", async () => {
+  const { variants } = await readRecipe(`${root}/recipes/seed-study.yaml`);
+  const llava = variants.filter(({ family }) => family === "LLaVA-1.5-7B");
+  // Whole and in eight prunings.
+  expect(llava).toHaveLength(9 * 3);
+  expect(new Set(llava.map(({ quantize }) => quantize?.scheme ?? "bf16"))).toEqual(
+    new Set(["bf16", "int8", "nf4-dq"]),
+  );
+  expect(new Set(variants.map(({ family }) => family))).toEqual(
+    new Set(["LLaVA-1.5-7B", "BLIP-2 OPT-2.7B", "Qwen2-VL-2B", "PaliGemma-3B"]),
+  );
+});

@@ -1,0 +1,83 @@
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { readRun } from "../../records/run-folder.ts";
+import { figuresOf } from "../write-report.ts";
+import { paretoFront } from "./pareto.ts";
+import { type Box, overlap, placeLabels } from "./place-labels.ts";
+import { pngOf } from "./svg-document.ts";
+
+const { summary } = await readRun(resolve(import.meta.dirname, "../../../goldens/example-run"));
+
+test("the front is what nothing beats in both", () => {
+  const points = [
+    { x: 3, y: 5 },
+    { x: 1, y: 1 },
+    { x: 2, y: 4 },
+    { x: 2, y: 3 },
+    { x: 4, y: 5 },
+    { x: 5, y: 6 },
+  ];
+  expect(paretoFront(points)).toEqual([
+    { x: 1, y: 1 },
+    { x: 2, y: 4 },
+    { x: 3, y: 5 },
+    { x: 5, y: 6 },
+  ]);
+});
+
+test("labels of thirty crowded variants cover neither each other nor a marker, and stay in the frame", () => {
+  const frame = { x: 0, y: 0, width: 800, height: 400 };
+  const markers = Array.from({ length: 30 }, (_, i) => ({
+    ...{
+      x: 300 + 150 * Math.sin(i),
+      y: 60 + 50 * Math.abs(Math.cos(3 * i)) + 4 * i,
+      radius: 6,
+      text: `variant ${i} int4`,
+    },
+  }));
+  const labels = placeLabels(markers, frame, 11);
+  expect(labels.length).toBeGreaterThan(24);
+  const boxes: Box[] = [
+    ...labels.map(({ box }) => box),
+    ...markers.map(({ x, y, radius }) => ({
+      x: x - radius,
+      y: y - radius,
+      width: 2 * radius,
+      height: 2 * radius,
+    })),
+  ];
+  for (const [i, { box }] of labels.entries()) {
+    expect(box.x).toBeGreaterThanOrEqual(0);
+    expect(box.x + box.width).toBeLessThanOrEqual(800);
+    for (const other of boxes.slice(i + 1)) expect(overlap(box, other)).toBe(false);
+  }
+});
+
+test("a run has the seed's figures, each a drawing of its own", () => {
+  const names = figuresOf(summary).map(([name]) => name);
+  expect(names).toEqual(
+    expect.arrayContaining(["frontier-by-latency", "frontier-by-size", "frontier-f16-by-latency"]),
+  );
+  expect(names.slice(-3)).toEqual(["bars-latency", "bars-quality", "bars-size"]);
+  for (const [, svg] of figuresOf(summary)) {
+    expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+    expect(svg).toContain("prefers-color-scheme: dark");
+    expect(svg).not.toMatch(/NaN|undefined|https?:\/\/(?!www\.w3\.org)/);
+  }
+});
+
+test("every variant with both figures is a mark, and those on the front are named", () => {
+  const [, svg = ""] = figuresOf(summary).find(([name]) => name === "frontier-by-latency") ?? [];
+  const measured = summary.variants.filter(({ speed, q }) => speed !== null && q !== null);
+  expect(svg.match(/<path[^>]*d="M[^"]*"[^>]*transform="translate\([\d.]+,[\d.]+\)"/g)).toHaveLength(
+    measured.length,
+  );
+  expect(svg).toContain(">dense<");
+});
+
+test("pictures are PNGs of twice the size", () => {
+  const [, svg = ""] = figuresOf(summary)[0] ?? [];
+  const png = Buffer.from(pngOf(svg));
+  expect(png.subarray(1, 4).toString()).toBe("PNG");
+  expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1720, 1080]);
+});

@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readRun } from "../../records/run-folder.ts";
+import { writeReport } from "../write-report.ts";
+import { reportPage } from "./report-page.ts";
+
+const example = resolve(import.meta.dirname, "../../../goldens/example-run");
+const executablePath = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
+  (path) => path !== undefined && existsSync(path),
+);
+if (executablePath === undefined) {
+  console.warn(
+    "The report's page is not tested in a browser: there is no Chromium; CHROMIUM_PATH names one.",
+  );
+}
+
+const hostile = `</script><script>document.title = "owned"</script><img src=x onerror="document.title='owned'"> "quoted" & 'single'`;
+
+test("what models and data say is text to the page, never code", async () => {
+  const run = await readRun(example);
+  const page = await reportPage({
+    ...run,
+    summary: {
+      ...run.summary,
+      name: hostile,
+      variants: run.summary.variants.map((variant) => ({ ...variant, name: hostile })),
+    },
+    items: run.items.map((item) => ({ ...item, variant: hostile, prediction: hostile })),
+  });
+  expect(page.match(/<\/script>/g)).toHaveLength(2);
+  expect(page).not.toContain("<img src=x");
+});
+
+describe.skipIf(executablePath === undefined)("in a browser", () => {
+  let folder: string;
+  let browser: Browser;
+  const problems: string[] = [];
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "vlmopt-page-"));
+    await cp(example, folder, { recursive: true });
+    await writeReport(folder);
+    browser = await chromium.launch({ executablePath: executablePath ?? "", args: ["--no-sandbox"] });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function open(colorScheme: "light" | "dark" = "light", width = 1200): Promise<Page> {
+    const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
+    page.on("pageerror", ({ message }) => problems.push(message));
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    page.on("request", (request) => /^(file|data):/.test(request.url()) || problems.push(request.url()));
+    await page.goto(pathToFileURL(join(folder, "report.html")).href);
+    return page;
+  }
+  const column = (page: Page, index: number) =>
+    page.locator(`#variants tbody tr > *:nth-child(${index})`).allTextContents();
+
+  test("the table sorts both ways, and says so", async () => {
+    const page = await open();
+    const heading = page.locator("#variants thead th", { hasText: /^MB/ });
+    await heading.locator("button").click();
+    expect(await heading.getAttribute("aria-sort")).toBe("ascending");
+    const up = (await column(page, 3)).filter((text) => text !== "–").map(Number);
+    expect(up).toEqual([...up].sort((a, b) => a - b));
+    await heading.locator("button").click();
+    expect(await heading.getAttribute("aria-sort")).toBe("descending");
+    const down = (await column(page, 3)).filter((text) => text !== "–").map(Number);
+    expect(down).toEqual([...up].reverse());
+  });
+
+  test("hovering names a variant, clicking shows its answers, and the next one follows", async () => {
+    const page = await open();
+    const mark = page.locator("#frontier .point").first();
+    await mark.hover();
+    const name = (await mark.getAttribute("aria-label"))?.split(":")[0] ?? "";
+    expect(await page.locator(".tip strong").textContent()).toBe(name);
+    await mark.click();
+    const answers = page.locator("#answers");
+    expect(await answers.locator("h2").textContent()).toBe(name);
+    expect(
+      await answers.locator("img").evaluate((image: HTMLImageElement) => image.naturalWidth),
+    ).toBeGreaterThan(0);
+    expect(await answers.textContent()).toContain("1 of 2");
+    await answers.getByRole("button", { name: "Next" }).click();
+    expect(await answers.textContent()).toContain("2 of 2");
+  });
+
+  test("everything can be done from the keyboard", async () => {
+    const page = await open();
+    const marks = page.locator("#frontier .point");
+    await marks.first().focus();
+    await page.keyboard.press("ArrowRight");
+    const second = await marks.nth(1).getAttribute("aria-label");
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe(second);
+    await page.keyboard.press("Enter");
+    expect(await page.locator("#answers h2").textContent()).toBe(second?.split(":")[0]);
+    // One stop of the Tab key for all marks.
+    expect(await page.locator('#frontier .point[tabindex="0"]').count()).toBe(1);
+  });
+
+  test("axes can be chosen", async () => {
+    const page = await open();
+    await page.selectOption("#x-axis", "size");
+    await page.selectOption("#y-axis", "aboveFloor");
+    const text = await page.locator("#frontier svg[role=listbox]").textContent();
+    expect(text).toContain("MB →");
+    expect(text).toContain("↑ kept above chance");
+  });
+
+  test("it is dark where the reader's system is, and can be switched", async () => {
+    const page = await open("dark");
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    expect(await paper()).toBe("rgb(13, 17, 23)");
+    await page.locator("#theme").click();
+    expect(await paper()).toBe("rgb(255, 255, 255)");
+  });
+
+  test("on a telephone nothing is wider than the screen", async () => {
+    const page = await open("light", 400);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
+  });
+
+  test("nothing is asked of a network, and nothing goes wrong", async () => {
+    expect(problems).toEqual([]);
+    expect(await readFile(join(folder, "report.html"), "utf8")).not.toMatch(/(src|href)="https?:/);
+  });
+});
