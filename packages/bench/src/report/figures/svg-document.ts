@@ -30,6 +30,8 @@ export function drawingDocument(): Document {
 export function svgFile(svg: Element, title: string): string {
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("role", "img");
+  // The plot's own style sheet is for pages.
+  for (const style of svg.querySelectorAll("style")) style.remove();
   const document = svg.ownerDocument as Document;
   const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
   style.textContent = DARK;

@@ -77,7 +77,6 @@ export class PlanBuilder {
   readonly #dispatches: Dispatch[] = [];
   readonly #owned: GPUBuffer[] = [];
   readonly #free = new Map<number, GPUBuffer[]>();
-  readonly #scratch = new Map<string, GPUBuffer>();
   /** Buffers of `place`, which may go from one value to another. */
   readonly #lent = new Set<GPUBuffer>();
 
@@ -93,14 +92,6 @@ export class PlanBuilder {
     const room = rows > 1 && this.gpu.hasMatrices ? rows + LAST_TILE : rows;
     const stride = halves ? halvesStride(features) : features;
     return { buffer: this.#lend((halves ? 2 : 4) * room * stride), offset: 0, stride, shape, halves };
-  }
-
-  /** A buffer that keeps what is written to it for as long as the plan is there; the same for the same name and size. */
-  scratch(name: string, byteLength: number): GPUBuffer {
-    const key = `${name} ${byteLength}`;
-    const found = this.#scratch.get(key) ?? this.own(byteLength);
-    this.#scratch.set(key, found);
-    return found;
   }
 
   /** A buffer that no other value takes over. */

@@ -3,15 +3,10 @@ import { type FusedAttention, type FusedLinear, type FusedPass, type Step, stepR
 import { featuresOf, type Placed, type PlanBuilder, rowsOf, sizeOf } from "./gpu-plan.ts";
 import type { GpuVector, GpuWeight } from "./gpu-weights.ts";
 import { ATTENTION_QUERIES, appendToCache, attention } from "./kernels/attention.ts";
-import {
-  attentionMatrices,
-  fitsMatrices,
-  KEYS_BEHIND,
-  MATRICES_QUERIES,
-} from "./kernels/attention-matrices.ts";
+import { attentionMatrices, fitsMatrices, MATRICES_QUERIES } from "./kernels/attention-matrices.ts";
 import { canDecode, decodeAttention, decodeSplits, joinSplits } from "./kernels/decode-attention.ts";
 import { ELEMENTWISE_THREADS, type Elementwise, elementwise, rotate } from "./kernels/elementwise.ts";
-import { HALVES_ALIGNMENT, halvesStride } from "./kernels/halves.ts";
+import { HALVES_ALIGNMENT } from "./kernels/halves.ts";
 import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
 import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./kernels/matmul-matrices.ts";
 import { matvec, matvecOutputs } from "./kernels/matvec.ts";
@@ -333,7 +328,7 @@ export function lowerPass(
         ? plan.dispatch(attentionMatrices, [{ ...options, halves }], given, buffers, grid)
         : plan.dispatch(attention, [options], given, buffers, grid);
     if (cached === undefined) {
-      const [keys, values] = byMatrices ? [inScratch(k, "keys"), inScratch(v, "values")] : [k, v];
+      const [keys, values] = byMatrices ? [asHalves(k), asHalves(v)] : [k, v];
       const [kOffset, kStride, vOffset, vStride] = [keys.offset, keys.stride, values.offset, values.stride];
       attendBy({ ...params, kOffset, kStride, vOffset, vStride }, [
         q.buffer,
@@ -342,6 +337,7 @@ export function lowerPass(
         ...added,
         out.buffer,
       ]);
+      if (byMatrices) for (const made of [keys, values]) plan.giveBack(made.buffer);
       return keep(step.output, out);
     }
     if (cache === undefined) throw new TypeError("this pass needs a cache");
@@ -386,24 +382,6 @@ export function lowerPass(
       out.buffer,
     ]);
     keep(step.output, out);
-  }
-
-  /** Rows of halves, behind which come some of zeros. */
-  function inScratch(x: Placed, name: string): Placed {
-    const [rows, features] = [rowsOf(x), featuresOf(x)];
-    const stride = halvesStride(features);
-    const out = { ...x, buffer: plan.scratch(name, 2 * (rows + KEYS_BEHIND) * stride), offset: 0, stride };
-    plan.dispatch(
-      elementwise,
-      [{ of: "copy" } as const, true],
-      {
-        ...{ rows, features, factor: 1, aOffset: x.offset, aStride: x.stride },
-        ...{ bOffset: 0, bStride: 0, bRows: 1, outStride: stride },
-      },
-      [x.buffer, out.buffer],
-      plan.groupsFor((rows * stride) / 2, ELEMENTWISE_THREADS),
-    );
-    return out;
   }
 
   function keep(value: Value, placed: Placed): void {

@@ -8,6 +8,7 @@ import {
   type KvCache,
   type PassInput,
 } from "../executor.ts";
+import { CommandQueue } from "./command-queue.ts";
 import { type FusedPass, fusePass } from "./fused-pass.ts";
 import {
   bufferBytes,
@@ -21,7 +22,6 @@ import {
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
 import { argmax } from "./kernels/argmax.ts";
 import { cacheType } from "./kernels/attention.ts";
-import { KEYS_BEHIND } from "./kernels/attention-matrices.ts";
 import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
 import { recordPass } from "./recorded-pass.ts";
 import { type GpuContext, type GpuOptions, openGpu } from "./webgpu-device.ts";
@@ -54,18 +54,20 @@ const PLANS_KEPT = 2;
 export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor> {
   const gpu = await openGpu(options);
   const pipelines = pipelinesOf(gpu);
+  const queue = new CommandQueue(gpu.device);
   const ofWeights = new WeakMap<ModelWeights, GpuWeights>();
-  const largest = argmaxer(gpu, pipelines);
-  const caches = cacheStore(gpu);
+  const largest = argmaxer(gpu, queue, pipelines);
+  const caches = cacheStore(gpu, queue);
   return {
     name: "webgpu",
     async prepare(pass, weights) {
       const stored = ofWeights.get(weights) ?? gpuWeights(gpu, weights);
       ofWeights.set(weights, stored);
-      const prepared = await preparePass(gpu, pipelines, pass, stored);
+      const prepared = await preparePass(gpu, queue, pipelines, pass, stored);
       return {
         ...prepared,
         async release() {
+          queue.send();
           caches.clear();
           await prepared.release();
         },
@@ -75,21 +77,25 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
     async stack(parts, features) {
       const tensors = parts as readonly GpuTensor<Float32Array>[];
       const rows = tensors.reduce((sum, { shape }) => sum + sizeOf(shape) / features, 0);
-      const result = createTensor<Float32Array>(gpu, [1, rows, features], Float32Array);
-      const encoder = gpu.device.createCommandEncoder();
+      const result = createTensor<Float32Array>(gpu, queue, [1, rows, features], Float32Array);
       let at = 0;
       for (const { buffer, shape } of tensors) {
-        encoder.copyBufferToBuffer(buffer, 0, result.buffer, at, 4 * sizeOf(shape));
+        queue.encoder.copyBufferToBuffer(buffer, 0, result.buffer, at, 4 * sizeOf(shape));
         at += 4 * sizeOf(shape);
       }
-      gpu.device.queue.submit([encoder.finish()]);
       return result;
     },
     argmax: (logits, excluded) => largest(logits as GpuTensor<Float32Array>, excluded),
   };
 }
 
-async function preparePass(gpu: GpuContext, pipelines: Pipelines, pass: ForwardPass, stored: GpuWeights) {
+async function preparePass(
+  gpu: GpuContext,
+  queue: CommandQueue,
+  pipelines: Pipelines,
+  pass: ForwardPass,
+  stored: GpuWeights,
+) {
   const fused = fusePass(recordPass(pass), stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
@@ -102,19 +108,21 @@ async function preparePass(gpu: GpuContext, pipelines: Pipelines, pass: ForwardP
         .map((name) => `${name}[${given[name]?.shape}]`)
         .join(" ");
       const plan = plans.get(key) ?? (await makePlan(gpu, pipelines, fused, weights, given, cache));
+      queue.send();
       keepPlan(plans, key, plan);
-      const encoder = device.createCommandEncoder();
+      const { encoder } = queue;
       for (const [name, buffer] of Object.entries(plan.inputs))
         writeInput(gpu, encoder, buffer, given[name], name);
       if (cache !== undefined)
         device.queue.writeBuffer(cache.past, 0, cache.lengths as Int32Array<ArrayBuffer>);
       encode(encoder, plan.commands);
       const outputs = Object.entries(plan.outputs).map(([name, { buffer, shape }]) => {
-        const tensor = createTensor<Float32Array>(gpu, shape, Float32Array);
+        const tensor = createTensor<Float32Array>(gpu, queue, shape, Float32Array);
         encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
         return [name, tensor] as const;
       });
-      device.queue.submit([encoder.finish()]);
+      // What comes of one more token is asked for at once, and its commands with it.
+      if (!step?.added.every((count) => count === 1)) queue.send();
       step?.added.forEach((count, n) => {
         step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
       });
@@ -215,9 +223,10 @@ const CAPACITY_STEP = 64;
  * Caches, of which the one that was given back last is kept with the plans that attend to it: the next prompt of that model mostly needs
  * the same.
  */
-function cacheStore(gpu: GpuContext) {
+function cacheStore(gpu: GpuContext, queue: CommandQueue) {
   let spare: { readonly spec: CacheSpec; readonly cache: GpuCache; readonly destroy: () => void } | undefined;
   const clear = () => {
+    queue.send();
     spare?.destroy();
     spare = undefined;
   };
@@ -250,7 +259,7 @@ function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capa
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
   const room = () =>
     layers.map(({ kvHeads, headDim }) => {
-      const size = bufferBytes(bytes * (batch * capacity + KEYS_BEHIND) * kvHeads * headDim);
+      const size = bufferBytes(bytes * batch * capacity * kvHeads * headDim);
       return device.createBuffer({ size, usage });
     });
   const [keys, values] = [room(), room()];
@@ -267,6 +276,7 @@ function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capa
 
 function createTensor<Data extends Float32Array | Int32Array>(
   { device }: GpuContext,
+  queue: CommandQueue,
   shape: readonly number[],
   numbers: new (buffer: ArrayBuffer) => Data,
 ): GpuTensor<Data> {
@@ -281,20 +291,19 @@ function createTensor<Data extends Float32Array | Int32Array>(
     async read() {
       const size = Math.max(4, byteLength);
       const copy = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, 0, copy, 0, size);
-      device.queue.submit([encoder.finish()]);
+      queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, size);
+      queue.send();
       await copy.mapAsync(GPUMapMode.READ);
       const data = new numbers(copy.getMappedRange().slice(0, byteLength));
       copy.destroy();
       return data;
     },
-    release: () => buffer.destroy(),
+    release: () => queue.destroy(buffer),
   };
 }
 
 /** Finds the largest logits; what does not change from token to token is made once. */
-function argmaxer(gpu: GpuContext, pipelines: Pipelines) {
+function argmaxer(gpu: GpuContext, queue: CommandQueue, pipelines: Pipelines) {
   const { device } = gpu;
   const made = new Map<string, { params: GPUBuffer; places: GPUBuffer }>();
   const prepared = (features: number, excluded: readonly number[]) => {
@@ -312,7 +321,7 @@ function argmaxer(gpu: GpuContext, pipelines: Pipelines) {
   return async (logits: GpuTensor<Float32Array>, excluded: readonly number[] = []) => {
     const features = logits.shape.at(-1) as number;
     const rows = sizeOf(logits.shape) / features;
-    const result = createTensor<Int32Array>(gpu, [rows], Int32Array);
+    const result = createTensor<Int32Array>(gpu, queue, [rows], Int32Array);
     const { params, places } = prepared(features, excluded);
     const pipeline = await pipelines(argmax, []).pipeline;
     const buffers = [params, logits.buffer, places, result.buffer];
@@ -320,9 +329,7 @@ function argmaxer(gpu: GpuContext, pipelines: Pipelines) {
       layout: pipeline.getBindGroupLayout(0),
       entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
     });
-    const encoder = device.createCommandEncoder();
-    encode(encoder, [{ pipeline, bindings, groups: [rows, 1, 1] }]);
-    device.queue.submit([encoder.finish()]);
+    encode(queue.encoder, [{ pipeline, bindings, groups: [rows, 1, 1] }]);
     return result;
   };
 }

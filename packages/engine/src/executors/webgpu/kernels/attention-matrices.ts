@@ -10,9 +10,6 @@ const KEYS = 32;
 /** Queries of a workgroup, 16 of each subgroup. */
 export const MATRICES_QUERIES = 16 * SUBGROUPS;
 
-/** Rows that are read behind the last key, at most. */
-export const KEYS_BEHIND = KEYS;
-
 /** Whether heads are whole matrices, and few enough of them for registers. */
 export function fitsMatrices({ hasMatrices, lanes }: GpuContext, headDim: number): boolean {
   return hasMatrices && lanes === 32 && headDim % 16 === 0 && headDim <= 128;
@@ -33,15 +30,27 @@ export function attentionMatrices(gpu: GpuContext, options: MatricesAttentionOpt
   const blocks = headDim / 16;
   const words = headDim / 8;
   const half = headDim / 2;
+  /** Words between rows of keys in workgroup memory: so many that rows begin at different banks. */
+  const pitch = words + 1;
+  const threads = gpu.lanes * SUBGROUPS;
+  /** Brings keys, or values behind them, to workgroup memory. What lies behind the last one has no weight. */
+  const bring = (name: "keys" | "values", at: number) => `
+  for (var i = local; i < ${KEYS * words}u; i += ${threads}u) {
+    let other = batch * p.seen + min(first + i / ${words}u, p.seen - 1u);
+    tile[${at}u + (i / ${words}u) * ${pitch}u + i % ${words}u] = ${name}[(p.${name[0]}Offset + other * p.${name[0]}Stride + kvHead * ${headDim}u) / 8u + i % ${words}u];
+  }`;
   const scores = unrolled(
     KEYS / 16,
     (n) => `  var score${n} = subgroup_matrix_result<f32, 16, 16>();
-${unrolled(blocks, (b) => `  score${n} = subgroupMatrixMultiplyAccumulate(q${b}, subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&keys, keyAt + ${16 * n}u * p.kStride / 8u + ${2 * b}u, p.kStride / 8u), score${n});`)}
+${unrolled(blocks, (b) => `  score${n} = subgroupMatrixMultiplyAccumulate(q${b}, subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&tile, ${16 * n * pitch + 2 * b}u, ${pitch}u), score${n});`)}
   subgroupMatrixStore<row_major>(&results, subgroup * ${16 * KEYS}u + ${16 * n}u, score${n}, ${KEYS}u);`,
   );
-  const keyLoop = (body: string) => `
+  const keyLoop = (withValues: boolean, body: string) => `
 for (var first = start; first < end; first += ${KEYS}u) {
-  let keyAt = (p.kOffset + (batch * p.seen + first) * p.kStride + kvHead * ${headDim}u) / 8u;
+  workgroupBarrier();
+${bring("keys", 0)}
+${withValues ? bring("values", KEYS * pitch) : ""}
+  workgroupBarrier();
 ${scores}
   workgroupBarrier();
 ${body}
@@ -73,10 +82,11 @@ ${body}
       ...(bias ? { bias: "array<f32>" } : {}),
     },
     writes: { out: halves ? "array<u32>" : "array<f32>" },
-    threads: gpu.lanes * SUBGROUPS,
+    threads,
     declarations: `
 ${HALVED}
-var<workgroup> queries: array<vec4<u32>, ${MATRICES_QUERIES * words}>;
+// First the queries, then keys and values, some at a time.
+var<workgroup> tile: array<vec4<u32>, ${Math.max(MATRICES_QUERIES * words, 2 * KEYS * pitch)}>;
 var<workgroup> results: array<f32, ${SUBGROUPS * 16 * KEYS}>;
 var<workgroup> weights: array<f16, ${SUBGROUPS * 16 * KEYS}>;
 fn queryAt(row: u32, at: u32, d: u32) -> f32 {
@@ -94,14 +104,14 @@ let head = group.y;
 let kvHead = head * p.kvHeads / p.heads;
 let firstToken = group.x * ${MATRICES_QUERIES}u;
 let subgroup = local / ${gpu.lanes}u;
-for (var i = local; i < ${MATRICES_QUERIES * words}u; i += ${gpu.lanes * SUBGROUPS}u) {
+for (var i = local; i < ${MATRICES_QUERIES * words}u; i += ${threads}u) {
   let queryRow = batch * p.tokens + min(firstToken + i / ${words}u, p.tokens - 1u);
   let at = p.qOffset + queryRow * p.qStride + head * ${headDim}u;
   let d = (i % ${words}u) * 8u;
-  queries[i] = vec4<u32>(${[0, 2, 4, 6].map((v) => `halved(queryAt(queryRow, at, d + ${v}u), queryAt(queryRow, at, d + ${v + 1}u))`).join(", ")});
+  tile[i] = vec4<u32>(${[0, 2, 4, 6].map((v) => `halved(queryAt(queryRow, at, d + ${v}u), queryAt(queryRow, at, d + ${v + 1}u))`).join(", ")});
 }
 workgroupBarrier();
-${unrolled(blocks, (b) => `let q${b} = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&queries, subgroup * ${16 * words}u + ${2 * b}u, ${words}u);`)}
+${unrolled(blocks, (b) => `let q${b} = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&tile, subgroup * ${16 * words}u + ${2 * b}u, ${words}u);`)}
 let row = lane / 2u;
 let side = lane % 2u;
 let token = firstToken + subgroup * 16u + row;
@@ -114,27 +124,30 @@ let start = ${window && !bias ? `select(0u, (before + firstToken + 1u - p.window
 }
 var most = -3e38;
 var total = 0.0;
-${keyLoop(`${eachScore(`    if (visible) {
+${keyLoop(
+  false,
+  `${eachScore(`    if (visible) {
       let newMost = max(most, score);
       total = total * exp(most - newMost) + exp(score - newMost);
       most = newMost;
-    }`)}
-  workgroupBarrier();`)}
+    }`)}`,
+)}
 let pairMost = max(most, subgroupShuffleXor(most, 1u));
 total *= exp(most - pairMost);
 let inverse = 1.0 / (total + subgroupShuffleXor(total, 1u));
 ${unrolled(blocks, (b) => `var sum${b}: subgroup_matrix_result<f32, 16, 16>;`)}
-${keyLoop(`${eachScore(`    weights[subgroup * ${16 * KEYS}u + row * ${KEYS}u + side * ${KEYS / 2}u + i] = select(0.0h, f16(exp(score - pairMost) * inverse), visible);`)}
+${keyLoop(
+  true,
+  `${eachScore(`    weights[subgroup * ${16 * KEYS}u + row * ${KEYS}u + side * ${KEYS / 2}u + i] = select(0.0h, f16(exp(score - pairMost) * inverse), visible);`)}
   workgroupBarrier();
-  let valueAt = (p.vOffset + (batch * p.seen + first) * p.vStride + kvHead * ${headDim}u) / 8u;
 ${unrolled(
   KEYS / 16,
   (
     n,
   ) => `  let weight${n} = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&weights, subgroup * ${16 * KEYS}u + ${16 * n}u, ${KEYS}u);
-${unrolled(blocks, (b) => `  sum${b} = subgroupMatrixMultiplyAccumulate(weight${n}, subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, row_major>(&values, valueAt + ${16 * n}u * p.vStride / 8u + ${2 * b}u, p.vStride / 8u), sum${b});`)}`,
+${unrolled(blocks, (b) => `  sum${b} = subgroupMatrixMultiplyAccumulate(weight${n}, subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, row_major>(&tile, ${(KEYS + 16 * n) * pitch + 2 * b}u, ${pitch}u), sum${b});`)}`,
+)}`,
 )}
-  workgroupBarrier();`)}
 ${unrolled(
   blocks,
   (b) => `subgroupMatrixStore<row_major>(&results, subgroup * ${16 * KEYS}u, sum${b}, 16u);

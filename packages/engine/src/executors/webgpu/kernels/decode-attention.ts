@@ -67,6 +67,9 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
     writes: { keys: "array<vec4<u32>>", values: "array<vec4<u32>>", out: "array<f32>" },
     threads,
     declarations: `
+var<workgroup> query: array<f32, ${headDim}>;
+var<workgroup> newKey: array<f32, ${headDim}>;
+var<workgroup> newValue: array<f32, ${headDim}>;
 var<workgroup> mosts: array<f32, ${subgroups}>;
 var<workgroup> totals: array<f32, ${subgroups}>;
 var<workgroup> sums: array<f32, ${subgroups * headDim}>;
@@ -85,8 +88,16 @@ let subgroup = local / ${gpu.lanes}u;
 let slot = lane / ${sharing}u;
 let own = lane % ${sharing}u;
 let qRow = p.qOffset + batch * p.qStride + head * ${headDim}u;
+let kRow = p.kOffset + batch * p.kStride + kvHead * ${headDim}u;
+let vRow = p.vOffset + batch * p.vStride + kvHead * ${headDim}u;
+for (var d = local; d < ${headDim}u; d += ${threads}u) {
+  query[d] = p.scale * qTurned(qRow, d, batch);
+  newKey[d] = kTurned(kRow, d, batch);
+  newValue[d] = v[vRow + d];
+}
+workgroupBarrier();
 ${unrolled(quads, (q) => `let at${q} = ${placeOf(q, perWord, sharing, numbers)};`)}
-${unrolled(quads, (q) => `let q${q} = p.scale * ${fourOf("q", "qRow", `at${q}`)}; var sum${q} = vec4<f32>();`)}
+${unrolled(quads, (q) => `let q${q} = ${fourOf("query", `at${q}`)}; var sum${q} = vec4<f32>();`)}
 var most = -3e38;
 var total = 0.0;
 let length = u32(past[batch]);
@@ -107,13 +118,7 @@ ${unrolled(share, (i) => `  let key${i} = keys[row + ${i * sharing}u]; let value
 ${unrolled(quads, (q) => `  sum${q} = sum${q} * kept + weight * ${decoded(`value${Math.floor(q / perWord)}`, q)};`)}
 }
 if (group.y == ${splits - 1}u && subgroup == 0u) {
-  let kRow = p.kOffset + batch * p.kStride + kvHead * ${headDim}u;
-  let vRow = p.vOffset + batch * p.vStride + kvHead * ${headDim}u;
-${unrolled(
-  quads,
-  (q) => `  let newKey${q} = ${fourOf("k", "kRow", `at${q}`)};
-  let newValue${q} = vec4<f32>(v[vRow + at${q}], v[vRow + at${q} + 1u], v[vRow + at${q} + 2u], v[vRow + at${q} + 3u]);`,
-)}
+${unrolled(quads, (q) => `  let newKey${q} = ${fourOf("newKey", `at${q}`)}; let newValue${q} = ${fourOf("newValue", `at${q}`)};`)}
   let score = scored(${dots((q) => `newKey${q}`)});
   if (slot == 0u) {
     let newMost = max(most, score);
@@ -169,8 +174,8 @@ function placeOf(q: number, perWord: number, sharing: number, numbers: number): 
   return `(own + ${Math.floor(q / perWord) * sharing}u) * ${numbers}u + ${(q % perWord) * 4}u`;
 }
 
-function fourOf(name: string, row: string, at: string): string {
-  return `vec4<f32>(${[0, 1, 2, 3].map((i) => `${name}Turned(${row}, ${at} + ${i}u, batch)`).join(", ")})`;
+function fourOf(name: string, at: string): string {
+  return `vec4<f32>(${[0, 1, 2, 3].map((i) => `${name}[${at} + ${i}u]`).join(", ")})`;
 }
 
 /** Declares a function that gives a number of a head's row, rotated where heads are. */

@@ -73,23 +73,35 @@ export function matmulMatrices(gpu: GpuContext, options: MatricesOptions): Shade
   const wordLoads = Math.ceil((rows * words) / threads);
   /** Numbers in an element of `ws`: those of a word, eight at most. */
   const chunk = Math.min(8, format.values);
-  const load = (depth: string) => `${unrolled(
+  /** Rows of W end with whole tiles, so that no word behind them is asked for. */
+  const exact = rowWords % words === 0;
+  const rowOf = (i: string) =>
+    gated
+      ? `min(firstN + (${i} / ${words}u) % ${outputs}u, p.n - 1u) + select(0u, p.n, ${i} >= ${outputs * words}u)`
+      : `min(firstN + ${i} / ${words}u, p.n - 1u)`;
+  /** What does not change from tile to tile of the inner axis is computed before. */
+  const places = `${unrolled(
     xLoads,
-    (j) => `  {
-    let i = local + ${j * threads}u;
-    let token = min(firstM + i / ${DEPTH / 8}u, p.m - 1u);
-    x${j} = x[(p.xOffset + token * p.xStride + ${depth}) / 8u + i % ${DEPTH / 8}u];
-  }`,
+    (j) => `let i${j} = local + ${j * threads}u;
+let xFrom${j} = (p.xOffset + min(firstM + i${j} / ${DEPTH / 8}u, p.m - 1u) * p.xStride) / 8u + i${j} % ${DEPTH / 8}u;
+let xTo${j} = (i${j} / ${DEPTH / 8}u) * ${PITCH / 8}u + i${j} % ${DEPTH / 8}u;`,
   )}
 ${unrolled(
   wordLoads,
+  (j) => `let w${j} = local + ${j * threads}u;
+let row${j} = ${rowOf(`w${j}`)};
+let wTo${j} = (w${j} / ${words}u) * ${PITCH / chunk}u + (w${j} % ${words}u) * ${format.values / chunk}u;`,
+)}`;
+  const load = (
+    step: string,
+  ) => `${unrolled(xLoads, (j) => `  x${j} = x[xFrom${j} + ${step} * ${DEPTH / 8}u];`)}
+${unrolled(
+  wordLoads,
   (j) => `  {
-    let i = local + ${j * threads}u;
-    let row = ${gated ? `min(firstN + (i / ${words}u) % ${outputs}u, p.n - 1u) + select(0u, p.n, i >= ${outputs * words}u)` : `min(firstN + i / ${words}u, p.n - 1u)`};
-    let word = min(${depth} / ${format.values}u + i % ${words}u, ${rowWords - 1}u);
-    word${j} = words[row * ${rowWords}u + word];
-    ${format.scales === undefined ? "" : `scale${j} = scaleAt(${scaleIndex(format, "row", k)});`}
-    ${format.zeros ? `zero${j} = zeroAt(${scaleIndex(format, "row", k)});` : ""}
+    let word = ${exact ? `${step} * ${words}u + w${j} % ${words}u` : `min(${step} * ${words}u + w${j} % ${words}u, ${rowWords - 1}u)`};
+    word${j} = words[row${j} * ${rowWords}u + word];
+    ${format.scales === undefined ? "" : `scale${j} = scaleAt(${scaleIndex(format, `row${j}`, k)});`}
+    ${format.zeros ? `zero${j} = zeroAt(${scaleIndex(format, `row${j}`, k)});` : ""}
   }`,
 )}`;
   return shader({
@@ -119,31 +131,21 @@ ${unrolled(down * across, (t) =>
 )}
 ${unrolled(xLoads, (j) => `var x${j}: vec4<u32>;`)}
 ${unrolled(wordLoads, (j) => `var word${j}: vec4<u32>; var scale${j} = 1.0; var zero${j} = 8.0;`)}
+${places}
 ${load("0u")}
-for (var depth = 0u; depth < ${k}u; depth += ${DEPTH}u) {
+for (var step = 0u; step < ${Math.ceil(k / DEPTH)}u; step++) {
   workgroupBarrier();
-${unrolled(
-  xLoads,
-  (j) => `  {
-    let i = local + ${j * threads}u;
-    ${(j + 1) * threads > tokens * (DEPTH / 8) ? `if (i < ${tokens * (DEPTH / 8)}u) ` : ""}{ xs[(i / ${DEPTH / 8}u) * ${PITCH / 8}u + i % ${DEPTH / 8}u] = x${j}; }
-  }`,
-)}
+${unrolled(xLoads, (j) => `  ${(j + 1) * threads > tokens * (DEPTH / 8) ? `if (i${j} < ${tokens * (DEPTH / 8)}u) ` : ""}{ xs[xTo${j}] = x${j}; }`)}
 ${unrolled(
   wordLoads,
-  (j) => `  {
-    let i = local + ${j * threads}u;
-    let to = (i / ${words}u) * ${PITCH / chunk}u + (i % ${words}u) * ${format.values / chunk}u;
-    ${(j + 1) * threads > rows * words ? `if (i < ${rows * words}u) ` : ""}{
+  (j) => `  ${(j + 1) * threads > rows * words ? `if (w${j} < ${rows * words}u) ` : ""}{
 ${storeWord(gpu, format, chunk, j)}
-    }
   }`,
 )}
   workgroupBarrier();
   // What comes next is on its way while this is multiplied.
-  let next = depth + ${DEPTH}u;
-  if (next < ${k}u) {
-${load("next")}
+  if (step < ${Math.ceil(k / DEPTH) - 1}u) {
+${load("(step + 1u)")}
   }
 ${unrolled(
   DEPTH / 16,
@@ -163,10 +165,10 @@ ${unrolled(gated ? down : down * across, (t) => storeMatrix(gpu, options, t))}`,
   });
 }
 
-/** WGSL: puts the numbers of `word` j, scaled, at `ws[to]` and behind. */
+/** WGSL: puts the numbers of `word` j, scaled, at `ws[wTo…]` and behind. */
 function storeWord(gpu: GpuContext, format: WeightFormat, chunk: number, j: number): string {
   const { kind, values } = format;
-  if (kind === "f16") return `    ws[to] = word${j};`;
+  if (kind === "f16") return `    ws[wTo${j}] = word${j};`;
   const halves = inHalves(gpu, format);
   const count = pairCount(format);
   const number = (i: number) => {
@@ -187,7 +189,7 @@ ${unrolled(values / chunk, (c) => {
     const first = c * chunk + 2 * i;
     return `bitcast<u32>(vec2<f16>(${number(first)}, ${number(first + 1)}))`;
   });
-  return `    ws[to + ${c}u] = vec${chunk / 2}<u32>(${pairs.join(", ")});`;
+  return `    ws[wTo${j} + ${c}u] = vec${chunk / 2}<u32>(${pairs.join(", ")});`;
 })}`;
 }
 
