@@ -1,0 +1,137 @@
+import { expect, test } from "vitest";
+import { create, globals } from "webgpu";
+import type { GpuContext } from "../webgpu-device.ts";
+import { type AttentionOptions, appendToCache, attention } from "./attention.ts";
+import { attentionMatrices } from "./attention-matrices.ts";
+import { decodeAttention } from "./decode-attention.ts";
+import { elementwise } from "./elementwise.ts";
+import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./matmul-matrices.ts";
+import { matvec } from "./matvec.ts";
+import { norm } from "./norm.ts";
+import { embedRows } from "./rows.ts";
+import type { Shader } from "./shader.ts";
+import { denseFormats, type WeightFormat } from "./weight-format.ts";
+
+// Kernels for cards with F16 and units for matrices, which no card in software has: here a compiler reads them that runs nothing.
+Object.assign(globalThis, globals);
+const dawn = create(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
+// Once it is collected, the process dies at some later call.
+Object.assign(globalThis, { dawn });
+const adapter = await dawn.requestAdapter();
+const device = await (adapter as GPUAdapter).requestDevice({
+  requiredFeatures: ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"] as GPUFeatureName[],
+});
+
+/** The device says what an H100 does. */
+const gpu = {
+  name: "none",
+  device: { limits: { maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024 } },
+  hasF16: true,
+  hasMatrices: true,
+  lanes: 32,
+} as unknown as GpuContext;
+
+async function problemOf({ code }: Shader): Promise<string | undefined> {
+  device.pushErrorScope("validation");
+  device.createShaderModule({ code });
+  return (await device.popErrorScope())?.message;
+}
+
+const int4: WeightFormat = {
+  kind: "int4",
+  values: 32,
+  groupSize: 128,
+  scales: "f16",
+  zeros: false,
+  codebook: undefined,
+};
+const formats: readonly (readonly [string, WeightFormat])[] = [
+  ["int4", int4],
+  ["int4 with zeros", { ...int4, groupSize: 32, zeros: true, scales: "bf16" }],
+  ["int8", { ...int4, kind: "int8", values: 16, groupSize: 4096, scales: "f32" }],
+  [
+    "nf4",
+    {
+      ...int4,
+      kind: "codebook",
+      groupSize: 64,
+      scales: "f32",
+      codebook: Array.from({ length: 16 }, (_, i) => i / 15),
+    },
+  ],
+  ["F16", denseFormats.F16],
+  ["BF16", denseFormats.BF16],
+  ["F32", denseFormats.F32],
+];
+
+test.each(formats)("products with %s weights are valid WGSL", async (_, format) => {
+  const flags = [false, true];
+  for (const bias of flags) {
+    for (const residual of flags) {
+      const linear = { format, k: 4096, bias, residual, activation: "gelu" as const };
+      for (const quads of flags) {
+        const tuning = { rows: 4, split: quads ? 2 : 1, threads: 256 };
+        const options = { ...linear, rmsNorm: !residual, gated: !residual, quads, tuning };
+        expect(await problemOf(matvec(gpu, options))).toBeUndefined();
+      }
+      for (const store of ["matrices", "numbers", "halves"] as const) {
+        for (const tile of [
+          { down: 7, across: 2 },
+          { down: 3, across: 1 },
+        ]) {
+          expect(
+            await problemOf(matmulMatrices(gpu, { ...linear, gated: false, tile, store })),
+          ).toBeUndefined();
+        }
+      }
+    }
+    const gated = { format, k: 4096, bias, residual: false, activation: "silu" as const, gated: true };
+    const options = { ...gated, tile: { down: 7, across: 2 }, store: "halves" as const };
+    expect(await problemOf(matmulMatrices(gpu, options))).toBeUndefined();
+  }
+  expect(await problemOf(embedRows(gpu, format))).toBeUndefined();
+});
+
+test.each([64, 80, 128])("attention with heads of %i is valid WGSL", async (headDim) => {
+  for (const flags of [0, 1, 2, 4, 8, 15]) {
+    const options: AttentionOptions = {
+      ...{ headDim, cached: true, rotary: (flags & 1) > 0, bias: (flags & 2) > 0 },
+      ...{ softcap: (flags & 4) > 0, window: (flags & 8) > 0 },
+    };
+    const whole = { ...options, cached: false, rotary: false, window: false };
+    const shaders = [
+      ...[attention(gpu, options), appendToCache(gpu, options), decodeAttention(gpu, options, 1)],
+      ...[decodeAttention(gpu, options, 4), attentionMatrices(gpu, { ...options, halves: true })],
+      ...[
+        attentionMatrices(gpu, { ...options, halves: false }),
+        attentionMatrices(gpu, { ...whole, halves: true }),
+      ],
+    ];
+    for (const shader of shaders) expect(await problemOf(shader)).toBeUndefined();
+  }
+});
+
+test.each([true, false])(
+  "norms and operations number by number are valid WGSL, in halves: %s",
+  async (halves) => {
+    const shaders = [
+      ...(["layer", "rms"] as const).map((kind) => norm(gpu, { kind, weight: true, bias: true, halves })),
+      ...(["copy", "scale", "add"] as const).map((of) => elementwise(gpu, { of }, halves)),
+      elementwise(gpu, { of: "gated", function: "silu" }, halves),
+    ];
+    for (const shader of shaders) expect(await problemOf(shader)).toBeUndefined();
+  },
+);
+
+test("what is not WGSL is noticed", async () => {
+  expect(await problemOf({ code: "fn main() { let from = 1; }", params: [] })).toContain("reserved keyword");
+});
+
+test("tiles fit the tokens: little is computed for none", () => {
+  for (const tokens of [5, 64, 577, 650, 1024]) {
+    const tile = chooseTile(tokens, 12288, false);
+    const padded = Math.ceil(tokens / tokensOfTile(tile)) * tokensOfTile(tile);
+    expect(padded - tokens).toBeLessThan(Math.max(16, tokens / 8));
+    expect(outputsOfTile(tile, true)).toBe(outputsOfTile(tile, false) / 2);
+  }
+});

@@ -1,0 +1,102 @@
+import type { Ops } from "@vlmopt/models";
+import { memorySink, memorySource, openSources, writeCheckpoint } from "@vlmopt/tensor-io";
+import { describe, expect, test } from "vitest";
+import { modelWeights } from "../../weights/model-weights.ts";
+import type { Executor } from "../executor.ts";
+import { plainExecutor } from "../plain/plain-executor.ts";
+import { NoGpuError } from "./webgpu-device.ts";
+import { webgpuExecutor } from "./webgpu-executor.ts";
+
+const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => {
+  if (!(error instanceof NoGpuError)) throw error;
+  console.warn(`Kernels are not tested over odd shapes here: ${error.message}.`);
+  return undefined;
+});
+
+/** Numbers from −1 to 1 that do not repeat soon. */
+const numbers = (count: number, seed: number) =>
+  Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) * (seed + 1)));
+
+async function weightsOf(shapes: Readonly<Record<string, readonly number[]>>) {
+  const sink = memorySink();
+  const tensors = Object.entries(shapes).map(([name, shape], seed) => {
+    const values = numbers(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    );
+    return { name, dtype: "F32" as const, shape: [...shape], bytes: new Uint8Array(values.buffer) };
+  });
+  await writeCheckpoint(tensors, sink);
+  return modelWeights(await openSources([memorySource(sink.files.get("model.safetensors") as Uint8Array)]));
+}
+
+/** What both give for a pass over one input. */
+async function both(
+  gpu: Executor,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  shape: readonly number[],
+  run: <T>(ops: Ops<T>, x: T) => T,
+): Promise<[expected: Float32Array, found: Float32Array]> {
+  const weights = await weightsOf(shapes);
+  const pass = {
+    inputs: { x: { dtype: "F32" as const, shape: [...shape] } },
+    run: <T>(ops: Ops<T>, inputs: Readonly<Record<string, T>>) => ({ y: run(ops, inputs.x as T) }),
+  };
+  const x = {
+    shape: [...shape],
+    data: numbers(
+      shape.reduce((a, b) => a * b, 1),
+      7,
+    ),
+  };
+  const results: Float32Array[] = [];
+  for (const each of [plainExecutor(), gpu]) {
+    const { y } = await (await each.prepare(pass, weights)).run({ x });
+    results.push((await y?.read()) as Float32Array);
+  }
+  return results as [Float32Array, Float32Array];
+}
+
+function expectClose([expected, found]: [Float32Array, Float32Array]): void {
+  expect(found).toHaveLength(expected.length);
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  for (const [i, value] of expected.entries())
+    expect(Math.abs((found[i] as number) - value)).toBeLessThan(1e-5 * (1 + largest));
+}
+
+describe.skipIf(executor === undefined)("by WebGPU, as by the plain executor", { timeout: 120_000 }, () => {
+  const gpu = executor as Executor;
+
+  // One token, a few, and many; inner axes that are no multiple of a word, a tile or a block.
+  test.each([
+    [1, 7706, 22],
+    [3, 130, 67],
+    [33, 98, 130],
+    [70, 33, 65],
+  ])("%i tokens by %i numbers to %i outputs", async (tokens, k, n) => {
+    const shapes = { w: [n, k], b: [n] };
+    expectClose(await both(gpu, shapes, [1, tokens, k], (ops, x) => ops.linear(x, "w", "b")));
+  });
+
+  test.each([1, 37])("a norm, a gated product and what is added again, %i tokens", async (tokens) => {
+    const shapes = { norm: [66], gate: [46, 66], up: [46, 66], down: [66, 46] };
+    const run = <T>(ops: Ops<T>, x: T) => {
+      const normed = ops.rmsNorm(x, "norm", 1e-5, 0);
+      const inner = ops.gated(ops.linear(normed, "gate"), ops.linear(normed, "up"), "silu");
+      return ops.add(x, ops.linear(inner, "down"));
+    };
+    expectClose(await both(gpu, shapes, [1, tokens, 66], run));
+  });
+
+  test.each([
+    [22, 22, 12],
+    [6, 2, 40],
+    [3, 1, 20],
+  ])("attention of %i heads to %i, of %i numbers each", async (heads, kvHeads, headDim) => {
+    const [width, kvWidth] = [heads * headDim, kvHeads * headDim];
+    const shapes = { q: [width, 30], k: [kvWidth, 30], v: [kvWidth, 30] };
+    const run = <T>(ops: Ops<T>, x: T) =>
+      ops.attention(ops.linear(x, "q"), ops.linear(x, "k"), ops.linear(x, "v"), { heads, kvHeads });
+    expectClose(await both(gpu, shapes, [2, 19, 30], run));
+  });
+});
