@@ -77,5 +77,7 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
       await vlm.release();
     }
     expect(answers[1]).toEqual(answers[0]);
+    // Its weights at least are on the card.
+    expect(gpu.peakBytes?.()).toBeGreaterThan(15_000_000);
   });
 });

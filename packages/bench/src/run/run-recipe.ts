@@ -165,8 +165,7 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
       hash,
       memory: {
         devicePeak: readings?.memory ?? null,
-        processPeak: await target.peakMemory(),
-        executorPeak: null,
+        ...(await target.peakMemory()),
       },
       energy: energyOf(journal.records, hash, readings),
       device: readings?.device ?? null,

@@ -113,7 +113,7 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
       return performance.now() - started;
     },
     answer,
-    peakMemory: async () => null,
+    peakMemory: async () => ({ processPeak: null, executorPeak: null }),
     close: async () => {},
   };
 }

@@ -37,7 +37,13 @@ export function engineTarget(
     async peakMemory() {
       const reply = await ask({ kind: "memory" });
       if (reply.kind !== "memory") return unexpected(reply);
-      return { bytes: reply.bytes, method: "getrusage of the process, most resident" };
+      return {
+        processPeak: { bytes: reply.process, method: "getrusage of the process, most resident" },
+        executorPeak:
+          reply.executor === null
+            ? null
+            : { bytes: reply.executor, method: "buffers that the executor made" },
+      };
     },
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -28,8 +28,11 @@ async function handle(message: ToEngine): Promise<FromEngine> {
     });
     return { kind: "loaded", milliseconds: performance.now() - started };
   }
-  // Kilobytes, on all systems.
-  if (message.kind === "memory") return { kind: "memory", bytes: 1024 * process.resourceUsage().maxRSS };
+  if (message.kind === "memory") {
+    const { maxRSS } = process.resourceUsage();
+    // Kilobytes, on all systems.
+    return { kind: "memory", process: 1024 * maxRSS, executor: vlm?.model.executor.peakBytes?.() ?? null };
+  }
   return { kind: "answered", answer: await answer(message.request) };
 }
 

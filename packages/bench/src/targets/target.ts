@@ -1,4 +1,4 @@
-import type { MemoryFigure } from "../records/run-summary.ts";
+import type { MemoryFigures } from "../records/run-summary.ts";
 
 /** What answers: a model in a process of its own, or a server. */
 export interface Target {
@@ -7,8 +7,8 @@ export interface Target {
   /** Milliseconds until it can answer; of a server, until it has said that it is there. */
   load(): Promise<number>;
   answer(request: TargetRequest): Promise<TargetAnswer>;
-  /** The most memory that its process has held; null where that is not ours. */
-  peakMemory(): Promise<MemoryFigure | null>;
+  /** The most memory that its process has held, and its executor; null where nobody can tell. */
+  peakMemory(): Promise<Pick<MemoryFigures, "processPeak" | "executorPeak">>;
   close(): Promise<void>;
 }
 

@@ -21,7 +21,7 @@ export function fakeTarget(options: { readonly answer?: (request: TargetRequest)
         latency: 4 + 2 * tokens.length,
       };
     },
-    peakMemory: async () => ({ bytes: 1e6, method: "made up" }),
+    peakMemory: async () => ({ processPeak: { bytes: 1e6, method: "made up" }, executorPeak: null }),
     close: async () => {},
   };
 }

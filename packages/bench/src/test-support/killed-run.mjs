@@ -14,7 +14,7 @@ await runRecipe(await readRecipe(recipe), {
       const newTokens = fixedLength ? maxNewTokens : 2;
       return { text: question, promptTokens: 7, newTokens, finish: "end", ttft: 4, tokens: [2], latency: 6 };
     },
-    peakMemory: async () => null,
+    peakMemory: async () => ({ processPeak: null, executorPeak: null }),
     close: async () => {},
   }),
 });

@@ -16,6 +16,8 @@ export interface Executor {
    * the next one's input before anybody has read it.
    */
   argmax?(logits: DeviceTensor, excluded?: readonly number[]): Promise<DeviceTensor<Int32Array>>;
+  /** The most bytes that it has had allocated at once, where it keeps account. */
+  peakBytes?(): number;
 }
 
 export interface PrepareOptions {

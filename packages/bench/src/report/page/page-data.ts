@@ -164,8 +164,8 @@ const costs: readonly CostFigure[] = [
   },
 ];
 
-function memoryOf({ memory: { devicePeak, processPeak } }: VariantSummary): number | undefined {
-  const figure = devicePeak ?? processPeak;
+function memoryOf({ memory: { devicePeak, executorPeak, processPeak } }: VariantSummary): number | undefined {
+  const figure = devicePeak ?? executorPeak ?? processPeak;
   return figure === null ? undefined : figure.bytes / 1e6;
 }
 

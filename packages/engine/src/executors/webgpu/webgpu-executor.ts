@@ -8,6 +8,7 @@ import {
   type KvCache,
   type PassInput,
 } from "../executor.ts";
+import { countBuffers } from "./buffer-count.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { type FusedPass, fusePass } from "./fused-pass.ts";
 import {
@@ -53,6 +54,7 @@ const PLANS_KEPT = 2;
  */
 export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor> {
   const gpu = await openGpu(options);
+  const peakBytes = countBuffers(gpu.device);
   const pipelines = pipelinesOf(gpu);
   const queue = new CommandQueue(gpu.device);
   const ofWeights = new WeakMap<ModelWeights, GpuWeights>();
@@ -60,6 +62,7 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
   const caches = cacheStore(gpu, queue);
   return {
     name: "webgpu",
+    peakBytes,
     async prepare(pass, weights) {
       const stored = ofWeights.get(weights) ?? gpuWeights(gpu, weights);
       ofWeights.set(weights, stored);
