@@ -25,6 +25,7 @@ export const allowedImports = {
     "@vlmopt/datasets",
   ],
   vlmopt: "everything",
+  "@vlmopt/playground": ["@vlmopt/tensor-io", "@vlmopt/engine"],
 };
 
 /**

@@ -192,12 +192,13 @@ async function assertRoom(path: string, folder: string, files: readonly OutputFi
   }
 }
 
-const HOST = hostname().replaceAll(/[^\w-]/g, "_");
+/** Asked for when it is needed: a browser, which never writes, has no name. */
+const hostName = () => hostname().replaceAll(/[^\w-]/g, "_");
 
 /** `.name.partial-host-pid-random`, a hidden sibling: renaming works only within one file system. */
 function siblingName(target: string, kind: "partial" | "replaced"): string {
   const unique = randomBytes(4).toString("hex");
-  return join(dirname(target), `.${basename(target)}.${kind}-${HOST}-${process.pid}-${unique}`);
+  return join(dirname(target), `.${basename(target)}.${kind}-${hostName()}-${process.pid}-${unique}`);
 }
 
 /** Undoes what a process that was killed left behind: half-written output, or the old output that had stepped aside. */
@@ -208,7 +209,7 @@ async function clearLeftovers(target: string): Promise<void> {
   for (const { name } of entries) {
     if (!name.startsWith(prefix)) continue;
     const match = /^(partial|replaced)-(.+)-(\d+)-[0-9a-f]{8}$/.exec(name.slice(prefix.length));
-    if (match === null || match[2] !== HOST || isRunning(Number(match[3]))) continue;
+    if (match === null || match[2] !== hostName() || isRunning(Number(match[3]))) continue;
     const leftover = join(folder, name);
     if (match[1] === "replaced" && !(await exists(target))) await rename(leftover, target);
     else await rm(leftover, { recursive: true, force: true });

@@ -1,0 +1,188 @@
+import { loadVlm, NoGpuError, type Vlm, webgpuExecutor } from "@vlmopt/engine";
+import { fetchModel, filesCheckpoint } from "./files-checkpoint.ts";
+import { pixelsOf } from "./pixels.ts";
+
+/** Pictures that come with the page, each with questions that the bundled model knows to answer. */
+const EXAMPLES: readonly (readonly [number: string, ...questions: string[]])[] = [
+  ["000", "Count the large squares in the picture.", "Describe the picture."],
+  ["001", "What colour is the small diamond?", "Describe the picture."],
+  ["003", "Can you find the yellow circle?", "Describe the picture."],
+  ["005", "Do the small triangle and the large cross have the same colour?", "Describe the picture."],
+  ["006", "Is the purple object below the small triangle?", "Describe the picture."],
+  ["008", "Which colours do the objects have?", "Describe the picture."],
+];
+const MOST_TOKENS = 256;
+
+function element<T extends HTMLElement>(id: string): T {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no ${id}`);
+  return found as T;
+}
+
+const ask = element<HTMLButtonElement>("ask");
+const stop = element<HTMLButtonElement>("stop");
+const question = element<HTMLInputElement>("question");
+const answer = element("answer");
+const timings = element("timings");
+const shown = element<HTMLImageElement>("picture");
+
+let vlm: Vlm | undefined;
+let picture: Blob | undefined;
+let busy = false;
+
+function say(text: string, bad = false): void {
+  const status = element("status");
+  status.textContent = text;
+  status.classList.toggle("bad", bad);
+}
+
+function fail(error: unknown): void {
+  if (error instanceof NoGpuError || !("gpu" in navigator)) {
+    say(
+      "This browser offers no graphics card to pages (WebGPU). A recent Chrome, Edge or Safari does.",
+      true,
+    );
+  } else say(error instanceof Error ? error.message : String(error), true);
+}
+
+function refresh(): void {
+  ask.disabled = busy || vlm === undefined || picture === undefined;
+  stop.hidden = !busy;
+}
+
+async function load(files: ReadonlyMap<string, Blob>, name: string): Promise<void> {
+  busy = true;
+  refresh();
+  const started = performance.now();
+  try {
+    await vlm?.release();
+    vlm = undefined;
+    say(`${name} goes to the graphics card …`);
+    vlm = await loadVlm(await filesCheckpoint(files, name), { executor: await webgpuExecutor() });
+    const bytes = [...files.values()].reduce((sum, { size }) => sum + size, 0);
+    const { modelType } = vlm.model.description;
+    say(
+      `${name}: ${modelType}, ${(bytes / 1e6).toFixed(1)} MB, ready after ${seconds(performance.now() - started)}`,
+    );
+  } catch (error) {
+    fail(error);
+  } finally {
+    busy = false;
+    refresh();
+  }
+}
+
+async function show(blob: Blob, questions: readonly string[]): Promise<void> {
+  picture = blob;
+  URL.revokeObjectURL(shown.src);
+  shown.src = URL.createObjectURL(blob);
+  shown.hidden = false;
+  element("picture-hint").hidden = true;
+  answer.textContent = "";
+  timings.textContent = "";
+  const [first] = questions;
+  if (first !== undefined) question.value = first;
+  element("questions").replaceChildren(
+    ...questions.map((text) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+      button.addEventListener("click", () => {
+        question.value = text;
+        question.focus();
+      });
+      return button;
+    }),
+  );
+  refresh();
+}
+
+async function answerQuestion(): Promise<void> {
+  if (vlm === undefined || picture === undefined || busy) return;
+  const controller = new AbortController();
+  const cancel = () => controller.abort();
+  stop.addEventListener("click", cancel, { once: true });
+  busy = true;
+  refresh();
+  answer.textContent = "";
+  timings.textContent = "";
+  try {
+    const pixels = await pixelsOf(picture);
+    const { timings: took, tokens } = await vlm.generate(
+      { prompt: question.value, images: [pixels] },
+      {
+        maxNewTokens: MOST_TOKENS,
+        signal: controller.signal,
+        onText(text) {
+          answer.textContent += text;
+        },
+      },
+    );
+    const later = took.tokens.reduce((sum, each) => sum + each, 0);
+    const rate =
+      took.tokens.length > 0
+        ? `, then ${((1000 * took.tokens.length) / later).toFixed(0)} tokens a second`
+        : "";
+    timings.textContent = `${tokens.length} tokens; the first after ${seconds(took.ttft)}${rate}`;
+  } catch (error) {
+    if (!controller.signal.aborted) fail(error);
+  } finally {
+    stop.removeEventListener("click", cancel);
+    busy = false;
+    refresh();
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** Files that are chosen or dropped. */
+function takesFiles(
+  drop: HTMLElement,
+  input: HTMLInputElement,
+  take: (files: readonly File[]) => void,
+): void {
+  input.addEventListener("change", () => {
+    take([...(input.files ?? [])]);
+    // So that the same files can be chosen again.
+    input.value = "";
+  });
+  drop.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take([...(event.dataTransfer?.files ?? [])]);
+  });
+}
+
+takesFiles(element("picture-drop"), element("picture-file"), ([file]) => {
+  if (file !== undefined) void show(file, []);
+});
+takesFiles(element("model-drop"), element("model-files"), (files) => {
+  if (files.length > 0 && !busy) void load(new Map(files.map((file) => [file.name, file])), "Your model");
+});
+element("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void answerQuestion();
+});
+
+for (const [number, ...questions] of EXAMPLES) {
+  const url = `pictures/scene_${number}.png`;
+  const image = Object.assign(document.createElement("img"), { src: url, alt: `Scene ${Number(number)}` });
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "picture" });
+  button.append(image);
+  button.addEventListener("click", async () => show(await (await fetch(url)).blob(), questions));
+  element("examples").append(button);
+}
+
+const [[first, ...questions]] = EXAMPLES as [(typeof EXAMPLES)[number]];
+try {
+  await show(await (await fetch(`pictures/scene_${first}.png`)).blob(), questions);
+  const files = await fetchModel("model", (share) => say(`The model arrives: ${Math.round(100 * share)} %`));
+  await load(files, "tiny-llava");
+} catch (error) {
+  fail(error);
+}

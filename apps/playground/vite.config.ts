@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { defineConfig, type Plugin } from "vite";
+
+const fixtures = join(import.meta.dirname, "../../fixtures");
+/** Pictures that the page offers, by the number of their scene. */
+const PICTURES = ["000", "001", "003", "005", "006", "008"];
+
+/** What the page serves beside its own: paths below its address, and files. */
+function served(): Map<string, string> {
+  const model = join(fixtures, "tiny-llava");
+  const files = readdirSync(model, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Map([
+    ...files.map(({ name }): [string, string] => [`model/${name}`, join(model, name)]),
+    ...PICTURES.map((number): [string, string] => {
+      const name = `scene_${number}.png`;
+      return [`pictures/${name}`, join(fixtures, "scenes/images", name)];
+    }),
+  ]);
+}
+
+/** Serves the bundled model and pictures, and puts them beside the built page. */
+function bundledFiles(): Plugin {
+  return {
+    name: "bundled-files",
+    configureServer(server) {
+      const files = served();
+      server.middlewares.use((request, response, next) => {
+        const file = files.get((request.url ?? "").replace(/^\//, "").replace(/\?.*/, ""));
+        if (file === undefined) next();
+        else response.end(readFileSync(file));
+      });
+    },
+    generateBundle() {
+      for (const [fileName, file] of served()) {
+        this.emitFile({ type: "asset", fileName, source: readFileSync(file) });
+      }
+    },
+  };
+}
+
+/** Node's own modules and native packages, which the libraries import and the page never calls. */
+const ABSENT = /^(node:.*|sharp|onnxruntime-node|webgpu)$/;
+const NAMES = [
+  ...[
+    "readFile",
+    "writeFile",
+    "realpath",
+    "open",
+    "mkdtemp",
+    "rm",
+    "readdir",
+    "stat",
+    "lstat",
+    "mkdir",
+    "rename",
+    "statfs",
+  ],
+  ...[
+    "closeSync",
+    "openSync",
+    "readSync",
+    "writeSync",
+    "parse",
+    "relative",
+    "join",
+    "basename",
+    "dirname",
+    "resolve",
+    "sep",
+  ],
+  ...[
+    "tmpdir",
+    "hostname",
+    "availableParallelism",
+    "setTimeout",
+    "randomBytes",
+    "Worker",
+    "parentPort",
+    "workerData",
+  ],
+  ...["create", "globals", "Tensor", "InferenceSession", "env"],
+];
+
+function absentModules(): Plugin {
+  return {
+    name: "absent-modules",
+    enforce: "pre",
+    resolveId: (id) => (ABSENT.test(id) ? "\0absent" : undefined),
+    load(id) {
+      if (id !== "\0absent") return undefined;
+      const absent = `() => { throw new Error("this is a browser: it has no files, processes or native packages"); }`;
+      return `export default ${absent};\n${NAMES.map((name) => `export const ${name} = ${absent};`).join("\n")}`;
+    },
+  };
+}
+
+export default defineConfig({
+  // It may lie anywhere.
+  base: "./",
+  plugins: [absentModules(), bundledFiles()],
+  build: { target: "es2022", modulePreload: false, chunkSizeWarningLimit: 2000 },
+  optimizeDeps: { noDiscovery: true, include: [] },
+});
