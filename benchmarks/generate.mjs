@@ -1,13 +1,13 @@
 // Prompt and answer of a Llama of 1.1 billion weights, random ones, on the processor: our engine in int4, beside transformers in bf16
-// (VLMOPT_PYTHON).
-//   node benchmarks/generate.mjs [--scheme int4-g128] [--prompt 650] [--tokens 32] [--exact]
+// (VLMOPT_PYTHON) and llama.cpp in Q4_0 (a folder where `npm install node-llama-cpp` was run).
+//   node benchmarks/generate.mjs [--scheme int4-g128] [--prompt 650] [--tokens 32] [--exact] [--llama <folder>]
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadModel, ortExecutor } from "@vlmopt/engine";
 import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, schemeNamed } from "@vlmopt/quant";
+import { planQuantization, quantizeCheckpoint, quantizeToGguf, schemeNamed } from "@vlmopt/quant";
 import { openCheckpoint } from "@vlmopt/tensor-io";
 import { makeShapes } from "./llava-shapes.mjs";
 import { median, printTable } from "./side-by-side.mjs";
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     prompt: { type: "string", default: "650" },
     tokens: { type: "string", default: "32" },
     exact: { type: "boolean", default: false },
+    llama: { type: "string" },
   },
 });
 const [promptLength, tokens] = [values.prompt, values.tokens].map(Number);
@@ -56,18 +57,16 @@ try {
       ours.resident.toFixed(0),
     ],
   ];
-  if (process.env.VLMOPT_PYTHON) {
-    const theirs = transformers(dense);
+  const peers = {
+    ...(process.env.VLMOPT_PYTHON ? { "transformers bf16": () => transformers(dense) } : {}),
+    ...(values.llama ? { "llama.cpp Q4_0": () => llamaCpp(dense, values.llama) } : {}),
+  };
+  for (const [name, measure] of Object.entries(peers)) {
+    const theirs = await measure();
+    rows.push([name, theirs.prefill.toFixed(0), theirs.decode.toFixed(1), theirs.resident.toFixed(0)]);
     rows.push([
-      "transformers bf16",
-      theirs.prefill.toFixed(0),
-      theirs.decode.toFixed(1),
-      theirs.resident.toFixed(0),
-    ]);
-    rows.push([
-      "times faster",
-      (theirs.prefill / ours.prefill).toFixed(2),
-      (theirs.decode / ours.decode).toFixed(2),
+      "  times faster",
+      ...["prefill", "decode"].map((of) => (theirs[of] / ours[of]).toFixed(2)),
       "",
     ]);
   }
@@ -101,6 +100,24 @@ async function run(path) {
   const resident = memory();
   await model.release();
   return { prefill: median(prefills), decode: median(steps), resident };
+}
+
+async function llamaCpp(path, installed) {
+  // It takes token ids, and yet no file without a vocabulary.
+  const bytes = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`);
+  const words = Array.from({ length: config.vocab_size - 259 }, (_, i) => `▁w${i}`);
+  const vocab = Object.fromEntries(
+    ["<unk>", "<s>", "</s>", ...bytes, ...words].map((text, id) => [text, id]),
+  );
+  const added = ["<unk>", "<s>", "</s>"].map((content, id) => ({ id, content, special: true }));
+  const model = { type: "BPE", byte_fallback: true, unk_token: "<unk>", vocab, merges: [] };
+  writeFileSync(join(path, "tokenizer.json"), JSON.stringify({ model, added_tokens: added }));
+  const out = join(folder, "gguf");
+  await quantizeToGguf(await openCheckpoint(path), out, { type: "q4_0" });
+  const file = readdirSync(out).find((name) => name.endsWith(".gguf"));
+  const script = join(import.meta.dirname, "llama-cpp-process.mjs");
+  const args = [script, installed, join(out, file), String(promptLength), String(tokens)];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" }).trim().split("\n").at(-1));
 }
 
 function transformers(path) {

@@ -81,6 +81,8 @@ export interface VariantSummary {
   /** Tokens of the prompts and answers of the quality pass; null where the target does not tell. */
   readonly promptTokens: Estimate | null;
   readonly newTokens: Estimate | null;
+  /** Milliseconds of the answers of the quality pass, which end by themselves; null where there are none. */
+  readonly answerLatency: Estimate | null;
   /** Characters of an answer, on average. */
   readonly answerCharacters: number | null;
   /** Every figure, precision and recall too, in the order of the metrics. */

@@ -43,7 +43,7 @@ test("names with commas, quotes and line breaks stay one cell", () => {
 });
 
 test("what is not known is empty or a dash, never 0", () => {
-  const unknown = named("lost", { speed: null, size: null, quality: [], q: null });
+  const unknown = named("lost", { answerLatency: null, speed: null, size: null, quality: [], q: null });
   expect(resultsCsv(unknown).split("\r\n")[1]).toMatch(/^lost,f16,,,,,/);
   expect(resultTable(unknown).rows[0]?.slice(2, 6)).toEqual(["–", "–", "–", "–"]);
 });

@@ -27,7 +27,8 @@ export function resultColumns({ variants }: RunSummary): ResultColumn[] {
     { name: "load_time_s", value: ({ speed }) => seconds(speed?.loadTime.median) },
     { name: "model_size_mb", value: ({ size }) => (size === null ? null : size.bytes / 1e6) },
     { name: "model_parameters", value: ({ size }) => size?.parameters ?? null },
-    { name: "avg_latency_s", value: ({ speed }) => seconds(speed?.latency.median) },
+    // As the seed measured it: of answers that end by themselves.
+    { name: "avg_latency_s", value: ({ answerLatency }) => seconds(answerLatency?.median) },
     { name: "mean_answer_length", value: ({ answerCharacters }) => answerCharacters },
     ...["meteor", "sacrebleu", "rouge1", "rouge2", "rougeL"].map(
       (name): ResultColumn => ({
@@ -77,7 +78,8 @@ export function resultsCsv(summary: RunSummary): string {
 }
 
 function cell(value: string | number | null): string {
-  const text = value === null ? "" : String(value);
+  // What computers add to decimals is no measurement.
+  const text = value === null ? "" : String(typeof value === "number" ? Number(value.toPrecision(9)) : value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -211,6 +211,7 @@ function variantSummary({
     speed: speedOf(of, variant, confidence),
     promptTokens: estimate(texts.map(({ promptTokens }) => promptTokens)),
     newTokens: estimate(texts.map(({ newTokens }) => newTokens)),
+    answerLatency: estimate(texts.map(({ latency }) => latency)),
     answerCharacters:
       texts.length === 0
         ? null

@@ -75,6 +75,19 @@ test("every variant with both figures is a mark, and those on the front are name
   expect(svg).toContain(">dense<");
 });
 
+test("costs that differ more than tenfold stand on a logarithmic axis, not in one column", () => {
+  const [, svg = ""] = figuresOf(summary).find(([name]) => name === "frontier-by-latency") ?? [];
+  const places = [
+    ...svg.matchAll(
+      /transform="translate\(([\d.]+),[\d.]+\)"[^>]*><\/path>|d="M[^"]*"[^>]*transform="translate\(([\d.]+),/g,
+    ),
+  ]
+    .map(([, a, b]) => Number(a ?? b))
+    .sort((a, b) => a - b);
+  // The example has one model of 2 B weights beside small ones, whose marks would share the first tenth otherwise.
+  expect((places.at(-2) ?? 0) - (places[0] ?? 0)).toBeGreaterThan(80);
+});
+
 test("pictures are PNGs of twice the size", () => {
   const [, svg = ""] = figuresOf(summary)[0] ?? [];
   const png = Buffer.from(pngOf(svg));

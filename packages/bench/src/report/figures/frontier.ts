@@ -29,6 +29,8 @@ interface Point {
 
 const SIZE = { width: 860, height: 540, marginTop: 78, marginRight: 28, marginBottom: 52, marginLeft: 58 };
 const LABEL_SIZE = 11;
+/** Costs whose largest is more than so many times their smallest are drawn on a logarithmic axis. */
+const WIDE = 10;
 const AXES: Readonly<Record<Cost, string>> = {
   latency: "latency of a request, ms",
   tpot: "time per token, ms",
@@ -56,13 +58,23 @@ export function frontierFigure(
     document,
     ...SIZE,
     style: { background: "none", color: INK, fontFamily: FONT, fontSize: "11px" },
-    x: { nice: true, zero: cost === "size", insetRight: 12 },
+    x: isWide(points)
+      ? { type: "log", insetLeft: 24, insetRight: 24 }
+      : { nice: true, zero: cost === "size", insetRight: 12 },
     y: { nice: true, insetTop: 10 },
     symbol: { domain: Object.values(SYMBOLS), range: Object.values(SYMBOLS) },
     marks: [
       Plot.gridX({ stroke: GRID, strokeOpacity: 1, className: "grid" }),
       Plot.gridY({ stroke: GRID, strokeOpacity: 1, className: "grid" }),
-      Plot.axisX({ ...axis, label: null, tickSize: 0, tickPadding: 8, fill: FAINT_INK, className: "faint" }),
+      Plot.axisX({
+        ...axis,
+        ...(isWide(points) ? { tickFormat: ",", ticks: 6 } : {}),
+        label: null,
+        tickSize: 0,
+        tickPadding: 8,
+        fill: FAINT_INK,
+        className: "faint",
+      }),
       Plot.axisY({ ...axis, label: null, tickSize: 0, tickPadding: 8, fill: FAINT_INK, className: "faint" }),
       Plot.line(front, {
         x: "x",
@@ -77,7 +89,7 @@ export function frontierFigure(
         y1: (p: Point) => p.figure.low,
         y2: (p: Point) => p.figure.high,
         stroke: "colour",
-        strokeOpacity: 0.35,
+        strokeOpacity: 0.5,
       }),
       Plot.ruleY(
         points.filter(({ wide }) => wide !== undefined),
@@ -86,7 +98,7 @@ export function frontierFigure(
           x1: (p: Point) => p.wide?.low,
           x2: (p: Point) => p.wide?.high,
           stroke: "colour",
-          strokeOpacity: 0.35,
+          strokeOpacity: 0.5,
         },
       ),
       Plot.dot(points, {
@@ -164,6 +176,12 @@ export function frontierFigure(
   const paper = draw("rect", { width: SIZE.width, height: SIZE.height, fill: PAPER, class: "paper" });
   svg.prepend(paper);
   return svgFile(svg, title);
+}
+
+/** Whether costs differ so much that most would stand in one column. */
+function isWide(points: readonly Point[]): boolean {
+  const costs = points.map(({ x }) => x);
+  return Math.max(...costs) > WIDE * Math.min(...costs) && Math.min(...costs) > 0;
 }
 
 function pointsOf(

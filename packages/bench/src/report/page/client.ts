@@ -1,5 +1,3 @@
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 import type { PageAnswer, PageData, PageFigure, PageVariant } from "./page-data.ts";
 
 /** What the page does in a browser. Its text goes into the page, so it knows nothing but what stands in it. */
@@ -56,6 +54,16 @@ export function client(): void {
       found.push(Number(tick.toPrecision(12)));
     return found;
   }
+  function logTicks(low: number, high: number): number[] {
+    const powers = Array.from(
+      { length: Math.ceil(high) - Math.floor(low) + 1 },
+      (_, i) => Math.floor(low) + i,
+    );
+    const steps = powers.flatMap((power) =>
+      [1, 2, 5].map((digit) => Number((digit * 10 ** power).toPrecision(1))),
+    );
+    return steps.filter((tick) => Math.log10(tick) >= low && Math.log10(tick) <= high);
+  }
   function range(values: number[]): [number, number] {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const margin = (high - low || Math.abs(high) || 1) * 0.06;
@@ -83,12 +91,16 @@ export function client(): void {
     });
     place.append(svg);
     if (points.length === 0) return;
-    const [[x0, x1], [y0, y1]] = [range(points.map(({ a }) => a)), range(points.map(({ b }) => b))];
-    const atX = (value: number) => LEFT + ((value - x0) / (x1 - x0)) * (width - LEFT - RIGHT);
+    const costs = points.map(({ a }) => a);
+    // Where costs differ much, most would stand in one column.
+    const wide = Math.min(...costs) > 0 && Math.max(...costs) > 10 * Math.min(...costs);
+    const toAxis = (value: number) => (wide ? Math.log10(value) : value);
+    const [[x0, x1], [y0, y1]] = [range(costs.map(toAxis)), range(points.map(({ b }) => b))];
+    const atX = (value: number) => LEFT + ((toAxis(value) - x0) / (x1 - x0)) * (width - LEFT - RIGHT);
     const atY = (value: number) => height - BOTTOM - ((value - y0) / (y1 - y0)) * (height - TOP - BOTTOM);
     const tickText = (value: number, { percent }: PageFigure) =>
       percent ? `${Math.round(100 * value)} %` : String(value);
-    for (const tick of ticks(x0, x1)) {
+    for (const tick of wide ? logTicks(x0, x1) : ticks(x0, x1)) {
       svg.append(draw("line", { class: "grid", x1: atX(tick), x2: atX(tick), y1: TOP, y2: height - BOTTOM }));
       svg.append(
         draw("text", { x: atX(tick), y: height - BOTTOM + 18, "text-anchor": "middle" }, tickText(tick, x)),
@@ -170,7 +182,7 @@ export function client(): void {
     atY: (value: number) => number,
   ) {
     const [wide, high] = [variant.intervals[axes.x], variant.intervals[axes.y]];
-    const line = { stroke: variant.colour, "stroke-opacity": 0.35 };
+    const line = { stroke: variant.colour, "stroke-opacity": 0.5 };
     return [
       ...(wide
         ? [draw("line", { ...line, x1: atX(wide[0]), x2: atX(wide[1]), y1: atY(b), y2: atY(b) })]

@@ -61,7 +61,7 @@ tbody tr:hover, tbody tr:hover th, tbody tr.chosen, tbody tr.chosen th { backgro
 .answer { display: grid; grid-template-columns: minmax(140px, 260px) 1fr; gap: 8px 24px; }
 .answer img { width: 100%; image-rendering: auto; border-radius: 6px; border: 1px solid var(--line); }
 .answer .missing { color: var(--faint); }
-dl { margin: 0; display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; }
+dl { margin: 0; display: grid; align-content: start; grid-template-columns: max-content 1fr; gap: 6px 18px; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; }
 .scores { font-variant-numeric: tabular-nums; }
