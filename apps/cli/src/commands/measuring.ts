@@ -26,7 +26,12 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
         folder,
         signal,
         onProgress: ({ variant, phase, done, total }) =>
-          progress.update([variant, phase].filter(Boolean).join(", "), done, total),
+          progress.update(
+            [variant, phase].filter(Boolean).join(", "),
+            done,
+            total,
+            phase === "speed" || phase === "answers",
+          ),
         onVariant: ({ variant, error }) => {
           if (error !== null) progress.say(`${variant} failed: ${error}`);
         },

@@ -17,7 +17,8 @@ export function byteProgress(label: string, quiet: boolean): Progress {
 
 /** Shows how far a run is: what it does, and how long the rest will take. */
 export interface StepProgress {
-  update(doing: string, done: number, total: number): void;
+  /** @param working whether what is done took time: what an earlier run had done did not */
+  update(doing: string, done: number, total: number, working: boolean): void;
   /** Prints a line that stays. */
   say(line: string): void;
   stop(): void;
@@ -25,18 +26,19 @@ export interface StepProgress {
 
 export function stepProgress(quiet: boolean): StepProgress {
   if (quiet) return { update() {}, say() {}, stop() {} };
-  const started = performance.now();
-  let first: number | undefined;
-  /** Those that an earlier run had done took no time. */
-  const leftOf = (done: number, total: number) => {
-    first ??= done;
-    const seconds = (performance.now() - started) / 1000;
-    return done > first ? formatDuration(((total - done) * seconds) / (done - first)) : "?";
+  let first: { readonly done: number; readonly at: number } | undefined;
+  const leftOf: TimeLeft = (done, total, working) => {
+    if (working) first ??= { done, at: performance.now() };
+    if (first === undefined || done <= first.done) return "?";
+    const seconds = (performance.now() - first.at) / 1000;
+    return formatDuration(((total - done) * seconds) / (done - first.done));
   };
   return process.stderr.isTTY ? stepBar(leftOf) : stepLines(leftOf);
 }
 
-function stepBar(leftOf: (done: number, total: number) => string): StepProgress {
+type TimeLeft = (done: number, total: number, working: boolean) => string;
+
+function stepBar(leftOf: TimeLeft): StepProgress {
   const single = new SingleBar(
     {
       format: "{bar} {percentage}%  {left} left  {doing}",
@@ -46,11 +48,11 @@ function stepBar(leftOf: (done: number, total: number) => string): StepProgress 
   );
   let shown = false;
   return {
-    update(doing, done, total) {
+    update(doing, done, total, working) {
       if (!shown) single.start(total, done, { doing, left: "?" });
       shown = true;
       single.setTotal(total);
-      single.update(done, { doing, left: leftOf(done, total) });
+      single.update(done, { doing, left: leftOf(done, total, working) });
     },
     say(line) {
       if (shown) single.stop();
@@ -61,11 +63,11 @@ function stepBar(leftOf: (done: number, total: number) => string): StepProgress 
   };
 }
 
-function stepLines(leftOf: (done: number, total: number) => string): StepProgress {
+function stepLines(leftOf: TimeLeft): StepProgress {
   let printed = performance.now();
   return {
-    update(doing, done, total) {
-      const left = leftOf(done, total);
+    update(doing, done, total, working) {
+      const left = leftOf(done, total, working);
       if (performance.now() - printed < LINE_INTERVAL) return;
       printed = performance.now();
       process.stderr.write(`${doing}: ${Math.floor((100 * done) / Math.max(1, total))}%, ${left} left\n`);

@@ -16,6 +16,8 @@ export interface GpuReadings {
 }
 
 export interface GpuMeter {
+  /** Energy counts from now on: loading is not answering. */
+  beginEnergy(): void;
   stop(): Promise<GpuReadings>;
 }
 
@@ -43,9 +45,9 @@ const NOTHING: GpuReadings = { memory: null, device: null, joules: null };
 /** Watches the graphics cards of a process, and of all that it starts, until it is stopped; knows nothing where there are none. */
 export async function startGpuMeter(pid: number): Promise<GpuMeter> {
   const sampler = nvmlSampler(pid) ?? (await smiSampler(pid));
-  if (sampler === undefined) return { stop: async () => NOTHING };
+  if (sampler === undefined) return { beginEnergy() {}, stop: async () => NOTHING };
   const samples: Sample[] = [await sampler.sample()];
-  const begun = sampler.joules();
+  let begun = sampler.joules();
   let running = true;
   const sampling = (async () => {
     while (running) {
@@ -54,6 +56,9 @@ export async function startGpuMeter(pid: number): Promise<GpuMeter> {
     }
   })();
   return {
+    beginEnergy() {
+      begun = sampler.joules();
+    },
     async stop() {
       running = false;
       await sampling;

@@ -31,10 +31,17 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
   const before = journal.records.filter(
     (record): record is SpeedRecord => record.kind === "speed" && record.hash === hash,
   );
-  let repetition = before.length;
+  const known = new Set(before.map(({ repetition }) => repetition));
+  let next = 0;
+  /** Of requests that ran at once, any may be missing of an earlier run. */
+  const unknown = () => {
+    while (known.has(next)) next++;
+    known.add(next);
+    return next;
+  };
   // Of a closed loop: requests that run at once share the time.
   let milliseconds = before.reduce((sum, { latency }) => sum + latency, 0) / concurrency;
-  const enough = () => repetition >= minRepetitions && milliseconds >= 1000 * minSeconds;
+  const enough = () => known.size >= minRepetitions && milliseconds >= 1000 * minSeconds;
   if (enough()) return;
   const ask = (number: number) => {
     const { question, image } = items[number % items.length] as Item;
@@ -43,7 +50,7 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
   await inParallel(concurrency, warming(Math.max(warmups, concurrency > 1 ? concurrency : 0)), signal, ask);
   await inParallel(
     concurrency,
-    () => (enough() ? undefined : repetition++),
+    () => (enough() ? undefined : unknown()),
     signal,
     async (number) => {
       const answer = await ask(number);

@@ -47,7 +47,8 @@ export async function writeRun({ folder, summary, items }: Run): Promise<void> {
   await replaceFile(join(folder, runFiles.summary), `${JSON.stringify(summary, null, 2)}\n`);
 }
 
-async function replaceFile(path: string, contents: string): Promise<void> {
+/** Writes a file that appears whole. */
+export async function replaceFile(path: string, contents: string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   await writeFile(temporary, contents);
   await rename(temporary, path);

@@ -1,11 +1,11 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { BenchError } from "../bench-error.ts";
 import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
 import { collectAnswers, type Item, measureSpeed } from "../protocol/measure.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
 import { type BenchRecord, type Journal, openJournal } from "../records/journal.ts";
-import { type Run, runFiles, writeRun } from "../records/run-folder.ts";
+import { type Run, replaceFile, runFiles, writeRun } from "../records/run-folder.ts";
 import type { EnergyFigures } from "../records/run-summary.ts";
 import { endpointTarget } from "../targets/endpoint-target.ts";
 import { engineTarget } from "../targets/engine-target.ts";
@@ -147,6 +147,7 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
     let readings: GpuReadings | undefined;
     try {
       const milliseconds = await target.load();
+      meter?.beginEnergy();
       const attempt = nextAttempt(journal.records, hash);
       journal.append({ kind: "load", hash, attempt, milliseconds, size: made?.size ?? null });
       const items = data.items.map((item): Item => ({ ...item, image: join(folder, item.image) }));
@@ -214,7 +215,7 @@ async function claimFolder(recipe: Recipe, folder: string): Promise<void> {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (before === undefined) return writeFile(path, text);
+  if (before === undefined) return replaceFile(path, text);
   if (before === text) return;
   throw new BenchError(
     `${folder}: holds a run of another recipe, or of this one before it was changed`,

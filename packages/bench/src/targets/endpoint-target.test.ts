@@ -79,6 +79,15 @@ test("a fixed length is asked for, and let go of where the server does not know 
   expect(bodies.map(({ ignore_eos }) => ignore_eos)).toEqual([true, undefined, undefined]);
 });
 
+test("requests at once all let go of it", async () => {
+  const { target } = await served((response, body, request) =>
+    (body.ignore_eos ? status(400, "unknown field ignore_eos") : say)(response, body, request),
+  );
+  const { answer } = target();
+  const answers = await Promise.all([1, 2, 3, 4].map(() => answer({ ...question, fixedLength: true })));
+  expect(answers.map(({ text }) => text)).toEqual(new Array(4).fill("A cat."));
+});
+
 test.each([
   ["a busy server", status(429, "slow down", { "retry-after": "0" })],
   ["a broken server", status(503, "")],

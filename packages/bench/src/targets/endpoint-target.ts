@@ -43,7 +43,9 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
   let takesFixedLengths = true;
 
   async function once(request: TargetRequest): Promise<TargetAnswer> {
-    const body = JSON.stringify(await chatRequest(spec, request, takesFixedLengths));
+    // Another request may find out meanwhile that the server does not know them.
+    const withLength = request.fixedLength && takesFixedLengths;
+    const body = JSON.stringify(await chatRequest(spec, request, withLength));
     const watch = new AbortController();
     let timer = setTimeout(() => watch.abort(), spec.timeout * 1000);
     const more = () => {
@@ -61,7 +63,7 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
         signal: stop,
         redirect: "error",
       });
-      if (!response.ok) throw await refusal(response, url, request.fixedLength && takesFixedLengths);
+      if (!response.ok) throw await refusal(response, url, withLength);
       return await streamed(response, started, more, url);
     } catch (error) {
       if (error instanceof BenchError || error instanceof PassingFailure || error instanceof UnknownField)
@@ -118,8 +120,8 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
   };
 }
 
-async function chatRequest(spec: EndpointSpec, request: TargetRequest, withFixedLength: boolean) {
-  const { question, image, maxNewTokens, fixedLength } = request;
+async function chatRequest(spec: EndpointSpec, request: TargetRequest, withLength: boolean) {
+  const { question, image, maxNewTokens } = request;
   const picture = await readFile(image);
   const content = [
     {
@@ -135,7 +137,7 @@ async function chatRequest(spec: EndpointSpec, request: TargetRequest, withFixed
     temperature: 0,
     stream: true,
     stream_options: { include_usage: true },
-    ...(fixedLength && withFixedLength ? { ignore_eos: true, min_tokens: maxNewTokens } : {}),
+    ...(withLength ? { ignore_eos: true, min_tokens: maxNewTokens } : {}),
     ...spec.extra,
   };
 }
