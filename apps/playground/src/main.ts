@@ -1,4 +1,4 @@
-import { loadVlm, NoGpuError, type Vlm, webgpuExecutor } from "@vlmopt/engine";
+import { loadVlm, type Vlm, webgpuExecutor } from "@vlmopt/engine";
 import { fetchModel, filesCheckpoint } from "./files-checkpoint.ts";
 import { pixelsOf } from "./pixels.ts";
 
@@ -28,7 +28,10 @@ const shown = element<HTMLImageElement>("picture");
 
 let vlm: Vlm | undefined;
 let picture: Blob | undefined;
+/** A model is on its way, or an answer. */
 let busy = false;
+/** Ends the answer that is under way. */
+let answering: AbortController | undefined;
 
 function say(text: string, bad = false): void {
   const status = element("status");
@@ -37,17 +40,12 @@ function say(text: string, bad = false): void {
 }
 
 function fail(error: unknown): void {
-  if (error instanceof NoGpuError || !("gpu" in navigator)) {
-    say(
-      "This browser offers no graphics card to pages (WebGPU). A recent Chrome, Edge or Safari does.",
-      true,
-    );
-  } else say(error instanceof Error ? error.message : String(error), true);
+  say(error instanceof Error ? error.message : String(error), true);
 }
 
 function refresh(): void {
   ask.disabled = busy || vlm === undefined || picture === undefined;
-  stop.hidden = !busy;
+  stop.hidden = answering === undefined;
 }
 
 async function load(files: ReadonlyMap<string, Blob>, name: string): Promise<void> {
@@ -72,7 +70,9 @@ async function load(files: ReadonlyMap<string, Blob>, name: string): Promise<voi
   }
 }
 
-async function show(blob: Blob, questions: readonly string[]): Promise<void> {
+function show(blob: Blob, questions: readonly string[]): void {
+  // The rest of an answer about another picture is not wanted.
+  answering?.abort();
   picture = blob;
   URL.revokeObjectURL(shown.src);
   shown.src = URL.createObjectURL(blob);
@@ -98,8 +98,7 @@ async function show(blob: Blob, questions: readonly string[]): Promise<void> {
 async function answerQuestion(): Promise<void> {
   if (vlm === undefined || picture === undefined || busy) return;
   const controller = new AbortController();
-  const cancel = () => controller.abort();
-  stop.addEventListener("click", cancel, { once: true });
+  answering = controller;
   busy = true;
   refresh();
   answer.textContent = "";
@@ -112,7 +111,7 @@ async function answerQuestion(): Promise<void> {
         maxNewTokens: MOST_TOKENS,
         signal: controller.signal,
         onText(text) {
-          answer.textContent += text;
+          if (!controller.signal.aborted) answer.textContent += text;
         },
       },
     );
@@ -125,7 +124,7 @@ async function answerQuestion(): Promise<void> {
   } catch (error) {
     if (!controller.signal.aborted) fail(error);
   } finally {
-    stop.removeEventListener("click", cancel);
+    answering = undefined;
     busy = false;
     refresh();
   }
@@ -159,11 +158,14 @@ function takesFiles(
 }
 
 takesFiles(element("picture-drop"), element("picture-file"), ([file]) => {
-  if (file !== undefined) void show(file, []);
+  if (file !== undefined) show(file, []);
 });
 takesFiles(element("model-drop"), element("model-files"), (files) => {
-  if (files.length > 0 && !busy) void load(new Map(files.map((file) => [file.name, file])), "Your model");
+  if (files.length === 0) return;
+  if (busy) say("One moment: what is under way comes first. Drop the files again then.", true);
+  else void load(new Map(files.map((file) => [file.name, file])), "Your model");
 });
+stop.addEventListener("click", () => answering?.abort());
 element("form").addEventListener("submit", (event) => {
   event.preventDefault();
   void answerQuestion();
@@ -179,10 +181,27 @@ for (const [number, ...questions] of EXAMPLES) {
 }
 
 const [[first, ...questions]] = EXAMPLES as [(typeof EXAMPLES)[number]];
+/** Says whether there is a card; the model is not fetched for nothing. */
+async function hasCard(): Promise<boolean> {
+  return "gpu" in navigator && (await navigator.gpu.requestAdapter()) !== null;
+}
+
+busy = true;
 try {
-  await show(await (await fetch(`pictures/scene_${first}.png`)).blob(), questions);
-  const files = await fetchModel("model", (share) => say(`The model arrives: ${Math.round(100 * share)} %`));
-  await load(files, "tiny-llava");
+  show(await (await fetch(`pictures/scene_${first}.png`)).blob(), questions);
+  if (await hasCard()) {
+    const files = await fetchModel("model", (share) =>
+      say(`The model arrives: ${Math.round(100 * share)} %`),
+    );
+    await load(files, "tiny-llava");
+  } else
+    say(
+      "This browser offers no graphics card to pages (WebGPU). A recent Chrome, Edge or Safari does.",
+      true,
+    );
 } catch (error) {
   fail(error);
+} finally {
+  busy = false;
+  refresh();
 }

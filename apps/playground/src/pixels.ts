@@ -1,8 +1,8 @@
 import type { RgbImage } from "@vlmopt/engine";
 
 /**
- * Pixels of a picture as the browser decodes it, upright, on white where it is transparent. Colours are converted to sRGB, which Node's
- * decoder leaves alone.
+ * Pixels of a picture as the browser decodes it, upright, on white where it is transparent: what Node's decoder finds there, the colours
+ * behind, a canvas does not tell. Colours are converted to sRGB, which Node's decoder leaves alone.
  */
 export async function pixelsOf(blob: Blob): Promise<RgbImage> {
   const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });

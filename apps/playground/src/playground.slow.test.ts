@@ -21,4 +21,16 @@ describe.skipIf(!hasBrowser)("the playground", { timeout: 240_000 }, () => {
     expect(await page.locator("#answer").textContent()).toBe("The small diamond is green.");
     expect(problems).toEqual([]);
   });
+
+  test("answers nothing about a picture that was replaced meanwhile", async () => {
+    const { page, problems } = await openPage();
+    await ready(page);
+    await page.locator("#ask").click();
+    await page.locator("#stop").waitFor();
+    await page.locator("#examples button").nth(1).click();
+    await page.locator("#stop").waitFor({ state: "hidden", timeout: 60_000 });
+    expect(await page.locator("#question").inputValue()).toBe("What colour is the small diamond?");
+    expect(await page.locator("#answer").textContent()).toBe("");
+    expect(problems).toEqual([]);
+  });
 });
