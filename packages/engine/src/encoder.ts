@@ -55,7 +55,10 @@ async function encoderOf(checkpoint: Checkpoint, options: EncoderOptions): Promi
   const weights = await modelWeights(checkpoint);
   const encoder = textEncoder(config, weights.specs);
   const layer = options.layer ?? encoder.layers;
-  const pass = await (options.executor ?? ortExecutor()).prepare(encoder.pass(layer), weights);
+  const pass = await (options.executor ?? ortExecutor({ activations: "float32" })).prepare(
+    encoder.pass(layer),
+    weights,
+  );
   const around = new Set(tokenizer.encode(""));
   const mostTokens = Math.min(encoder.maxTokens, MOST_TOKENS);
   // RoBERTa's published numbers come from a tokenizer that saw a blank before every text.

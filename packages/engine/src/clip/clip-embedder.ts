@@ -43,7 +43,7 @@ export function clipEmbedder(
 
 async function embedderOf(
   checkpoint: Checkpoint,
-  { name, executor = ortExecutor() }: ClipEmbedderOptions,
+  { name, executor = ortExecutor({ activations: "float32" }) }: ClipEmbedderOptions,
 ): Promise<ClipEmbedder> {
   const config = await readJson(checkpoint, "config.json");
   if (config === undefined)

@@ -7,14 +7,26 @@ export const onnxTypes = {
   I8: 3,
   I32: 6,
   I64: 7,
+  BOOL: 9,
   F16: 10,
   BF16: 16,
 } as const;
 
 export type OnnxType = keyof typeof onnxTypes;
 
-/** A number is written as an integer; floats are wrapped. */
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+/** A number is written as an integer; floats and graphs are wrapped. */
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly branch: OnnxBranch };
+
+/** A graph inside of a node. It takes what it likes of the values around it. */
+export interface OnnxBranch {
+  readonly nodes: readonly OnnxNode[];
+  readonly output: string;
+}
 
 export interface OnnxNode {
   readonly operator: string;
@@ -95,7 +107,7 @@ function writeNode(writer: BinaryWriter, { operator, domain, inputs, outputs, at
 /** The last field says which of the others holds the value. */
 function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): void {
   text(writer, 1, name);
-  const [FLOAT, INT, STRING, INTS] = [1, 2, 3, 7];
+  const [FLOAT, INT, STRING, GRAPH, INTS] = [1, 2, 3, 5, 7];
   let type = INT;
   if (typeof value === "number") {
     writer.uint32(tag(3, VARINT)).int64(value);
@@ -105,6 +117,15 @@ function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): v
   } else if ("float" in value) {
     writer.uint32(tag(2, FIXED32)).float(value.float);
     type = FLOAT;
+  } else if ("branch" in value) {
+    const { nodes, output } = value.branch;
+    message(writer, 6, (graph) => {
+      for (const node of nodes) message(graph, 1, (inner) => writeNode(inner, node));
+      text(graph, 2, name);
+      // Only its name: type and shape follow from the nodes.
+      message(graph, 12, (declared) => text(declared, 1, output));
+    });
+    type = GRAPH;
   } else {
     for (const item of value) writer.uint32(tag(8, VARINT)).int64(item);
     type = INTS;

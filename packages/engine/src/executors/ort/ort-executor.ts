@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
-import type { CacheSpec, ForwardPass, InputSpec } from "@vlmopt/models";
+import type { ForwardPass, InputSpec } from "@vlmopt/models";
 import * as ort from "onnxruntime-node";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
@@ -16,8 +16,9 @@ import {
   type PrepareOptions,
 } from "../executor.ts";
 import { encodeOnnx, type OnnxInitializer } from "./onnx-model.ts";
+import { type LayerCache, type OrtCache, ortCache } from "./ort-cache.ts";
 import { graphWriter, type PendingInitializer } from "./ort-graph.ts";
-import { type CacheValues, cacheInputs, type OrtValue, ortOps } from "./ort-ops.ts";
+import { cacheInputs, type OrtOps, type OrtValue, ortOps } from "./ort-ops.ts";
 import { sideFile } from "./side-file.ts";
 
 export interface OrtOptions {
@@ -26,7 +27,7 @@ export interface OrtOptions {
   /** ONNX Runtime's execution providers, in order of preference: `cpu` unless told, `cuda`, `webgpu`, `coreml`, `dml`. */
   readonly providers?: readonly string[];
   /**
-   * How products with 4-bit weights are computed: with activations rounded to 8 bits in blocks, as llama.cpp does and several times as fast,
+   * How products with integer weights, int4 and int8, are computed: with activations rounded to 8 bits in blocks, as llama.cpp does and several times as fast,
    * unless told, or in F32.
    */
   readonly activations?: "int8" | "float32";
@@ -37,27 +38,12 @@ export function ortExecutor(options: OrtOptions = {}): Executor {
   return {
     name: "ort",
     prepare: (pass, weights, prepareOptions) => prepare(pass, weights, options, prepareOptions),
-    createCache,
+    createCache: ortCache,
     async stack(parts, features) {
       const data = concatenated(await Promise.all(parts.map((part) => part.read())));
       return deviceTensor(new ort.Tensor("float32", data, [1, data.length / features, features]));
     },
   };
-}
-
-/** Of each layer `[batch, kvHeads, capacity, headDim]`; ONNX Runtime appends to them in place. */
-interface OrtCache extends KvCache {
-  readonly keys: readonly ort.Tensor[];
-  readonly values: readonly ort.Tensor[];
-}
-
-function createCache({ layers }: CacheSpec, batch: number, capacity: number): OrtCache {
-  const empty = () =>
-    layers.map(({ kvHeads, headDim }) => {
-      const data = new Float32Array(batch * kvHeads * capacity * headDim);
-      return new ort.Tensor("float32", data, [batch, kvHeads, capacity, headDim]);
-    });
-  return { batch, capacity, lengths: new Int32Array(batch), keys: empty(), values: empty() };
 }
 
 async function prepare(
@@ -85,28 +71,19 @@ async function prepare(
   for (const { value } of ops.probed) {
     graph.output({ name: value, type: "F32", shape: [0, 1, 2].map((axis) => `${value}.${axis}`) });
   }
-  for (const [layer, values] of ops.caches) declareCache(graph, layer, values);
-  if (ops.caches.size > 0) {
-    graph.input({ name: cacheInputs.lengths, type: "I32", shape: ["batch"] });
-    graph.input({ name: cacheInputs.longest, type: "I32", shape: [] });
-  }
+  declareCaches(graph, ops);
   const session = await createSession(graph.finish(), options);
   return {
     async run(given, step) {
       const feeds: Record<string, ort.Tensor> = {};
       for (const name of Object.keys(pass.inputs)) feeds[name] = ortTensor(given[name], name);
-      const fetches: Record<string, ort.Tensor | null> = {};
-      for (const [, value] of names) fetches[value.name] = null;
-      for (const { value } of ops.probed) fetches[value] = null;
-      if (step !== undefined) addCache(feeds, fetches, ops.caches, step);
-      const results = await session.run(feeds, fetches);
+      if (step !== undefined) Object.assign(feeds, cacheFeeds(ops, step));
+      const results = await session.run(feeds);
       for (const { name, value } of ops.probed) {
         const { dims, data } = results[value] as ort.Tensor;
         recorder?.record(name, dims, data as Float32Array, step?.added);
       }
-      step?.added.forEach((count, n) => {
-        step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
-      });
+      if (step !== undefined) keepNew(ops, step, results);
       return Object.fromEntries(
         names.map(([name, value]) => [name, deviceTensor(results[value.name] as ort.Tensor)]),
       );
@@ -120,32 +97,67 @@ function sizesOf(name: string, { shape }: InputSpec): (number | string)[] {
   return shape.map((size, axis) => size ?? `${name}.${axis}`);
 }
 
-function declareCache(graph: ReturnType<typeof graphWriter>, layer: number, values: CacheValues): void {
-  const shape = ["batch", `kv_heads.${layer}`, "capacity", `head_dim.${layer}`];
-  for (const name of [values.pastKey, values.pastValue]) graph.input({ name, type: "F32", shape });
-  for (const name of [values.presentKey, values.presentValue]) graph.output({ name, type: "F32", shape });
+function declareCaches(graph: ReturnType<typeof graphWriter>, { caches, windows }: OrtOps): void {
+  for (const [layer, { pastKey, pastValue, newKey, newValue }] of caches) {
+    const shape = ["batch", `kv_heads.${layer}`, "room", `head_dim.${layer}`];
+    for (const name of [pastKey, pastValue]) graph.input({ name, type: "F32", shape });
+    const rows = ["batch", "tokens", `kv_features.${layer}`];
+    for (const name of [newKey, newValue]) graph.output({ name, type: "F32", shape: rows });
+  }
+  if (caches.size === 0) return;
+  graph.input({ name: cacheInputs.lengths, type: "I32", shape: ["batch"] });
+  graph.input({ name: cacheInputs.longest, type: "I32", shape: [] });
+  graph.input({ name: cacheInputs.single, type: "BOOL", shape: [] });
+  for (const window of windows) {
+    graph.input({ name: cacheInputs.seen(window), type: "F32", shape: ["batch", 1, 1, "room and one"] });
+  }
 }
 
-/** Earlier and present keys and values are the same memory, so nothing is copied. */
-function addCache(
-  feeds: Record<string, ort.Tensor>,
-  fetches: Record<string, ort.Tensor | null>,
-  caches: ReadonlyMap<number, CacheValues>,
-  { cache, added }: CacheStep,
-): void {
-  const { keys, values, lengths, batch } = cache as OrtCache;
-  for (const [layer, names] of caches) {
-    const [key, value] = [keys[layer] as ort.Tensor, values[layer] as ort.Tensor];
-    feeds[names.pastKey] = fetches[names.presentKey] = key;
-    feeds[names.pastValue] = fetches[names.presentValue] = value;
+/** Earlier keys and values, and what says how much of them there is. */
+function cacheFeeds({ caches, windows }: OrtOps, { cache, added }: CacheStep): Record<string, ort.Tensor> {
+  const { batch, lengths, layers, room } = cache as OrtCache;
+  const feeds: Record<string, ort.Tensor> = {};
+  for (const [layer, { pastKey, pastValue }] of caches) {
+    const { keys, values, shape } = layers[layer] as LayerCache;
+    feeds[pastKey] = new ort.Tensor("float32", keys, shape);
+    feeds[pastValue] = new ort.Tensor("float32", values, shape);
   }
-  const totals = lengths.map((length, n) => length + (added[n] as number));
-  feeds[cacheInputs.lengths] = new ort.Tensor(
-    "int32",
-    totals.map((total) => total - 1),
-    [batch],
-  );
+  const totals = totalsOf(cache, added);
+  const last = totals.map((total) => total - 1);
+  feeds[cacheInputs.lengths] = new ort.Tensor("int32", last, [batch]);
   feeds[cacheInputs.longest] = new ort.Tensor("int32", Int32Array.of(Math.max(...totals)), []);
+  feeds[cacheInputs.single] = new ort.Tensor("bool", Uint8Array.of(Math.max(...added) === 1 ? 1 : 0), []);
+  for (const window of windows) {
+    const seen = new Float32Array(batch * (room + 1)).fill(Number.NEGATIVE_INFINITY);
+    lengths.forEach((length, n) => {
+      const row = n * (room + 1);
+      const first = window === undefined ? 0 : Math.max(0, length + 1 - window);
+      seen.fill(0, row + Math.min(first, length), row + length);
+      seen[row + room] = 0;
+    });
+    feeds[cacheInputs.seen(window)] = new ort.Tensor("float32", seen, [batch, 1, 1, room + 1]);
+  }
+  return feeds;
+}
+
+/** Keeps the keys and values of the step's tokens. */
+function keepNew(
+  { caches }: OrtOps,
+  { cache, added }: CacheStep,
+  results: Readonly<Record<string, ort.Tensor>>,
+): void {
+  const kept = cache as OrtCache;
+  const totals = totalsOf(cache, added);
+  kept.reserve(Math.max(...totals));
+  for (const [layer, { newKey, newValue }] of caches) {
+    const [keys, values] = [newKey, newValue].map((name) => results[name]?.data as Float32Array);
+    kept.append(layer, keys as Float32Array, values as Float32Array, added);
+  }
+  kept.lengths.set(totals);
+}
+
+function totalsOf({ lengths }: KvCache, added: readonly number[]): Int32Array {
+  return lengths.map((length, n) => length + (added[n] as number));
 }
 
 async function createSession(

@@ -28,17 +28,19 @@ export interface GraphWriter {
   float(value: number): string;
   input(value: OnnxValue): string;
   output(value: OnnxValue): void;
+  /** The value that one of two parts of the graph gives; which one, a truth value says when it runs. */
+  choose(condition: string, whenTrue: () => string, whenFalse: () => string): string;
   /** What `make` names, made once for each key. */
   once(key: string, make: () => string): string;
   finish(): Omit<OnnxGraph, "initializers"> & { readonly initializers: readonly PendingInitializer[] };
 }
 
 export function graphWriter(): GraphWriter {
-  const nodes: OnnxNode[] = [];
+  let nodes: OnnxNode[] = [];
   const initializers = new Map<string, PendingInitializer>();
   const inputs: OnnxValue[] = [];
   const outputs: OnnxValue[] = [];
-  const made = new Map<string, string>();
+  let made = new Map<string, string>();
   let count = 0;
   const add: GraphWriter["nodes"] = (operator, given, outputCount, attributes = {}) => {
     const names = Array.from({ length: outputCount }, () => `v${count++}`);
@@ -58,7 +60,21 @@ export function graphWriter(): GraphWriter {
     if (!initializers.has(tensor.name)) initializers.set(tensor.name, tensor);
     return tensor.name;
   };
+  /** What is made inside of a branch is known there alone. */
+  const branch = (make: () => string) => {
+    const around = { nodes, made };
+    nodes = [];
+    made = new Map(made);
+    const output = make();
+    const inside = nodes;
+    ({ nodes, made } = around);
+    return { branch: { nodes: inside, output } };
+  };
   return {
+    choose(condition, whenTrue, whenFalse) {
+      const branches = { then_branch: branch(whenTrue), else_branch: branch(whenFalse) };
+      return add("If", [condition], 1, branches)[0] as string;
+    },
     node: (operator, given, attributes) => add(operator, given, 1, attributes)[0] as string,
     nodes: add,
     initializer,

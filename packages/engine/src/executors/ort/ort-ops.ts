@@ -10,23 +10,35 @@ export interface OrtValue {
   readonly features: number;
 }
 
-/** Inputs and outputs of the graph that hold earlier tokens' keys and values. */
+/** Names of keys and values in the graph. */
 export interface CacheValues {
+  /** Inputs, earlier tokens': `[batch, kvHeads, room, headDim]`. */
   readonly pastKey: string;
   readonly pastValue: string;
-  readonly presentKey: string;
-  readonly presentValue: string;
+  /** Outputs, new tokens': `[batch, tokens, kvHeads · headDim]`. */
+  readonly newKey: string;
+  readonly newValue: string;
 }
 
 export interface OrtOps extends Ops<OrtValue> {
   /** By layer, of passes that have any. */
   readonly caches: ReadonlyMap<number, CacheValues>;
+  /** How many tokens its layers see, where not all. */
+  readonly windows: ReadonlySet<number | undefined>;
   /** Values that were shown to probes, each once more than the graph needs it; none unless asked for. */
   readonly probed: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** Tokens of each sequence less one, as GroupQueryAttention wants them, and of the longest. */
-export const cacheInputs = { lengths: "seqlens_k", longest: "total_sequence_length" } as const;
+/**
+ * Of passes that attend to earlier tokens: tokens of each sequence less one, as GroupQueryAttention wants them, and of the longest; whether
+ * there is one new token of each, and what that sees of the room for earlier ones, `[batch, 1, 1, room]` of 0 and −∞.
+ */
+export const cacheInputs = {
+  lengths: "seqlens_k",
+  longest: "total_sequence_length",
+  single: "single_token",
+  seen: (window: number | undefined) => (window === undefined ? "seen" : `seen.${window}`),
+} as const;
 
 /** Writes operations down as nodes: the standard's, and ONNX Runtime's fused ones. */
 export function ortOps(
@@ -36,6 +48,7 @@ export function ortOps(
 ): OrtOps {
   const linears = linearWeights(graph, weights, accuracyLevel);
   const caches = new Map<number, CacheValues>();
+  const windows = new Set<number | undefined>();
   const probed: { name: string; value: string }[] = [];
   const node = graph.node;
   const as = (name: string, features: number): OrtValue => ({ name, features });
@@ -79,6 +92,7 @@ export function ortOps(
 
   return {
     caches,
+    windows,
     probed,
     embed(ids, table) {
       const [, features] = linears.shapeOf(table);
@@ -141,24 +155,17 @@ export function ortOps(
       return as(node("Add", [node("Mul", [sum, graph.float(scale)]), bias.name]), 1);
     },
     cachedAttention(q, k, v, shape, bias) {
-      const { layer, heads, kvHeads, scale, softcap, window } = shape;
+      const { layer, window } = shape;
       const [pastKey, pastValue] = [`past_key.${layer}`, `past_value.${layer}`];
-      const inputs = [q.name, k.name, v.name, pastKey, pastValue, cacheInputs.lengths, cacheInputs.longest];
-      const [attended, presentKey, presentValue] = graph.nodes(
-        "com.microsoft.GroupQueryAttention",
-        inputs,
-        3,
-        {
-          num_heads: heads,
-          kv_num_heads: kvHeads,
-          ...(scale === undefined ? {} : { scale: { float: scale } }),
-          ...(softcap === undefined ? {} : { softcap: { float: softcap } }),
-          ...(window === undefined ? {} : { local_window_size: window }),
-        },
-      ) as [string, string, string];
-      caches.set(layer, { pastKey, pastValue, presentKey, presentValue });
-      if (bias === undefined) return as(attended, q.features);
-      return as(attendAll(q, presentKey, presentValue, shape, bias), q.features);
+      const values = { pastKey, pastValue, newKey: k.name, newValue: v.name };
+      caches.set(layer, values);
+      windows.add(window);
+      const attended = graph.choose(
+        cacheInputs.single,
+        () => attendSingle(q.name, values, shape, bias?.name),
+        () => attendMany(q.name, values, shape, bias?.name),
+      );
+      return as(attended, q.features);
     },
     patches(pixels, weight, patchSize, bias) {
       const [features] = linears.shapeOf(weight);
@@ -219,20 +226,68 @@ export function ortOps(
     },
   };
 
-  /** Attention over all that the cache holds; the bias says what each token sees of it. */
-  function attendAll(
-    q: OrtValue,
-    keys: string,
-    values: string,
-    shape: CachedAttentionShape,
-    bias: OrtValue,
-  ): string {
-    const { heads, headDim, scale, softcap } = shape;
-    const perHead = node("Transpose", [reshape(q.name, [0, 0, heads, headDim])], { perm: [0, 2, 1, 3] });
-    const attended = node("Attention", [perHead, keys, values, bias.name], {
+  /** Several new tokens of each sequence: earlier keys and values are copied in front of theirs. */
+  function attendMany(q: string, cached: CacheValues, shape: CachedAttentionShape, bias?: string): string {
+    const { heads, kvHeads, headDim, scale, softcap, window } = shape;
+    const { newKey, newValue, pastKey, pastValue } = cached;
+    const capped = {
       ...(scale === undefined ? {} : { scale: { float: scale } }),
       ...(softcap === undefined ? {} : { softcap: { float: softcap } }),
+    };
+    const [attended, keys, values] = graph.nodes(
+      "com.microsoft.GroupQueryAttention",
+      [q, newKey, newValue, pastKey, pastValue, cacheInputs.lengths, cacheInputs.longest],
+      3,
+      {
+        num_heads: heads,
+        kv_num_heads: kvHeads,
+        ...capped,
+        ...(window === undefined ? {} : { local_window_size: window }),
+      },
+    ) as [string, string, string];
+    if (bias === undefined) return attended;
+    // What each token sees is the bias's business alone.
+    const perHead = node("Transpose", [reshape(q, [0, 0, heads, headDim])], { perm: [0, 2, 1, 3] });
+    const room = node("Shape", [keys], { start: 2, end: 3 });
+    const seen = node("Slice", [bias, graph.integers([0]), room, graph.integers([3])]);
+    const all = node("Attention", [perHead, keys, values, seen], capped);
+    return reshape(node("Transpose", [all], { perm: [0, 2, 1, 3] }), [0, 0, heads * headDim]);
+  }
+
+  /** One new token of each sequence. It meets earlier keys and values where they lie, and its own apart from them. */
+  function attendSingle(q: string, cached: CacheValues, shape: CachedAttentionShape, bias?: string): string {
+    const { heads, kvHeads, headDim, scale = headDim ** -0.5, softcap, window } = shape;
+    const queries = reshape(q, [-1, kvHeads, heads / kvHeads, headDim]);
+    const [newKeys, newValues] = [cached.newKey, cached.newValue].map((name) =>
+      reshape(name, [-1, kvHeads, 1, headDim]),
+    ) as [string, string];
+    const products = [cached.pastKey, newKeys].map((keys) =>
+      node("com.microsoft.FusedMatMul", [queries, keys], { transB: 1, alpha: { float: scale } }),
+    );
+    let scores = node("Concat", products, { axis: -1 });
+    if (softcap !== undefined) {
+      const small = node("Tanh", [node("Mul", [scores, graph.float(1 / softcap)])]);
+      scores = node("Mul", [small, graph.float(softcap)]);
+    }
+    scores = node("Add", [scores, bias === undefined ? cacheInputs.seen(window) : biasOfSingle(bias)]);
+    const shares = node("Softmax", [scores], { axis: -1 });
+    const room = graph.once("room", () => node("Shape", [cached.pastKey], { start: 2, end: 3 }));
+    const sizes = graph.once("room and one", () => node("Concat", [room, graph.integers([1])], { axis: 0 }));
+    const [pastShares, newShare] = graph.nodes("Split", [shares, sizes], 2, { axis: -1 }) as [string, string];
+    const past = node("MatMul", [pastShares, cached.pastValue]);
+    const sum = node("Add", [past, node("Mul", [newShare, newValues])]);
+    return reshape(sum, [-1, 1, heads * headDim]);
+  }
+
+  /** What one new token sees of the earlier ones, and of itself: its bias is told by places in the whole cache. */
+  function biasOfSingle(bias: string): string {
+    return graph.once("bias of a single token", () => {
+      const place = reshape(cacheInputs.lengths, [-1, 1, 1, 1]);
+      const own = node("GatherElements", [bias, place], { axis: 3 });
+      const [seen, zero, axis] = [cacheInputs.seen(undefined), graph.integers([0]), graph.integers([3])];
+      const room = node("Sub", [node("Shape", [seen], { start: 3, end: 4 }), graph.integers([1])]);
+      const past = node("Slice", [bias, zero, room, axis]);
+      return node("Add", [node("Concat", [past, own], { axis: 3 }), seen]);
     });
-    return reshape(node("Transpose", [attended], { perm: [0, 2, 1, 3] }), [0, 0, heads * headDim]);
   }
 }
