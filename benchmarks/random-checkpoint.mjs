@@ -28,7 +28,8 @@ export function randomCheckpoint(config, scheme = "BF16") {
   const random = tape(dense, 0.02);
   const quantized = { int4: addInt4, nf4: addNf4 }[scheme];
   for (const { name, shape } of expectedTensors(config)) {
-    if (quantized !== undefined && LANGUAGE_LINEAR.test(name)) quantized(name, shape);
+    // What groups of 128 do not divide stays as it is.
+    if (quantized !== undefined && LANGUAGE_LINEAR.test(name) && shape[1] % 128 === 0) quantized(name, shape);
     else if (/norm\S*\.weight$/.test(name)) add(name, dense, shape, bytesOf(dense, [1]));
     else add(name, dense, shape, random);
   }

@@ -52,7 +52,10 @@ for (const scheme of values.schemes.split(",")) {
         return false;
       },
     });
-    answer = answers[0].tokens.slice(0, 8).join(" ");
+    const { tokens: drawn } = answers[0];
+    if (answer !== undefined && drawn.join() !== answer)
+      throw new Error(`${scheme}: round ${round} answers otherwise than the first`);
+    answer = drawn.join();
     if (round === 0) continue;
     firsts.push(first);
     visions.push(seen);
@@ -67,7 +70,7 @@ for (const scheme of values.schemes.split(",")) {
     memory === undefined ? "–" : String(memory - before),
     loading.toFixed(1),
   ]);
-  console.log(rows.at(-1).join("  "), `(tokens ${answer})`);
+  console.log(rows.at(-1).join("  "), `(tokens ${answer.split(",").slice(0, 8).join(" ")})`);
   await model.release();
 }
 printTable(rows);

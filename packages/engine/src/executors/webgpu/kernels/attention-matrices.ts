@@ -33,10 +33,10 @@ export function attentionMatrices(gpu: GpuContext, options: MatricesAttentionOpt
   /** Words between rows of keys in workgroup memory: so many that rows begin at different banks. */
   const pitch = words + 1;
   const threads = gpu.lanes * SUBGROUPS;
-  /** Brings keys, or values behind them, to workgroup memory. What lies behind the last one has no weight. */
+  /** Brings keys, or values behind them, to workgroup memory, the last one again behind it: what else lies there may be no number. */
   const bring = (name: "keys" | "values", at: number) => `
   for (var i = local; i < ${KEYS * words}u; i += ${threads}u) {
-    let other = batch * p.seen + min(first + i / ${words}u, p.seen - 1u);
+    let other = batch * p.seen + min(first + i / ${words}u, end - 1u);
     tile[${at}u + (i / ${words}u) * ${pitch}u + i % ${words}u] = ${name}[(p.${name[0]}Offset + other * p.${name[0]}Stride + kvHead * ${headDim}u) / 8u + i % ${words}u];
   }`;
   const scores = unrolled(

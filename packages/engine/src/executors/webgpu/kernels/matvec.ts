@@ -109,13 +109,13 @@ var next${r}: vec4<u32>;
 var nextScale${r} = 1.0;
 var nextZero${r} = 8.0;`,
 )}
-var squares = 0.0;
 ${load("0u")}
+${rmsNorm ? inverseNorm(subgroups, threads, lanes, k) : ""}
 for (var tile = 0u; tile < ${steps}u; tile += ${tile}u) {
   workgroupBarrier();
   for (var i = local; i < ${tile * stride * chunks}u; i += ${threads}u) {
     let k = tile * ${stride * format.values}u + i * ${chunk}u;
-${unrolled(chunk / 4, (q) => normedQuad(q, rmsNorm))}
+${unrolled(chunk / 4, (q) => quad(q, rmsNorm, halves))}
     let word = i / ${chunks}u;
     xs[(word / ${lanes}u) * ${lanes * chunks}u + (i % ${chunks}u) * ${lanes}u + word % ${lanes}u] = ${halves ? packed(pairCount(format)) : "x0"};
   }
@@ -129,13 +129,12 @@ ${unrolled(rows, (r) => `    {\n${product(r, format.values)}\n    }`)}
   }
 }
 ${unrolled(rows, (r) => `sum${r} = subgroupAdd(sum${r});`)}
-${rmsNorm ? inverseNorm(subgroups, lanes, k) : "let inverse = 1.0;"}
 ${split > 1 ? sumOfParts(rows, split) : ""}
 ${unrolled(
   outputs,
   (r) => `if (part == 0u && lane == ${r % lanes}u && first + ${r}u < p.n) {
   let n = first + ${r}u;
-  let factor = inverse * ${halves ? shrunkBy(format) : 1}.0;
+  let factor = ${halves ? shrunkBy(format) : 1}.0;
   var value = sum${r} * factor${bias ? " + bias[n]" : ""};
   ${
     gated
@@ -162,13 +161,11 @@ function fourNumbers(name: string, buffer: string, k: number, quads: boolean): s
 }`;
 }
 
-/** WGSL: `x0`, `x1` …, four numbers each, times the norm's weight; their squares are summed. */
-function normedQuad(q: number, rmsNorm: boolean): string {
+/** WGSL: `x0`, `x1` …, four numbers each, normed where asked for; those too large for F16 become its largest. */
+function quad(q: number, rmsNorm: boolean, halves: boolean): string {
   const at = `k + ${4 * q}u`;
-  if (!rmsNorm) return `    let x${q} = xAt(xRow, ${at});`;
-  return `    let raw${q} = xAt(xRow, ${at});
-    squares += dot(raw${q}, raw${q});
-    let x${q} = raw${q} * (normAt(0u, ${at}) + p.normOffset);`;
+  const x = `xAt(xRow, ${at})${rmsNorm ? ` * inverse * (normAt(0u, ${at}) + p.normOffset)` : ""}`;
+  return `    let x${q} = ${halves ? `clamp(${x}, vec4<f32>(-65504.0), vec4<f32>(65504.0))` : x};`;
 }
 
 /** WGSL: eight numbers in F16, paired as `pairs` pairs those of 32 bits of a weight. */
@@ -200,17 +197,23 @@ function productInFull(r: number, values: number): string {
       sum${r} += scale${r} * (${dots.join(" + ")});`;
 }
 
-/** Declares `inverse`, 1 / √(mean(x²) + eps), from what the threads have summed. */
-function inverseNorm(subgroups: number, lanes: number, k: number): string {
+/**
+ * Declares `inverse`, 1 / √(mean(x²) + eps). It is known before x becomes F16, since what models carry from layer to layer may be too large
+ * for that, and normed never is.
+ */
+function inverseNorm(subgroups: number, threads: number, lanes: number, k: number): string {
   return `
+var squares = 0.0;
+for (var k = 4u * local; k < ${k}u; k += ${4 * threads}u) {
+  let raw = xAt(xRow, k);
+  squares += dot(raw, raw);
+}
 squares = subgroupAdd(squares);
-workgroupBarrier();
 if (lane == 0u) { partial[subgroup] = squares; }
 workgroupBarrier();
 var allSquares = 0.0;
 for (var i = lane; i < ${subgroups}u; i += ${lanes}u) { allSquares += partial[i]; }
-let inverse = inverseSqrt(subgroupAdd(allSquares) / ${k}.0 + p.eps);
-workgroupBarrier();`;
+let inverse = inverseSqrt(subgroupAdd(allSquares) / ${k}.0 + p.eps);`;
 }
 
 function sumOfParts(rows: number, split: number): string {
