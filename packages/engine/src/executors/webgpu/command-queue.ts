@@ -1,14 +1,23 @@
+/** Bytes from the host that wait for the commands they go with, at most. */
+const STAGING = 1 << 18;
+
 /**
- * Commands on their way to the card, which leave together: what reads a result sends all that were given before. Whoever writes to a
- * buffer from the host sends them first, since such writes overtake commands that have not left.
+ * Commands on their way to the card, which leave together: what reads a result sends all that were given before. Numbers from the host
+ * keep their place among them: few go with the commands, by one write for all, and are copied where they belong; before many, the commands
+ * leave.
  */
 export class CommandQueue {
   readonly #device: GPUDevice;
+  readonly #staging: GPUBuffer;
+  readonly #staged = new Uint8Array(STAGING);
+  #stagedBytes = 0;
   #encoder: GPUCommandEncoder | undefined;
   #doomed: GPUBuffer[] = [];
 
   constructor(device: GPUDevice) {
     this.#device = device;
+    const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    this.#staging = device.createBuffer({ size: STAGING, usage });
   }
 
   /** Takes commands, which leave with the next `send`. */
@@ -17,10 +26,29 @@ export class CommandQueue {
     return this.#encoder;
   }
 
+  /** Puts numbers of four bytes at the beginning of a buffer. */
+  write(buffer: GPUBuffer, data: Float32Array | Int32Array): void {
+    const { byteLength } = data;
+    if (byteLength > STAGING) {
+      this.send();
+      this.#device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+      return;
+    }
+    if (this.#stagedBytes + byteLength > STAGING) this.send();
+    this.#staged.set(new Uint8Array(data.buffer, data.byteOffset, byteLength), this.#stagedBytes);
+    this.encoder.copyBufferToBuffer(this.#staging, this.#stagedBytes, buffer, 0, byteLength);
+    this.#stagedBytes += byteLength;
+  }
+
   send(): void {
     if (this.#encoder === undefined) return;
     const commands = this.#encoder.finish();
     this.#encoder = undefined;
+    // Commands that left before still find what was written for them.
+    if (this.#stagedBytes > 0) {
+      this.#device.queue.writeBuffer(this.#staging, 0, this.#staged, 0, this.#stagedBytes);
+    }
+    this.#stagedBytes = 0;
     this.#device.queue.submit([commands]);
     for (const buffer of this.#doomed.splice(0)) buffer.destroy();
   }

@@ -1,4 +1,5 @@
 // A fused pass for inputs of given shapes: which kernels run on which buffers, in which order. Made once, run often.
+import type { AttentionSplit } from "./kernels/decode-attention.ts";
 import { halvesStride } from "./kernels/halves.ts";
 import type { Shader } from "./kernels/shader.ts";
 import type { GpuContext } from "./webgpu-device.ts";
@@ -6,6 +7,8 @@ import type { GpuContext } from "./webgpu-device.ts";
 /** Rows of numbers in a buffer; of F32, or I32 where they count something, or rows of halves. */
 export interface Placed {
   readonly halves?: boolean;
+  /** Where the rows are still to be put together. */
+  readonly split?: AttentionSplit;
   readonly buffer: GPUBuffer;
   /** Numbers before the first one. */
   readonly offset: number;

@@ -206,7 +206,7 @@ export function lowerPass(
     const halves = ends && goesAsHalves(onlyOutput, tokens);
     function byMatrices(given: Placed): Placed {
       const product = plan.place(shape(n), halves);
-      const tile = chooseTile(tokens, n, gated !== undefined);
+      const tile = chooseTile(tokens, n, weight.k, gated !== undefined);
       const outputs = outputsOfTile(tile, gated !== undefined);
       const whole =
         n % outputs === 0 &&
@@ -244,7 +244,8 @@ export function lowerPass(
       const rmsNorm = step.norm !== undefined;
       const tuning = matvecTuning(gpu, weight.format, weight.n);
       const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
-      const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, quads, tuning };
+      const { split } = x;
+      const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, quads, split, tuning };
       out = plan.place(shape(n));
       plan.dispatch(
         matvec,
@@ -343,25 +344,30 @@ export function lowerPass(
     if (cache === undefined) throw new TypeError("this pass needs a cache");
     const [keys, kept] = [cache.keys[cached.layer] as GPUBuffer, cache.values[cached.layer] as GPUBuffer];
     if (tokens === 1 && bias === undefined && canDecode(gpu, headDim)) {
-      const splits = decodeSplits(cache.capacity);
-      const parts = splits === 1 ? out : plan.place([batch * shape.heads * splits, headDim + 2]);
+      const splits = decodeSplits(cache.capacity, batch * shape.heads);
+      const split = splits === 1 ? undefined : { splits, headDim };
+      const found =
+        split === undefined ? out : plan.place([1, batch * splits * (outFeatures + 2 * shape.heads)]);
       plan.dispatch(
         decodeAttention,
         [options, splits],
         { ...params, capacity: cache.capacity },
-        [q.buffer, k.buffer, v.buffer, cache.past, ...tables, keys, kept, parts.buffer],
+        [q.buffer, k.buffer, v.buffer, cache.past, ...tables, keys, kept, found.buffer],
         [shape.heads, splits, batch],
       );
-      if (splits > 1) {
-        plan.dispatch(
-          joinSplits,
-          [headDim],
-          { heads: shape.heads, splits, outStride: out.stride },
-          [parts.buffer, out.buffer],
-          [shape.heads, batch],
-        );
-        plan.giveBack(parts.buffer);
+      if (split === undefined) return keep(step.output, out);
+      if (batch <= FEW_TOKENS && multiplied.has(step.output)) {
+        plan.giveBack(out.buffer);
+        return keep(step.output, { ...found, stride: outFeatures, shape: out.shape, split });
       }
+      plan.dispatch(
+        joinSplits,
+        [split, outFeatures],
+        { m: batch, outStride: out.stride },
+        [found.buffer, out.buffer],
+        [shape.heads, batch],
+      );
+      plan.giveBack(found.buffer);
       return keep(step.output, out);
     }
     const count = rowsOf(q) * width;

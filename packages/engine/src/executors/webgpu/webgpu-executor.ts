@@ -102,7 +102,6 @@ async function preparePass(
   const fused = fusePass(recordPass(pass), stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
-  const { device } = gpu;
   return {
     async run(given: Readonly<Record<string, PassInput>>, step?: CacheStep) {
       const cache = step?.cache as GpuCache | undefined;
@@ -111,13 +110,10 @@ async function preparePass(
         .map((name) => `${name}[${given[name]?.shape}]`)
         .join(" ");
       const plan = plans.get(key) ?? (await makePlan(gpu, pipelines, fused, weights, given, cache));
-      queue.send();
-      keepPlan(plans, key, plan);
+      keepPlan(queue, plans, key, plan);
+      for (const [name, buffer] of Object.entries(plan.inputs)) writeInput(queue, buffer, given[name], name);
+      if (cache !== undefined) queue.write(cache.past, cache.lengths);
       const { encoder } = queue;
-      for (const [name, buffer] of Object.entries(plan.inputs))
-        writeInput(gpu, encoder, buffer, given[name], name);
-      if (cache !== undefined)
-        device.queue.writeBuffer(cache.past, 0, cache.lengths as Int32Array<ArrayBuffer>);
       encode(encoder, plan.commands);
       const outputs = Object.entries(plan.outputs).map(([name, { buffer, shape }]) => {
         const tensor = createTensor<Float32Array>(gpu, queue, shape, Float32Array);
@@ -190,13 +186,13 @@ async function makePlan(
 }
 
 /** The latest plans stay. A destroyed buffer lives on until the work that was submitted is done with it. */
-function keepPlan(plans: Map<string, Plan>, key: string, plan: Plan): void {
+function keepPlan(queue: CommandQueue, plans: Map<string, Plan>, key: string, plan: Plan): void {
   plans.delete(key);
   plans.set(key, plan);
   for (const [old, { buffers }] of plans) {
     if (plans.size <= PLANS_KEPT) return;
     plans.delete(old);
-    destroyAll(buffers);
+    for (const buffer of buffers) queue.destroy(buffer);
   }
 }
 
@@ -205,8 +201,7 @@ function destroyAll(buffers: Iterable<GPUBuffer>): void {
 }
 
 function writeInput(
-  { device }: GpuContext,
-  encoder: GPUCommandEncoder,
+  queue: CommandQueue,
   buffer: GPUBuffer,
   input: PassInput | undefined,
   name: string,
@@ -215,8 +210,8 @@ function writeInput(
   const byteLength = 4 * sizeOf(input.shape);
   if (byteLength === 0) return;
   if (isDeviceTensor(input)) {
-    encoder.copyBufferToBuffer((input as GpuTensor<Float32Array>).buffer, 0, buffer, 0, byteLength);
-  } else device.queue.writeBuffer(buffer, 0, input.data as Float32Array<ArrayBuffer>);
+    queue.encoder.copyBufferToBuffer((input as GpuTensor<Float32Array>).buffer, 0, buffer, 0, byteLength);
+  } else queue.write(buffer, input.data);
 }
 
 /** Tokens that the capacity of caches is rounded up to, so that prompts find one that fits. */

@@ -33,24 +33,38 @@ export function attentionMatrices(gpu: GpuContext, options: MatricesAttentionOpt
   /** Words between rows of keys in workgroup memory: so many that rows begin at different banks. */
   const pitch = words + 1;
   const threads = gpu.lanes * SUBGROUPS;
-  /** Brings keys, or values behind them, to workgroup memory, the last one again behind it: what else lies there may be no number. */
-  const bring = (name: "keys" | "values", at: number) => `
-  for (var i = local; i < ${KEYS * words}u; i += ${threads}u) {
-    let other = batch * p.seen + min(first + i / ${words}u, end - 1u);
-    tile[${at}u + (i / ${words}u) * ${pitch}u + i % ${words}u] = ${name}[(p.${name[0]}Offset + other * p.${name[0]}Stride + kvHead * ${headDim}u) / 8u + i % ${words}u];
-  }`;
+  /** Words of keys that a thread brings to workgroup memory. */
+  const loads = Math.ceil((KEYS * words) / threads);
+  const eachLoad = (body: (j: number, i: string) => string) =>
+    unrolled(loads, (j) => {
+      const i = `(local + ${j * threads}u)`;
+      return `  ${(j + 1) * threads > KEYS * words ? `if (${i} < ${KEYS * words}u) ` : ""}{ ${body(j, i)} }`;
+    });
+  /** Asks for keys, or values, the last one again behind it: what else lies there may be no number. */
+  const ask = (name: "keys" | "values", first: string) =>
+    eachLoad(
+      (j, i) => `let other = batch * p.seen + min(${first} + ${i} / ${words}u, end - 1u);
+    ${name}${j} = ${name}[(p.${name[0]}Offset + other * p.${name[0]}Stride + kvHead * ${headDim}u) / 8u + ${i} % ${words}u];`,
+    );
+  const bring = (name: "keys" | "values", at: number) =>
+    eachLoad((j, i) => `tile[${at}u + (${i} / ${words}u) * ${pitch}u + ${i} % ${words}u] = ${name}${j};`);
   const scores = unrolled(
     KEYS / 16,
-    (n) => `  var score${n} = subgroup_matrix_result<f32, 16, 16>();
-${unrolled(blocks, (b) => `  score${n} = subgroupMatrixMultiplyAccumulate(q${b}, subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&tile, ${16 * n * pitch + 2 * b}u, ${pitch}u), score${n});`)}
-  subgroupMatrixStore<row_major>(&results, subgroup * ${16 * KEYS}u + ${16 * n}u, score${n}, ${KEYS}u);`,
+    (n) => `  var product${n} = subgroup_matrix_result<f32, 16, 16>();
+${unrolled(blocks, (b) => `  product${n} = subgroupMatrixMultiplyAccumulate(q${b}, subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&tile, ${16 * n * pitch + 2 * b}u, ${pitch}u), product${n});`)}
+  subgroupMatrixStore<row_major>(&results, subgroup * ${16 * KEYS}u + ${16 * n}u, product${n}, ${KEYS}u);`,
   );
   const keyLoop = (withValues: boolean, body: string) => `
+${ask("keys", "start")}
+${withValues ? ask("values", "start") : ""}
 for (var first = start; first < end; first += ${KEYS}u) {
   workgroupBarrier();
 ${bring("keys", 0)}
 ${withValues ? bring("values", KEYS * pitch) : ""}
   workgroupBarrier();
+  // The next are on their way meanwhile.
+${ask("keys", `(first + ${KEYS}u)`)}
+${withValues ? ask("values", `(first + ${KEYS}u)`) : ""}
 ${scores}
   workgroupBarrier();
 ${body}
@@ -60,16 +74,21 @@ ${body}
     ...(cached && !bias ? ["other <= before + token"] : []),
     ...(window && !bias ? ["other + p.window > before + token"] : []),
   ].join(" && ");
-  /** A lane has half of the scores of a query. */
-  const eachScore = (body: string) => `
-  for (var i = 0u; i < ${KEYS / 2}u; i++) {
-    let other = first + side * ${KEYS / 2}u + i;
-    var score = results[subgroup * ${16 * KEYS}u + row * ${KEYS}u + side * ${KEYS / 2}u + i];
-    ${softcap ? "score = p.softcap * tanh(clamp(score / p.softcap, -15.0, 15.0));" : ""}
-    ${bias ? "score += max(bias[batch * p.biasBatch + head * p.biasHead + token * p.biasToken + min(other, end - 1u)], -1e30);" : ""}
-    let visible = ${seen};
-${body}
-  }`;
+  /** A lane has half of the scores of a query; lanes begin at different ones, since they lie in different banks so. */
+  const places = unrolled(
+    KEYS / 2,
+    (i) => `  let place${i} = side * ${KEYS / 2}u + (${i}u + row) % ${KEYS / 2}u;`,
+  );
+  const eachScore = unrolled(
+    KEYS / 2,
+    (i) => `  var score${i} = results[subgroup * ${16 * KEYS}u + row * ${KEYS}u + place${i}];
+  let visible${i} = isSeen(first + place${i}, before, end, token);
+  ${softcap ? `score${i} = p.softcap * tanh(clamp(score${i} / p.softcap, -15.0, 15.0));` : ""}
+  ${bias ? `score${i} += max(bias[batch * p.biasBatch + head * p.biasHead + token * p.biasToken + min(first + place${i}, end - 1u)], -1e30);` : ""}
+  score${i} = select(-3e38, score${i}, visible${i});`,
+  );
+  const reduced = (name: string, one: (i: number) => string) =>
+    Array.from({ length: KEYS / 2 }, (_, i) => one(i)).reduce((all, next) => `${name}(${all}, ${next})`);
   return shader({
     gpu,
     params: attentionParams,
@@ -89,6 +108,7 @@ ${HALVED}
 var<workgroup> tile: array<vec4<u32>, ${Math.max(MATRICES_QUERIES * words, 2 * KEYS * pitch)}>;
 var<workgroup> results: array<f32, ${SUBGROUPS * 16 * KEYS}>;
 var<workgroup> weights: array<f16, ${SUBGROUPS * 16 * KEYS}>;
+fn isSeen(other: u32, before: u32, end: u32, token: u32) -> bool { return ${seen}; }
 fn queryAt(row: u32, at: u32, d: u32) -> f32 {
   ${
     rotary
@@ -120,17 +140,19 @@ ${
     ? `let before = u32(past[batch]);
 let end = min(p.seen, before + ${bias ? "p.tokens" : `min(firstToken + ${MATRICES_QUERIES}u, p.tokens)`});
 let start = ${window && !bias ? `select(0u, (before + firstToken + 1u - p.window) / ${KEYS}u * ${KEYS}u, before + firstToken + 1u > p.window)` : "0u"};`
-    : "let end = p.seen; let start = 0u;"
+    : "let before = 0u; let end = p.seen; let start = 0u;"
 }
+${places}
+${unrolled(loads, (j) => `var keys${j}: vec4<u32>; var values${j}: vec4<u32>;`)}
 var most = -3e38;
 var total = 0.0;
 ${keyLoop(
   false,
-  `${eachScore(`    if (visible) {
-      let newMost = max(most, score);
-      total = total * exp(most - newMost) + exp(score - newMost);
-      most = newMost;
-    }`)}`,
+  `${eachScore}
+  let newMost = max(most, ${reduced("max", (i) => `score${i}`)});
+  total *= exp(most - newMost);
+  most = newMost;
+${unrolled(KEYS / 2, (i) => `  total += select(0.0, exp(score${i} - most), visible${i});`)}`,
 )}
 let pairMost = max(most, subgroupShuffleXor(most, 1u));
 total *= exp(most - pairMost);
@@ -138,7 +160,8 @@ let inverse = 1.0 / (total + subgroupShuffleXor(total, 1u));
 ${unrolled(blocks, (b) => `var sum${b}: subgroup_matrix_result<f32, 16, 16>;`)}
 ${keyLoop(
   true,
-  `${eachScore(`    weights[subgroup * ${16 * KEYS}u + row * ${KEYS}u + side * ${KEYS / 2}u + i] = select(0.0h, f16(exp(score - pairMost) * inverse), visible);`)}
+  `${eachScore}
+${unrolled(KEYS / 2, (i) => `  weights[subgroup * ${16 * KEYS}u + row * ${KEYS}u + place${i}] = select(0.0h, f16(exp(score${i} - pairMost) * inverse), visible${i});`)}
   workgroupBarrier();
 ${unrolled(
   KEYS / 16,

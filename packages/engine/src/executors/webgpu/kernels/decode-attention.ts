@@ -5,8 +5,11 @@ import { type Shader, shader, unrolled } from "./shader.ts";
 const MOST_THREADS = 512;
 /** Words of a key that a lane has, at least, where there are so many. */
 const WORDS = 4;
-/** Tokens of a cache that a workgroup takes, at most. */
-const KEYS_OF_SPLIT = 2048;
+/** Tokens of a cache that a workgroup takes, at most and at least. */
+const MOST_KEYS = 2048;
+const LEAST_KEYS = 128;
+/** Workgroups that a large card has under way at once, about. */
+const AT_ONCE = 132;
 
 /** Numbers of a cache in 16 bytes. */
 function cacheWord(gpu: GpuContext): number {
@@ -18,15 +21,25 @@ export function canDecode(gpu: GpuContext, headDim: number): boolean {
   return headDim % (2 * cacheWord(gpu)) === 0;
 }
 
-/** Workgroups that share the keys of a head. */
-export function decodeSplits(capacity: number): number {
-  return Math.min(16, Math.ceil(capacity / KEYS_OF_SPLIT));
+/** Workgroups that share the keys of a head, in a batch with so many heads. */
+export function decodeSplits(capacity: number, heads: number): number {
+  const wanted = Math.max(Math.floor(AT_ONCE / heads), Math.ceil(capacity / MOST_KEYS));
+  return Math.max(1, Math.min(16, wanted, Math.floor(capacity / LEAST_KEYS)));
+}
+
+/**
+ * What `decodeAttention` gives where several workgroups share a head: for each sequence and split a row of weighted sums of values `[heads ·
+ * headDim]`; behind them all, for each sequence, head and split, its largest score and the sum of its weights.
+ */
+export interface AttentionSplit {
+  readonly splits: number;
+  readonly headDim: number;
 }
 
 /**
  * Attention of one new token of each sequence to its cache, to which its own key, rotated, and value are added: the keys of a head are
  * shared by `splits` workgroups, as in flash decoding, by the subgroups of each, and by groups of lanes that have a key together. With more
- * than one split, what they find, sums and all, goes to `out` as `joinSplits` reads it. Dispatched as [heads, splits, batch].
+ * than one split, `out` is an `AttentionSplit`. Dispatched as [heads, splits, batch].
  */
 export function decodeAttention(gpu: GpuContext, options: AttentionOptions, splits: number): Shader {
   const { headDim, rotary, softcap, window } = options;
@@ -152,13 +165,21 @@ var allMost = mosts[0];
 for (var i = 1u; i < ${subgroups}u; i++) { allMost = max(allMost, mosts[i]); }
 var allTotal = 0.0;
 for (var i = 0u; i < ${subgroups}u; i++) { allTotal += exp(mosts[i] - allMost) * totals[i]; }
-let part = ((batch * p.heads + head) * ${splits}u + group.y) * ${headDim + 2}u;
+${splits === 1 ? "let part = batch * p.outStride;" : `let part = (batch * ${splits}u + group.y) * p.heads * ${headDim}u;`}
 for (var d = local; d < ${headDim}u; d += ${threads}u) {
   var sum = 0.0;
   for (var i = 0u; i < ${subgroups}u; i++) { sum += exp(mosts[i] - allMost) * sums[i * ${headDim}u + d]; }
-  ${splits === 1 ? `out[batch * p.outStride + head * ${headDim}u + d] = sum / allTotal;` : "out[part + 2u + d] = sum;"}
+  out[part + head * ${headDim}u + d] = sum${splits === 1 ? " / allTotal" : ""};
 }
-${splits === 1 ? "" : "if (local == 0u) { out[part] = allMost; out[part + 1u] = allTotal; }"}`,
+${
+  splits === 1
+    ? ""
+    : `if (local == 0u) {
+  let at = groups.z * ${splits}u * p.heads * ${headDim}u + 2u * ((batch * p.heads + head) * ${splits}u + group.y);
+  out[at] = allMost;
+  out[at + 1u] = allTotal;
+}`
+}`,
   });
 }
 
@@ -191,32 +212,36 @@ function turned(name: string, headDim: number, half: number, rotary: boolean): s
 }`;
 }
 
-/** Puts the splits of `decodeAttention` together. Dispatched as [heads, batch]. */
-export function joinSplits(gpu: GpuContext, headDim: number): Shader {
-  const threads = 64;
+/** WGSL: declares a function that puts four numbers of a sequence's row together, of an `AttentionSplit` x with p.m sequences. */
+export function joinedSplits(name: string, { splits, headDim }: AttentionSplit, width: number): string {
+  const all = Array.from({ length: splits }, (_, i) => i);
+  return `fn stat(at: u32) -> f32 { return x[at / 4u][at % 4u]; }
+fn ${name}(row: u32, k: u32) -> vec4<f32> {
+  let at = p.m * ${splits * width}u + 2u * ${splits}u * (row * ${width / headDim}u + min(k, ${width - 4}u) / ${headDim}u);
+${unrolled(splits, (i) => `  let most${i} = stat(at + ${2 * i}u);`)}
+  let most = ${all.map((i) => `most${i}`).reduce((a, b) => `max(${a}, ${b})`)};
+${unrolled(splits, (i) => `  let weight${i} = exp(most${i} - most);`)}
+  let total = ${all.map((i) => `weight${i} * stat(at + ${2 * i + 1}u)`).join(" + ")};
+  let first = (row * ${splits * width}u + min(k, ${width - 4}u)) / 4u;
+  let sum = ${all.map((i) => `weight${i} * x[first + ${(i * width) / 4}u]`).join(" + ")};
+  return select(vec4<f32>(), sum / total, k < ${width}u);
+}`;
+}
+
+/** Puts an `AttentionSplit` together. Dispatched as [heads, sequences]. */
+export function joinSplits(gpu: GpuContext, split: AttentionSplit, width: number): Shader {
   return shader({
     gpu,
-    params: { heads: "u32", splits: "u32", outStride: "u32" },
-    reads: { parts: "array<f32>" },
+    params: { m: "u32", outStride: "u32" },
+    reads: { x: "array<vec4<f32>>" },
     writes: { out: "array<f32>" },
-    threads,
+    threads: 64,
+    declarations: joinedSplits("joined", split, width),
     main: `
-let head = group.x;
-let first = (group.y * p.heads + head) * p.splits * ${headDim + 2}u;
-var most = -3e38;
-for (var i = 0u; i < p.splits; i++) { most = max(most, parts[first + i * ${headDim + 2}u]); }
-var total = 0.0;
-for (var i = 0u; i < p.splits; i++) {
-  let at = first + i * ${headDim + 2}u;
-  total += exp(parts[at] - most) * parts[at + 1u];
-}
-for (var d = local; d < ${headDim}u; d += ${threads}u) {
-  var sum = 0.0;
-  for (var i = 0u; i < p.splits; i++) {
-    let at = first + i * ${headDim + 2}u;
-    sum += exp(parts[at] - most) * parts[at + 2u + d];
-  }
-  out[group.y * p.outStride + head * ${headDim}u + d] = sum / total;
+for (var d = 4u * local; d < ${split.headDim}u; d += 256u) {
+  let k = group.x * ${split.headDim}u + d;
+  let numbers = joined(group.y, k);
+  for (var i = 0u; i < 4u; i++) { out[group.y * p.outStride + k + i] = numbers[i]; }
 }`,
   });
 }

@@ -1,6 +1,6 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { mapFunction } from "./activation.ts";
-import { HALVED } from "./halves.ts";
+import { HALVED, halvesStride } from "./halves.ts";
 import { finishProduct, type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 import {
@@ -14,16 +14,14 @@ import {
   wordsOfRow,
 } from "./weight-format.ts";
 
-/** How much of the inner axis a workgroup takes at a time. */
-const DEPTH = 32;
 const SUBGROUPS = 4;
-/** Numbers of a row of x or W in workgroup memory: so many more that rows begin at different banks. */
-const PITCH = DEPTH + 8;
 
 /** Matrices of 16 × 16 that a subgroup has below and beside each other; the subgroups of a workgroup lie side by side. */
 export interface MatricesTile {
   readonly down: number;
   readonly across: number;
+  /** How much of the inner axis a workgroup takes at a time: 32, or 64 where rows of halves are multiples of it. */
+  readonly depth: number;
 }
 
 export interface MatricesOptions extends LinearOptions {
@@ -41,20 +39,34 @@ export const tokensOfTile = ({ down }: MatricesTile) => 16 * down;
 export const outputsOfTile = ({ across }: MatricesTile, gated: boolean) =>
   (16 * across * SUBGROUPS) / (gated ? 2 : 1);
 
-/** Workgroups that a large card has under way at once, about. */
-const AT_ONCE = 132;
+/** Units of a large card that a workgroup runs on, of which each has two at once. */
+const UNITS = 132;
 
-/** The tile that wastes least: large ones read least and small ones are many. */
-export function chooseTile(tokens: number, outputs: number, gated: boolean): MatricesTile {
+/**
+ * The tile that is done first, by what was measured on an H100: a tile's time goes with its products, what it loads for them and what each
+ * step costs anyway; two workgroups share a unit, and one alone there is not twice as fast.
+ * @param k numbers of a row of W
+ */
+export function chooseTile(tokens: number, outputs: number, k: number, gated: boolean): MatricesTile {
   // Both factors of an output are a subgroup's own.
   const tiles = (gated ? [2] : [1, 2]).flatMap((across) =>
-    [1, 2, 3, 4, 5, 6, 7, 8].map((down) => ({ down, across })),
+    [1, 2, 3, 4, 5, 6, 7, 8].map((down) => {
+      const tile = { down, across, depth: 32 };
+      const groups = Math.ceil(tokens / tokensOfTile(tile)) * Math.ceil(outputs / outputsOfTile(tile, gated));
+      // Rows of halves end at multiples of 32. Fewer, longer steps pay where nothing else runs meanwhile, and where there is much to do.
+      const isLong = halvesStride(k) % 64 === 0 && (gated || groups <= UNITS || groups > 4 * UNITS);
+      const time = turns(groups) * (down * across + down + across + 6) * (isLong ? 0.9 : 1);
+      return { tile: { ...tile, depth: isLong ? 64 : 32 }, time };
+    }),
   );
-  const cost = (tile: MatricesTile) => {
-    const groups = Math.ceil(tokens / tokensOfTile(tile)) * Math.ceil(outputs / outputsOfTile(tile, gated));
-    return Math.max(1, groups / AT_ONCE) * (tile.down * tile.across + 2);
-  };
-  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+  return tiles.reduce((best, each) => (each.time < best.time ? each : best)).tile;
+}
+
+/** How often a unit's time for a workgroup passes until so many are done. */
+function turns(groups: number): number {
+  if (groups > 4 * UNITS) return groups / UNITS;
+  const left = groups % (2 * UNITS);
+  return 2 * Math.floor(groups / (2 * UNITS)) + (left === 0 ? 0 : left <= UNITS ? 1.5 : 2);
 }
 
 /**
@@ -63,13 +75,15 @@ export function chooseTile(tokens: number, outputs: number, gated: boolean): Mat
  */
 export function matmulMatrices(gpu: GpuContext, options: MatricesOptions): Shader {
   const { format, k, gated, activation, residual, tile, store } = options;
-  const { down, across } = tile;
+  const { down, across, depth } = tile;
+  /** Numbers of a row of x or W in workgroup memory: so many more that rows begin at different banks. */
+  const pitch = depth + 8;
   const threads = gpu.lanes * SUBGROUPS;
   const [tokens, rows] = [tokensOfTile(tile), outputsOfTile(tile, false)];
   const outputs = outputsOfTile(tile, gated);
   const rowWords = wordsOfRow(format, k);
-  const words = DEPTH / format.values;
-  const xLoads = Math.ceil((tokens * (DEPTH / 8)) / threads);
+  const words = depth / format.values;
+  const xLoads = Math.ceil((tokens * (depth / 8)) / threads);
   const wordLoads = Math.ceil((rows * words) / threads);
   /** Numbers in an element of `ws`: those of a word, eight at most. */
   const chunk = Math.min(8, format.values);
@@ -83,18 +97,18 @@ export function matmulMatrices(gpu: GpuContext, options: MatricesOptions): Shade
   const places = `${unrolled(
     xLoads,
     (j) => `let i${j} = local + ${j * threads}u;
-let xFrom${j} = (p.xOffset + min(firstM + i${j} / ${DEPTH / 8}u, p.m - 1u) * p.xStride) / 8u + i${j} % ${DEPTH / 8}u;
-let xTo${j} = (i${j} / ${DEPTH / 8}u) * ${PITCH / 8}u + i${j} % ${DEPTH / 8}u;`,
+let xFrom${j} = (p.xOffset + min(firstM + i${j} / ${depth / 8}u, p.m - 1u) * p.xStride) / 8u + i${j} % ${depth / 8}u;
+let xTo${j} = (i${j} / ${depth / 8}u) * ${pitch / 8}u + i${j} % ${depth / 8}u;`,
   )}
 ${unrolled(
   wordLoads,
   (j) => `let w${j} = local + ${j * threads}u;
 let row${j} = ${rowOf(`w${j}`)};
-let wTo${j} = (w${j} / ${words}u) * ${PITCH / chunk}u + (w${j} % ${words}u) * ${format.values / chunk}u;`,
+let wTo${j} = (w${j} / ${words}u) * ${pitch / chunk}u + (w${j} % ${words}u) * ${format.values / chunk}u;`,
 )}`;
   const load = (
     step: string,
-  ) => `${unrolled(xLoads, (j) => `  x${j} = x[xFrom${j} + ${step} * ${DEPTH / 8}u];`)}
+  ) => `${unrolled(xLoads, (j) => `  x${j} = x[xFrom${j} + ${step} * ${depth / 8}u];`)}
 ${unrolled(
   wordLoads,
   (j) => `  {
@@ -114,8 +128,8 @@ ${unrolled(
 ${inHalves(gpu, format) ? pairFunctions(gpu, format, false) : weightFunctions(gpu, format)}
 ${mapFunction(activation)}
 ${store === "halves" ? HALVED : ""}
-var<workgroup> xs: array<vec4<u32>, ${(tokens * PITCH) / 8}>;
-var<workgroup> ws: array<vec${chunk / 2}<u32>, ${(rows * PITCH) / chunk}>;
+var<workgroup> xs: array<vec4<u32>, ${(tokens * pitch) / 8}>;
+var<workgroup> ws: array<vec${chunk / 2}<u32>, ${(rows * pitch) / chunk}>;
 ${store === "matrices" ? "" : `var<workgroup> results: array<f32, ${SUBGROUPS * resultsOf(gated)}>;`}`,
     main: `
 ${weightSetup(format, inHalves(gpu, format) ? "f16" : "f32")}
@@ -133,9 +147,9 @@ ${unrolled(xLoads, (j) => `var x${j}: vec4<u32>;`)}
 ${unrolled(wordLoads, (j) => `var word${j}: vec4<u32>; var scale${j} = 1.0; var zero${j} = 8.0;`)}
 ${places}
 ${load("0u")}
-for (var step = 0u; step < ${Math.ceil(k / DEPTH)}u; step++) {
+for (var step = 0u; step < ${Math.ceil(k / depth)}u; step++) {
   workgroupBarrier();
-${unrolled(xLoads, (j) => `  ${(j + 1) * threads > tokens * (DEPTH / 8) ? `if (i${j} < ${tokens * (DEPTH / 8)}u) ` : ""}{ xs[xTo${j}] = x${j}; }`)}
+${unrolled(xLoads, (j) => `  ${(j + 1) * threads > tokens * (depth / 8) ? `if (i${j} < ${tokens * (depth / 8)}u) ` : ""}{ xs[xTo${j}] = x${j}; }`)}
 ${unrolled(
   wordLoads,
   (j) => `  ${(j + 1) * threads > rows * words ? `if (w${j} < ${rows * words}u) ` : ""}{
@@ -144,17 +158,17 @@ ${storeWord(gpu, format, chunk, j)}
 )}
   workgroupBarrier();
   // What comes next is on its way while this is multiplied.
-  if (step < ${Math.ceil(k / DEPTH) - 1}u) {
+  if (step < ${Math.ceil(k / depth) - 1}u) {
 ${load("(step + 1u)")}
   }
 ${unrolled(
-  DEPTH / 16,
+  depth / 16,
   (part) => `  {
-${unrolled(across, (j) => `    let right${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&ws, (mine + ${j * (gated ? outputs : 16)}u) * ${PITCH / chunk}u + ${(16 / chunk) * part}u, ${PITCH / chunk}u);`)}
+${unrolled(across, (j) => `    let right${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&ws, (mine + ${j * (gated ? outputs : 16)}u) * ${pitch / chunk}u + ${(16 / chunk) * part}u, ${pitch / chunk}u);`)}
 ${unrolled(
   down,
   (i) => `    {
-      let left = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&xs, ${(16 * i * PITCH) / 8 + 2 * part}u, ${PITCH / 8}u);
+      let left = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&xs, ${(16 * i * pitch) / 8 + 2 * part}u, ${pitch / 8}u);
 ${unrolled(across, (j) => `      sum${i * across + j} = subgroupMatrixMultiplyAccumulate(left, right${j}, sum${i * across + j});`)}
     }`,
 )}

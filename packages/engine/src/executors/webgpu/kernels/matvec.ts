@@ -1,5 +1,6 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { MAP, mapFunction } from "./activation.ts";
+import { type AttentionSplit, joinedSplits } from "./decode-attention.ts";
 import { type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 import {
@@ -20,6 +21,8 @@ export interface MatvecOptions extends LinearOptions {
   readonly gated: boolean;
   /** Rows of x, and where they begin, are at multiples of four numbers. */
   readonly quads: boolean;
+  /** x is what `decodeAttention` found in so many splits of the keys, to be put together first. */
+  readonly split: AttentionSplit | undefined;
   readonly tuning: MatvecTuning;
 }
 
@@ -49,7 +52,7 @@ export function matvecOutputs(gpu: GpuContext, { tuning, gated }: MatvecOptions)
  * Dispatched as [outputs / matvecOutputs, tokens].
  */
 export function matvec(gpu: GpuContext, options: MatvecOptions): Shader {
-  const { format, k, bias, activation, residual, rmsNorm, gated, quads, tuning } = options;
+  const { format, k, bias, activation, residual, rmsNorm, gated, quads, split: parts, tuning } = options;
   const { lanes } = gpu;
   const { rows, split, threads } = tuning;
   const halves = inHalves(gpu, format);
@@ -93,14 +96,14 @@ ${halves ? pairFunctions(gpu, format, true) : weightFunctions(gpu, format)}
 ${mapFunction(activation)}
 var<workgroup> xs: array<${halves ? "vec4<u32>" : "vec4<f32>"}, ${tile * stride * chunks}>;
 var<workgroup> partial: array<f32, ${subgroups * rows}>;
-${fourNumbers("xAt", "x", k, quads)}
+${parts === undefined ? fourNumbers("xAt", "x", k, quads) : joinedSplits("xAt", parts, k)}
 ${rmsNorm ? fourNumbers("normAt", "normWeight", k, quads) : ""}`,
     main: `
 ${weightSetup(format, halves ? "f16" : "f32")}
 let subgroup = local / ${lanes}u;
 let part = subgroup % ${split}u;
 let first = (group.x * ${subgroups / split}u + subgroup / ${split}u) * ${outputs}u;
-let xRow = p.xOffset + group.y * p.xStride;
+let xRow = ${parts === undefined ? "p.xOffset + group.y * p.xStride" : "group.y"};
 ${unrolled(
   rows,
   (r) => `let row${r} = ${rowOf(r)};
