@@ -153,6 +153,12 @@ describe("a checkpoint of random weights", () => {
     );
   });
 
+  test("has no tensors that nobody could read", () => {
+    expect(() => randomCheckpoint({ ...deep, hidden_size: 1e9 }, "f32")).toThrow(
+      "the configuration asks for model.embed_tokens.weight of shape [512, 1000000000], whose 2048000000000 bytes are more",
+    );
+  });
+
   test("says how many bytes a token reads", async () => {
     const of = async (config: object, scheme: string) => {
       const checkpoint = randomCheckpoint(config, scheme);

@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import {
   type ConfigEdit,
   describeModel,
@@ -46,7 +47,7 @@ const randomSchemes = [
  * @param scheme `f32`, `f16`, `bf16`, or one of `vlmopt quantize`: `int4-g128` and its kin, `int8`, `nf4`, `fp4`; what is not quantized
  *   is then bf16
  * @throws {ConfigError} where the configuration is not understood
- * @throws {BenchError} for other schemes
+ * @throws {BenchError} for other schemes, and for tensors that are larger than memory can be
  * @throws {QuantizationError} where the scheme fits none of the linears
  */
 export function randomCheckpoint(config: unknown, scheme: string): Checkpoint {
@@ -59,6 +60,11 @@ export function randomCheckpoint(config: unknown, scheme: string): Checkpoint {
   const sources = new Map<string, ByteSource>();
   const add = ({ name, dtype, shape }: TensorSpec, bytes: EndlessBytes) => {
     const byteLength = byteLengthOf(dtype, shape);
+    if (byteLength > constants.MAX_LENGTH) {
+      throw new BenchError(
+        `the configuration asks for ${name} of shape [${shape.join(", ")}], whose ${byteLength} bytes are more than the ${constants.MAX_LENGTH} that can be read at once`,
+      );
+    }
     tensors.set(name, { name, dtype, shape, file: name, offset: 0, byteLength });
     sources.set(name, endlessSource(name, byteLength, bytes));
   };
