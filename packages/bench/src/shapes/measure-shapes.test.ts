@@ -97,9 +97,20 @@ test("a scheme that cannot be made up is told before anything is measured", asyn
   await expect(measureShapes(fixture("llama"), { schemes: ["f32", "gptq"] })).rejects.toThrow(BenchError);
 });
 
-test("an aborted measurement ends with the signal's reason", async () => {
-  const signal = AbortSignal.abort(new Error("enough"));
-  await expect(measureShapes(fixture("llama"), { schemes: ["f32"], signal })).rejects.toThrow("enough");
+test("an aborted measurement ends with the signal's reason, between two requests", async () => {
+  const controller = new AbortController();
+  const done: number[] = [];
+  const measuring = measureShapes(fixture("llama"), {
+    ...brief,
+    schemes: ["f32", "nf4"],
+    signal: controller.signal,
+    onProgress(progress) {
+      done.push(progress.done);
+      if (progress.done === 2) controller.abort(new Error("enough"));
+    },
+  });
+  await expect(measuring).rejects.toThrow("enough");
+  expect(done).toEqual([0, 1, 2]);
 });
 
 test("a configuration is read from its file or its folder, and what is wrong is told with the file", async () => {

@@ -26,7 +26,7 @@ export interface MeasureShapesOptions {
   readonly newTokens?: number;
   /** Requests that count, after one that does not; 5 unless told. */
   readonly repetitions?: number;
-  /** Ends the measurement, whatever is under way. */
+  /** Ends the measurement after the request that is under way, or the loading: killed, that would leave files behind. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ShapeProgress) => void;
   /** Module of the process that runs the model. */
@@ -115,21 +115,18 @@ async function measureShape(
     ask: "while it answered",
     memory: "while it told of its memory",
   });
-  const stop = () => void child.close();
-  signal?.addEventListener("abort", stop);
   try {
     const meter = child.pid === undefined ? undefined : await startGpuMeter(child.pid);
     let devicePeak: MemoryFigures["devicePeak"] = null;
     let asked: Awaited<ReturnType<typeof askAll>>;
     try {
-      asked = await askAll(child, job, requests, report);
+      asked = await askAll(child, job, requests, report, signal);
     } finally {
       devicePeak = (await meter?.stop())?.memory ?? null;
     }
     const memory = { devicePeak, ...peakFigures(await child.ask({ kind: "memory" }, "memory")) };
     return { ...figuresOf(job.scheme, asked.loaded, asked.answers), memory };
   } finally {
-    signal?.removeEventListener("abort", stop);
     await child.close();
   }
 }
@@ -139,11 +136,13 @@ async function askAll(
   job: ShapeJob,
   requests: number,
   report: (phase: ShapeProgress["phase"], done: number) => void,
+  signal: AbortSignal | undefined,
 ): Promise<{ loaded: LoadedShape; answers: ShapeAnswer[] }> {
   report("loading", 0);
   const { kind: _, ...loaded } = await child.ask({ kind: "load", job }, "loaded");
   const answers: ShapeAnswer[] = [];
   for (let request = 0; request < requests; request++) {
+    signal?.throwIfAborted();
     const answer = await child.ask({ kind: "ask" }, "answered");
     assertSame(answers[0]?.tokens ?? answer.tokens, answer.tokens, request);
     answers.push(answer);
