@@ -1,8 +1,12 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  // Beside the index, the module that processes of models run.
-  entry: { index: "src/index.ts", "engine-worker": "src/targets/engine-worker.ts" },
+  // Beside the index, the modules that processes of models run.
+  entry: {
+    index: "src/index.ts",
+    "engine-worker": "src/targets/engine-worker.ts",
+    "shape-worker": "src/shapes/shape-worker.ts",
+  },
   format: "esm",
   target: "node20",
   platform: "node",

@@ -374,6 +374,39 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
     });
   });
 
+  it("measures a configuration with weights that are made up", () => {
+    const brief = ["--prompt-tokens", "30", "--new-tokens", "4", "--repetitions", "2", "--threads", "1"];
+    const bench = (...args: string[]) => vlmopt("bench", "--random-weights", llava, ...brief, ...args);
+    const table = bench("--schemes", "bf16,nf4");
+    expect(table).toMatchObject({ status: 0, stderr: "" });
+    expect(table.stdout).toContain(`${llava}: 111,920 random weights`);
+    expect(table.stdout).toContain("30 tokens of prompt, 4 of them a picture's, 4 new ones; medians of 2");
+    expect(table.stdout).toMatch(/^bf16 +ort +0\.2 .*\nnf4 +ort +0\.1 /m);
+
+    const { status, stdout, stderr } = bench("--schemes", "f32,int4-g128", "--json");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^error: int4-g128: none of 36 linears would be quantized/);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ config: llava, protocol: { newTokens: 4, repetitions: 2 } },
+      schemes: [
+        { scheme: "f32", error: null, bytes: 4 * 111_920, speed: { ttft: { samples: 2 } } },
+        { scheme: "int4-g128", error: expect.any(String) },
+      ],
+    });
+  });
+
+  it.each([
+    [["--random-weights", "/nowhere.json"], 1, "error: /nowhere.json: no such file\n"],
+    [["--random-weights", main], 1, "is not valid JSON"],
+    [["--random-weights", llava, "--schemes", "int5"], 2, 'random weights are not made as "int5"'],
+    [["--random-weights", llava, "--prompt-tokens", "0"], 2, "Give a whole number of at least 1"],
+    [["--random-weights", llava, "--data", "x"], 2, "leave --data out"],
+    [["m", "--random-weights", llava], 2, "leave m out"],
+    [["m", "--data", "x", "--schemes", "nf4"], 2, "--schemes needs --random-weights"],
+  ])("tells what is wrong with %j", (args, status, message) => {
+    expect(vlmopt("bench", ...args)).toMatchObject({ status, stderr: expect.stringContaining(message) });
+  });
+
   it("says what works on this machine, and never shows a token", () => {
     const { status, stdout } = spawnSync(process.execPath, [main, "doctor", "--json"], {
       encoding: "utf8",

@@ -8,6 +8,17 @@ export { resultTable } from "./report/result-table.ts";
 export { type ReportFiles, writeReport } from "./report/write-report.ts";
 export type { RunProgress, VariantEnd } from "./run/run-progress.ts";
 export { type RunOptions, runRecipe } from "./run/run-recipe.ts";
+export {
+  type FailedShape,
+  type MeasureShapesOptions,
+  measureShapes,
+  type ShapeFigures,
+  type ShapeProgress,
+  type ShapeSummary,
+} from "./shapes/measure-shapes.ts";
+export { assertRandomScheme, randomCheckpoint } from "./shapes/random-checkpoint.ts";
+export { readModelConfig } from "./shapes/read-config.ts";
+export { shapeTable } from "./shapes/shape-table.ts";
 export { endpointTarget } from "./targets/endpoint-target.ts";
 export { engineTarget } from "./targets/engine-target.ts";
 export type { Target, TargetAnswer, TargetRequest } from "./targets/target.ts";

@@ -37,6 +37,7 @@ export {
   type RgbImage,
   resize,
 } from "./images/index.ts";
+export { loadModelWith, type VlmOptions } from "./load-model-with.ts";
 export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
 export {
   type LanguageScorer,
@@ -58,6 +59,5 @@ export {
   type Request,
   type Timings,
   type Vlm,
-  type VlmOptions,
 } from "./vlm.ts";
 export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

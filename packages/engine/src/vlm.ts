@@ -1,28 +1,16 @@
 import { ConfigError } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import type { Executor } from "./executors/executor.ts";
-import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
-import { plainExecutor } from "./executors/plain/plain-executor.ts";
-import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
-import { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
 import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
 import { likeliest, type SamplingOptions, sampler } from "./generate/sample.ts";
 import { type ImageInput, pixelsOf } from "./images/image-input.ts";
 import { loadImageProcessor } from "./images/load-image-processor.ts";
 import { loadFrom } from "./load-from.ts";
-import { loadModel, type Model } from "./model.ts";
+import { loadModelWith, type VlmOptions } from "./load-model-with.ts";
+import type { Model } from "./model.ts";
 import { readJson } from "./read-json.ts";
 import { promptTokens, type Question } from "./text/prompt.ts";
 import { tokenStream } from "./text/token-stream.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
-
-export interface VlmOptions extends OrtOptions {
-  /**
-   * ONNX Runtime unless told; `webgpu` needs a graphics card; `auto` takes that where there is a real one whose memory suffices, else
-   * ONNX Runtime; `plain` is for checking.
-   */
-  readonly executor?: "ort" | "webgpu" | "auto" | "plain" | Executor;
-}
 
 export type Request = Question & { readonly images?: readonly ImageInput[] };
 
@@ -84,7 +72,7 @@ export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {
 
 async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> {
   const tokenizer = await loadTokenizer(checkpoint);
-  const model = await loadWith(checkpoint, options);
+  const model = await loadModelWith(checkpoint, options);
   const endTokens = await endTokensOf(checkpoint);
   const config = await readJson(checkpoint, "config.json");
   // A model without an image encoder needs no image processor.
@@ -194,21 +182,6 @@ async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> 
       await checkpoint.close();
     },
   };
-}
-
-async function loadWith(checkpoint: Checkpoint, options: VlmOptions): Promise<Model> {
-  const { executor = "ort", ...ortOptions } = options;
-  if (typeof executor !== "string") return loadModel(checkpoint, executor);
-  if (executor === "plain") return loadModel(checkpoint, plainExecutor());
-  if (executor === "webgpu") return loadModel(checkpoint, await webgpuExecutor());
-  if (executor === "auto") {
-    try {
-      return await loadModel(checkpoint, await webgpuExecutor({ software: false }));
-    } catch (error) {
-      if (!(error instanceof NoGpuError)) throw error;
-    }
-  }
-  return loadModel(checkpoint, ortExecutor(ortOptions));
 }
 
 /** Tokens that end an answer, by generation_config.json or, where that names none, by config.json. */

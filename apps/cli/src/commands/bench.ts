@@ -2,12 +2,17 @@ import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typin
 import { vqaonlineSplits } from "@vlmopt/datasets";
 import { parseWhole } from "../terminal/quantities.ts";
 import { measure } from "./measuring.ts";
+import { measureRandomWeights } from "./random-weights.ts";
+
+/** Options that `--random-weights` alone takes, and those that it shares with measuring models. */
+const ofRandomWeights = ["schemes", "promptTokens"];
+const shared = ["randomWeights", "executor", "threads", "newTokens", "repetitions", "json"];
 
 export function benchCommand() {
   return new Command("bench")
-    .summary("measure models, pruned and quantized as options say, or a server")
+    .summary("measure models, pruned and quantized as options say, a server, or a configuration alone")
     .description(
-      "Measures speed and answers of models, whole, pruned and quantized, or of an OpenAI-compatible server. What `run` does, without a recipe.",
+      "Measures speed and answers of models, whole, pruned and quantized, or of an OpenAI-compatible server. What `run` does, without a recipe. With --random-weights, measures the speed of a model of which there is a config.json alone: its weights are made up.",
     )
     .argument("[models...]", "folders of models")
     .option("--data <folder>", "questions: a folder with <split>.json, .jsonl, .csv or .parquet, and images")
@@ -24,6 +29,20 @@ export function benchCommand() {
     .option("--served-model <name>", "of --endpoint, as the server calls it")
     .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))
     .option("--api-key-variable <name>", "of --endpoint, environment variable that holds the key")
+    .option(
+      "--random-weights <config>",
+      "instead of models: a config.json, or a folder with one, to measure with made-up weights",
+    )
+    .option(
+      "--schemes <list>",
+      "of --random-weights, how weights are stored (default: int4-g128,nf4,f16)",
+      parseList,
+    )
+    .option(
+      "--prompt-tokens <count>",
+      "of --random-weights, a picture's included (default: 650)",
+      parseWhole(1),
+    )
     .option("--metrics <list>", "such as meteor,rouge,bertscore,exact-match", parseList)
     .option("--encoder <folder>", "of bertscore")
     .addOption(
@@ -45,9 +64,25 @@ export function benchCommand() {
       `
 Examples:
   $ vlmopt bench ./llava-1.5-7b-hf --vqaonline val --limit 100 --quantize none,int4-g128 --glu 0.1,0.3
-  $ vlmopt bench --endpoint http://localhost:8000/v1 --served-model llava --data ./questions --concurrency 8`,
+  $ vlmopt bench --endpoint http://localhost:8000/v1 --served-model llava --data ./questions --concurrency 8
+  $ vlmopt bench --random-weights ./llava-1.5-7b-hf/config.json --executor webgpu --schemes int4-g128,nf4,f16`,
     )
     .action(async (models, options, command) => {
+      const named = command.options.filter(
+        (option) => command.getOptionValueSource(option.attributeName()) === "cli",
+      );
+      if (options.randomWeights !== undefined) {
+        const allowed = [...ofRandomWeights, ...shared];
+        const other = named.find((option) => !allowed.includes(option.attributeName()))?.long ?? models[0];
+        if (other !== undefined)
+          command.error(`error: --random-weights makes model and questions up: leave ${other} out`);
+        const { schemes = ["int4-g128", "nf4", "f16"], executor, threads, json } = options;
+        const { promptTokens, newTokens, repetitions } = options;
+        const measuring = { schemes, executor, threads, promptTokens, newTokens, repetitions, json };
+        return measureRandomWeights(options.randomWeights, measuring, (message) => command.error(message));
+      }
+      const lone = named.find((option) => ofRandomWeights.includes(option.attributeName()));
+      if (lone !== undefined) command.error(`error: ${lone.long} needs --random-weights`);
       const { endpoint, servedModel, concurrency, apiKeyVariable, data, vqaonline, limit, split } = options;
       if (models.length === 0 && endpoint === undefined)
         command.error("error: name a model, or an --endpoint");

@@ -1,10 +1,10 @@
 import { medianInterval } from "../protocol/median-interval.ts";
+import { speedFigures } from "../protocol/speed-figures.ts";
 import { pruningLabels } from "../recipe/prune-spec.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
 import type { AnswerRecord, BenchRecord, EndRecord, LoadRecord, SpeedRecord } from "../records/journal.ts";
 import type { Run } from "../records/run-folder.ts";
 import type {
-  Estimate,
   ItemResult,
   ModelSize,
   QualityFigure,
@@ -230,23 +230,9 @@ function speedOf(
   { source }: VariantSpec,
   confidence: number,
 ): SpeedFigures | null {
-  const median = (values: readonly number[]) => medianInterval(values, confidence);
-  const loadTime = median(loads.map(({ milliseconds }) => milliseconds));
-  const ttft = median(speeds.map((speed) => speed.ttft));
-  const latency = median(speeds.map((speed) => speed.latency));
-  // Requests that run at once share the time.
   const atOnce = "endpoint" in source ? source.endpoint.concurrency : 1;
-  const tokensPerSecond = median(speeds.map((speed) => (1000 * atOnce * speed.newTokens) / speed.latency));
-  if (!loadTime || !ttft || !latency || !tokensPerSecond) return null;
-  return { loadTime, ttft, tpot: tpotOf(speeds, confidence), latency, tokensPerSecond };
-}
-
-/** The time of the tokens after the first by their number, each request one sample: a server may send several at once. */
-function tpotOf(speeds: readonly SpeedRecord[], confidence: number): Estimate | null {
-  const each = speeds
-    .filter(({ newTokens }) => newTokens > 1)
-    .map(({ latency, ttft, newTokens }) => (latency - ttft) / (newTokens - 1));
-  return medianInterval(each, confidence) ?? null;
+  const loadTimes = loads.map(({ milliseconds }) => milliseconds);
+  return speedFigures(loadTimes, speeds, { atOnce, confidence });
 }
 
 function itemResults(

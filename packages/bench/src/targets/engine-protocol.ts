@@ -10,5 +10,4 @@ export type ToEngine =
 export type FromEngine =
   | { readonly kind: "loaded"; readonly milliseconds: number }
   | { readonly kind: "answered"; readonly answer: TargetAnswer }
-  | { readonly kind: "memory"; readonly process: number; readonly executor: number | null }
-  | { readonly kind: "failed"; readonly message: string; readonly hint?: string };
+  | { readonly kind: "memory"; readonly process: number; readonly executor: number | null };

@@ -1,20 +1,13 @@
 // The process that runs a model for `engineTarget`: nothing of the run but this model is in its memory.
 import { readFile } from "node:fs/promises";
 import { loadVlm, type Vlm } from "@vlmopt/engine";
+import { answerParent, peakResident } from "./answer-parent.ts";
 import type { FromEngine, ToEngine } from "./engine-protocol.ts";
 import type { TargetAnswer, TargetRequest } from "./target.ts";
 
 let vlm: Vlm | undefined;
 
-// Ctrl-C reaches all processes of a terminal; the run decides when this one ends.
-process.on("SIGINT", () => {});
-process.on("disconnect", () => process.exit());
-process.on("message", (message: ToEngine) => {
-  handle(message).then(send, (error: Error) => {
-    const { hint } = error as { hint?: unknown };
-    send({ kind: "failed", message: error.message, ...(typeof hint === "string" ? { hint } : {}) });
-  });
-});
+answerParent(handle);
 
 async function handle(message: ToEngine): Promise<FromEngine> {
   if (message.kind === "load") {
@@ -29,9 +22,8 @@ async function handle(message: ToEngine): Promise<FromEngine> {
     return { kind: "loaded", milliseconds: performance.now() - started };
   }
   if (message.kind === "memory") {
-    const { maxRSS } = process.resourceUsage();
-    // Kilobytes, on all systems.
-    return { kind: "memory", process: 1024 * maxRSS, executor: vlm?.model.executor.peakBytes?.() ?? null };
+    const executor = vlm?.model.executor.peakBytes?.() ?? null;
+    return { kind: "memory", process: peakResident(), executor };
   }
   return { kind: "answered", answer: await answer(message.request) };
 }
@@ -47,8 +39,4 @@ async function answer({ question, image, maxNewTokens, fixedLength }: TargetRequ
   const latency = performance.now() - started;
   const { ttft } = timings;
   return { text, promptTokens, newTokens: tokens.length, finish, ttft, tokens: timings.tokens, latency };
-}
-
-function send(message: FromEngine): void {
-  process.send?.(message);
 }

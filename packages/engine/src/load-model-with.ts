@@ -1,0 +1,35 @@
+import type { Checkpoint } from "@vlmopt/tensor-io";
+import type { Executor } from "./executors/executor.ts";
+import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
+import { plainExecutor } from "./executors/plain/plain-executor.ts";
+import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
+import { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
+import { loadModel, type Model } from "./model.ts";
+
+export interface VlmOptions extends OrtOptions {
+  /**
+   * ONNX Runtime unless told; `webgpu` needs a graphics card; `auto` takes that where there is a real one whose memory suffices, else
+   * ONNX Runtime; `plain` is for checking.
+   */
+  readonly executor?: "ort" | "webgpu" | "auto" | "plain" | Executor;
+}
+
+/**
+ * Takes a model in by the executor that options name.
+ * @throws {ConfigError | ModelMismatchError} as `loadModel`
+ * @throws {NoGpuError} where `webgpu` finds no graphics card
+ */
+export async function loadModelWith(checkpoint: Checkpoint, options: VlmOptions = {}): Promise<Model> {
+  const { executor = "ort", ...ortOptions } = options;
+  if (typeof executor !== "string") return loadModel(checkpoint, executor);
+  if (executor === "plain") return loadModel(checkpoint, plainExecutor());
+  if (executor === "webgpu") return loadModel(checkpoint, await webgpuExecutor());
+  if (executor === "auto") {
+    try {
+      return await loadModel(checkpoint, await webgpuExecutor({ software: false }));
+    } catch (error) {
+      if (!(error instanceof NoGpuError)) throw error;
+    }
+  }
+  return loadModel(checkpoint, ortExecutor(ortOptions));
+}
