@@ -12,6 +12,7 @@ export class CommandQueue {
   readonly #staged = new Uint8Array(STAGING);
   #stagedBytes = 0;
   #encoder: GPUCommandEncoder | undefined;
+  #leaving: Promise<void> | undefined;
   #doomed: GPUBuffer[] = [];
 
   constructor(device: GPUDevice) {
@@ -38,6 +39,15 @@ export class CommandQueue {
     this.#staged.set(new Uint8Array(data.buffer, data.byteOffset, byteLength), this.#stagedBytes);
     this.encoder.copyBufferToBuffer(this.#staging, this.#stagedBytes, buffer, 0, byteLength);
     this.#stagedBytes += byteLength;
+  }
+
+  /** Sends what is given until those who are at work now are done with it: what several of them read then leaves together. */
+  sendSoon(): Promise<void> {
+    this.#leaving ??= Promise.resolve().then(() => {
+      this.#leaving = undefined;
+      this.send();
+    });
+    return this.#leaving;
   }
 
   send(): void {

@@ -242,7 +242,10 @@ export function lowerPass(
     let out: Placed;
     if (tokens <= FEW_TOKENS) {
       const rmsNorm = step.norm !== undefined;
-      const tuning = matvecTuning(gpu, weight.format, weight.n);
+      const tuning = matvecTuning(gpu, weight.format, {
+        gated: gated !== undefined,
+        joins: x.split !== undefined,
+      });
       const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
       const { split } = x;
       const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, quads, split, tuning };
@@ -365,7 +368,7 @@ export function lowerPass(
         [split, outFeatures],
         { m: batch, outStride: out.stride },
         [found.buffer, out.buffer],
-        [shape.heads, batch],
+        [batch],
       );
       plan.giveBack(found.buffer);
       return keep(step.output, out);

@@ -1,4 +1,4 @@
-import type { Ops } from "@vlmopt/models";
+import type { ForwardPass, Ops } from "@vlmopt/models";
 import { memorySink, memorySource, openSources, writeCheckpoint } from "@vlmopt/tensor-io";
 import { describe, expect, test } from "vitest";
 import { modelWeights } from "../../weights/model-weights.ts";
@@ -99,4 +99,39 @@ describe.skipIf(executor === undefined)("by WebGPU, as by the plain executor", {
       ops.attention(ops.linear(x, "q"), ops.linear(x, "k"), ops.linear(x, "v"), { heads, kvHeads });
     expectClose(await both(gpu, shapes, [2, 19, 30], run));
   });
+
+  // Long enough for several workgroups to share a head; put together by the product that reads it, or before what else does.
+  test.each(["product", "sum"])(
+    "one token of each of two sequences after 301 and 260, read by a %s",
+    async (reader) => {
+      const [heads, kvHeads, headDim] = [6, 2, 16];
+      const [width, kvWidth] = [heads * headDim, kvHeads * headDim];
+      const layers = [{ kvHeads, headDim }];
+      const weights = await weightsOf({ q: [width, 30], k: [kvWidth, 30], v: [kvWidth, 30], o: [40, width] });
+      const pass: ForwardPass = {
+        inputs: { x: { dtype: "F32", shape: [2, undefined, 30] } },
+        run: (ops, { x }) => {
+          const input = x as NonNullable<typeof x>;
+          const [q, k, v] = [ops.linear(input, "q"), ops.linear(input, "k"), ops.linear(input, "v")];
+          const found = ops.cachedAttention(q, k, v, { heads, kvHeads, headDim, layer: 0 });
+          return { y: reader === "product" ? ops.linear(found, "o") : ops.add(found, q) };
+        },
+      };
+      const results: Float32Array[] = [];
+      for (const each of [plainExecutor(), gpu]) {
+        const prepared = await each.prepare(pass, weights);
+        const cache = each.createCache({ layers }, 2, 320);
+        await prepared.run(
+          { x: { shape: [2, 301, 30], data: numbers(2 * 301 * 30, 7) } },
+          { cache, added: [301, 260] },
+        );
+        const { y } = await prepared.run(
+          { x: { shape: [2, 1, 30], data: numbers(60, 8) } },
+          { cache, added: [1, 1] },
+        );
+        results.push((await y?.read()) as Float32Array);
+      }
+      expectClose(results as [Float32Array, Float32Array]);
+    },
+  );
 });

@@ -1,8 +1,10 @@
 // A graphics card, by navigator.gpu in a browser and by Dawn (the package `webgpu`) in Node.
+import { BufferPool } from "./buffer-pool.ts";
 
 /** A device, and what of it decides which kernels run on it. */
 export interface GpuContext {
   readonly device: GPUDevice;
+  readonly pool: BufferPool;
   /** For messages. */
   readonly name: string;
   /** Arithmetic of 16 bits in shaders. */
@@ -67,6 +69,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
   const hasF16 = features.has("shader-f16") && options.f16 !== false;
   return {
     device,
+    pool: new BufferPool(device),
     name,
     hasF16,
     hasMatrices: hasF16 && features.has("chromium-experimental-subgroup-matrix"),

@@ -273,30 +273,32 @@ function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capa
 }
 
 function createTensor<Data extends Float32Array | Int32Array>(
-  { device }: GpuContext,
+  { pool }: GpuContext,
   queue: CommandQueue,
   shape: readonly number[],
   numbers: new (buffer: ArrayBuffer) => Data,
 ): GpuTensor<Data> {
   const byteLength = 4 * sizeOf(shape);
-  const buffer = device.createBuffer({
-    size: bufferBytes(byteLength),
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  });
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const buffer = pool.take(bufferBytes(byteLength), usage);
+  let released = false;
   return {
     shape,
     buffer,
     async read() {
-      const size = Math.max(4, byteLength);
-      const copy = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-      queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, size);
-      queue.send();
+      const copy = pool.take(Math.max(4, byteLength), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+      queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, copy.size);
+      await queue.sendSoon();
       await copy.mapAsync(GPUMapMode.READ);
       const data = new numbers(copy.getMappedRange().slice(0, byteLength));
-      copy.destroy();
+      copy.unmap();
+      if (!pool.keep(copy)) copy.destroy();
       return data;
     },
-    release: () => queue.destroy(buffer),
+    release() {
+      if (!released && !pool.keep(buffer)) queue.destroy(buffer);
+      released = true;
+    },
   };
 }
 

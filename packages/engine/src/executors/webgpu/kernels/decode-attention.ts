@@ -212,36 +212,60 @@ function turned(name: string, headDim: number, half: number, rotary: boolean): s
 }`;
 }
 
-/** WGSL: declares a function that puts four numbers of a sequence's row together, of an `AttentionSplit` x with p.m sequences. */
-export function joinedSplits(name: string, { splits, headDim }: AttentionSplit, width: number): string {
+/**
+ * WGSL that puts an `AttentionSplit` x with p.m sequences together.
+ * @param width numbers of a sequence's row
+ * @returns declarations of `name(row, k)`, which gives four numbers of a sequence's row, 0 behind its end; and what a workgroup does
+ *   before, with a barrier between, to use it for one row
+ */
+export function joinedSplits(
+  name: string,
+  { splits, headDim }: AttentionSplit,
+  width: number,
+  threads: number,
+): { readonly declarations: string; readonly setup: (row: string) => string } {
+  const heads = width / headDim;
   const all = Array.from({ length: splits }, (_, i) => i);
-  return `fn stat(at: u32) -> f32 { return x[at / 4u][at % 4u]; }
+  return {
+    declarations: `
+/** What each split counts for in its head. */
+var<workgroup> shares: array<f32, ${heads * splits}>;
+fn stat(at: u32) -> f32 { return x[at / 4u][at % 4u]; }
 fn ${name}(row: u32, k: u32) -> vec4<f32> {
-  let at = p.m * ${splits * width}u + 2u * ${splits}u * (row * ${width / headDim}u + min(k, ${width - 4}u) / ${headDim}u);
+  if (k >= ${width}u) { return vec4<f32>(); }
+  let first = (row * ${splits * width}u + k) / 4u;
+  let share = k / ${headDim}u * ${splits}u;
+  return ${all.map((i) => `shares[share + ${i}u] * x[first + ${(i * width) / 4}u]`).join(" + ")};
+}`,
+    setup: (row) => `
+for (var head = local; head < ${heads}u; head += ${threads}u) {
+  let at = p.m * ${splits * width}u + 2u * ${splits}u * (${row} * ${heads}u + head);
 ${unrolled(splits, (i) => `  let most${i} = stat(at + ${2 * i}u);`)}
   let most = ${all.map((i) => `most${i}`).reduce((a, b) => `max(${a}, ${b})`)};
 ${unrolled(splits, (i) => `  let weight${i} = exp(most${i} - most);`)}
   let total = ${all.map((i) => `weight${i} * stat(at + ${2 * i + 1}u)`).join(" + ")};
-  let first = (row * ${splits * width}u + min(k, ${width - 4}u)) / 4u;
-  let sum = ${all.map((i) => `weight${i} * x[first + ${(i * width) / 4}u]`).join(" + ")};
-  return select(vec4<f32>(), sum / total, k < ${width}u);
-}`;
+${unrolled(splits, (i) => `  shares[head * ${splits}u + ${i}u] = weight${i} / total;`)}
+}`,
+  };
 }
 
-/** Puts an `AttentionSplit` together. Dispatched as [heads, sequences]. */
+/** Puts an `AttentionSplit` together. Dispatched as [sequences]. */
 export function joinSplits(gpu: GpuContext, split: AttentionSplit, width: number): Shader {
+  const threads = 256;
+  const { declarations, setup } = joinedSplits("joined", split, width, threads);
   return shader({
     gpu,
     params: { m: "u32", outStride: "u32" },
     reads: { x: "array<vec4<f32>>" },
     writes: { out: "array<f32>" },
-    threads: 64,
-    declarations: joinedSplits("joined", split, width),
+    threads,
+    declarations,
     main: `
-for (var d = 4u * local; d < ${split.headDim}u; d += 256u) {
-  let k = group.x * ${split.headDim}u + d;
-  let numbers = joined(group.y, k);
-  for (var i = 0u; i < 4u; i++) { out[group.y * p.outStride + k + i] = numbers[i]; }
+${setup("group.x")}
+workgroupBarrier();
+for (var k = 4u * local; k < ${width}u; k += ${4 * threads}u) {
+  let numbers = joined(group.x, k);
+  for (var i = 0u; i < 4u; i++) { out[group.x * p.outStride + k + i] = numbers[i]; }
 }`,
   });
 }

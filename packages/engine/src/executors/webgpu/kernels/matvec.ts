@@ -65,8 +65,9 @@ export function matvec(gpu: GpuContext, options: MatvecOptions): Shader {
   /** Words that the subgroups of a row take at a time, and how often all the row needs. */
   const stride = lanes * split;
   const steps = Math.ceil(rowWords / stride);
+  const joinBytes = parts === undefined ? 0 : 4 * parts.splits * (k / parts.headDim);
   const room = Math.floor(
-    (gpu.device.limits.maxComputeWorkgroupStorageSize - RESERVED) / (16 * stride * chunks),
+    (gpu.device.limits.maxComputeWorkgroupStorageSize - RESERVED - joinBytes) / (16 * stride * chunks),
   );
   const tile = Math.max(1, Math.min(steps, room));
   const rowOf = (r: number) =>
@@ -81,6 +82,7 @@ ${unrolled(
 )}
   }`;
   const product = halves ? productInHalves : productInFull;
+  const join = parts && joinedSplits("xAt", parts, k, threads);
   return shader({
     gpu,
     params: { ...linearParams, eps: "f32", normOffset: "f32" },
@@ -96,14 +98,14 @@ ${halves ? pairFunctions(gpu, format, true) : weightFunctions(gpu, format)}
 ${mapFunction(activation)}
 var<workgroup> xs: array<${halves ? "vec4<u32>" : "vec4<f32>"}, ${tile * stride * chunks}>;
 var<workgroup> partial: array<f32, ${subgroups * rows}>;
-${parts === undefined ? fourNumbers("xAt", "x", k, quads) : joinedSplits("xAt", parts, k)}
+${join?.declarations ?? fourNumbers("xAt", "x", k, quads)}
 ${rmsNorm ? fourNumbers("normAt", "normWeight", k, quads) : ""}`,
     main: `
 ${weightSetup(format, halves ? "f16" : "f32")}
 let subgroup = local / ${lanes}u;
 let part = subgroup % ${split}u;
 let first = (group.x * ${subgroups / split}u + subgroup / ${split}u) * ${outputs}u;
-let xRow = ${parts === undefined ? "p.xOffset + group.y * p.xStride" : "group.y"};
+let xRow = ${join === undefined ? "p.xOffset + group.y * p.xStride" : "group.y"};
 ${unrolled(
   rows,
   (r) => `let row${r} = ${rowOf(r)};
@@ -113,6 +115,7 @@ var nextScale${r} = 1.0;
 var nextZero${r} = 8.0;`,
 )}
 ${load("0u")}
+${join?.setup("group.y") ?? ""}
 ${rmsNorm ? inverseNorm(subgroups, threads, lanes, k) : ""}
 for (var tile = 0u; tile < ${steps}u; tile += ${tile}u) {
   workgroupBarrier();
