@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModel, loadVlm, NoGpuError, ortExecutor, webgpuExecutor } from "@vlmopt/engine";
+import { calibrate, loadModel, loadVlm, NoGpuError, ortExecutor, webgpuExecutor } from "@vlmopt/engine";
 import { openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, test } from "vitest";
 import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
-import { fixture, modelGoldens } from "./test-support/goldens.ts";
+import { fixture, modelGoldens, vlmGolden } from "./test-support/goldens.ts";
+import { encoderNames, worstOfHiddenStates } from "./test-support/hidden-states.ts";
 import { writeQuantized } from "./test-support/quantized-checkpoint.ts";
+import { scorerGoldens } from "./test-support/scorer-goldens.ts";
 import { heldOut, picture, tinyLlava } from "./test-support/tiny-llava.ts";
 
 /** In F32, so that what differs is the order of sums alone. */
@@ -22,7 +24,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 type Quadruple = [Float32Array, Float32Array, Float32Array, Float32Array];
 
 /** All of them where time allows: a program that stands in for a card takes long to compile kernels. */
-const families = process.env.VLMOPT_TEST_SLOW === "1" ? Object.keys(modelGoldens) : ["llava-new", "gemma2"];
+const isSlow = process.env.VLMOPT_TEST_SLOW === "1";
+const families = isSlow ? Object.keys(modelGoldens) : ["llava-new", "gemma2"];
+const encoders = isSlow ? encoderNames : encoderNames.filter((name) => name.startsWith("deberta"));
 
 describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () => {
   const gpu = executor as NonNullable<typeof executor>;
@@ -36,6 +40,29 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
       expect(greedy).toEqual(golden.greedy);
     }
     await model.release();
+  });
+
+  test.each(encoders)("%s gives transformers' hidden states, in a batch", async (name) => {
+    expect(await worstOfHiddenStates(name, gpu, "last")).toBeLessThan(1e-4);
+  });
+
+  test("statistics of a LLaVA's linears are those of transformers over all tokens", async () => {
+    const requests = [
+      { prompt: "What is in the picture?", images: [vlmGolden("picture.png")] },
+      { prompt: "Hello" },
+    ];
+    const statistics = await calibrate(vlmGolden("llava"), requests, { executor: gpu, gram: true });
+    expect(statistics.size).toBe(3 * 4);
+    for (const [name, expected] of Object.entries(scorerGoldens.calibration)) {
+      const found = statistics.get(name);
+      expect(found?.tokens).toBe(expected.tokens);
+      for (const figure of ["mean", "meanSquare", "maxAbs", "gram"] as const) {
+        const scale = expected[figure].reduce((most, x) => Math.max(most, Math.abs(x)), 1);
+        expect(largestDifference(Float32Array.from(found?.[figure] ?? []), expected[figure])).toBeLessThan(
+          1e-4 * scale,
+        );
+      }
+    }
   });
 
   // Kernels of one token, and of many.

@@ -46,7 +46,7 @@ export interface FusedPass {
 
 /** @param stackable whether weights may lie one below the other: they have one format, and rows of one length */
 export function fusePass(
-  { nodes, outputs }: RecordedPass,
+  { nodes, outputs }: Pick<RecordedPass, "nodes" | "outputs">,
   stackable: (a: string, b: string) => boolean,
 ): FusedPass {
   const readers = readersOf(nodes, outputs);

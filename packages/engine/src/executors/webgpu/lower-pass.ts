@@ -11,6 +11,7 @@ import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
 import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./kernels/matmul-matrices.ts";
 import { matvec, matvecOutputs } from "./kernels/matvec.ts";
 import { norm } from "./kernels/norm.ts";
+import { RELATIVE_TILE, relativeScores } from "./kernels/relative-scores.ts";
 import {
   blendRows,
   copyRows,
@@ -21,7 +22,7 @@ import {
   unfoldPatches,
 } from "./kernels/rows.ts";
 import { matvecTuning } from "./kernels/tuning.ts";
-import type { NormNode, Value } from "./recorded-pass.ts";
+import type { NormNode, RelativeNode, Value } from "./recorded-pass.ts";
 
 /** What a pass uses besides its inputs, found before it is lowered. */
 export interface PassWeights {
@@ -393,6 +394,46 @@ export function lowerPass(
     keep(step.output, out);
   }
 
+  function scoreDistances(step: RelativeNode & { readonly output: Value }): void {
+    const [q, k, rows, bias] = [step.q, step.k, step.rows, step.bias].map(valueAt) as [
+      Placed,
+      Placed,
+      Placed,
+      Placed,
+    ];
+    const [keys, queries] = [step.keys, step.queries].map((value) =>
+      value === undefined ? undefined : valueAt(value),
+    );
+    const [batch, tokens] = q.shape as [number, number];
+    const { heads, scale } = step;
+    const out = plan.place([batch, heads, tokens, tokens]);
+    const { shape, buffer } = dense(bias);
+    const [biasBatch = 1, , biasTokens = 1, seen = 1] = shape;
+    const tiles = Math.ceil(tokens / RELATIVE_TILE);
+    plan.dispatch(
+      relativeScores,
+      [{ headDim: featuresOf(q) / heads, keys: keys !== undefined, queries: queries !== undefined }],
+      {
+        heads,
+        tokens,
+        scale,
+        qOffset: q.offset,
+        qStride: q.stride,
+        kOffset: k.offset,
+        kStride: k.stride,
+        keysOffset: keys?.offset ?? 0,
+        keysStride: keys?.stride ?? 0,
+        queriesOffset: queries?.offset ?? 0,
+        queriesStride: queries?.stride ?? 0,
+        biasBatch: biasBatch === 1 ? 0 : biasTokens * seen,
+        biasToken: biasTokens === 1 ? 0 : seen,
+      },
+      [q, k, keys, queries, rows, { buffer }, out].flatMap((x) => (x === undefined ? [] : [x.buffer])),
+      [tiles, tiles, batch * heads],
+    );
+    keep(step.output, out);
+  }
+
   function keep(value: Value, placed: Placed): void {
     values.set(value, placed);
     tenants.set(placed.buffer, (tenants.get(placed.buffer) ?? 0) + 1);
@@ -404,6 +445,8 @@ export function lowerPass(
         return linear(step);
       case "fusedAttention":
         return attend(step);
+      case "relative":
+        return scoreDistances(step);
       case "input": {
         const given = inputs[step.name];
         if (given === undefined) throw new TypeError(`the pass needs the input ${step.name}`);

@@ -42,6 +42,18 @@ export interface AttentionNode {
   readonly bias: Value | undefined;
 }
 
+export interface RelativeNode {
+  readonly op: "relative";
+  readonly q: Value;
+  readonly k: Value;
+  readonly keys: Value | undefined;
+  readonly queries: Value | undefined;
+  readonly rows: Value;
+  readonly heads: number;
+  readonly scale: number;
+  readonly bias: Value;
+}
+
 export type Node =
   | { readonly op: "input"; readonly name: string; readonly dtype: ElementType }
   | { readonly op: "embed"; readonly ids: Value; readonly table: string }
@@ -60,6 +72,7 @@ export type Node =
       readonly heads: number;
     }
   | AttentionNode
+  | RelativeNode
   | { readonly op: "unfold"; readonly pixels: Value; readonly size: number }
   | { readonly op: "prepend"; readonly x: Value; readonly rows: Value }
   | { readonly op: "repeat"; readonly rows: Value; readonly like: Value }
@@ -81,6 +94,8 @@ export type Node =
 export interface RecordedPass {
   readonly nodes: readonly Node[];
   readonly outputs: Readonly<Record<string, Value>>;
+  /** What was shown to probes, by their names. */
+  readonly probed: ReadonlyMap<string, Value>;
 }
 
 export function recordPass(pass: ForwardPass): RecordedPass {
@@ -89,7 +104,8 @@ export function recordPass(pass: ForwardPass): RecordedPass {
   const inputs = Object.entries(pass.inputs).map(
     ([name, { dtype }]) => [name, add({ op: "input", name, dtype })] as const,
   );
-  return { nodes, outputs: pass.run(recordingOps(add), Object.fromEntries(inputs)) };
+  const probed = new Map<string, Value>();
+  return { nodes, outputs: pass.run(recordingOps(add, probed), Object.fromEntries(inputs)), probed };
 }
 
 /** Values that a node reads. */
@@ -108,6 +124,8 @@ export function readsOf(node: Node): readonly Value[] {
       return [node.x, node.cos, node.sin];
     case "attention":
       return [node.q, node.k, node.v, ...(node.bias === undefined ? [] : [node.bias])];
+    case "relative":
+      return [node.q, node.k, node.keys, node.queries, node.rows, node.bias].filter((x) => x !== undefined);
     case "unfold":
       return [node.pixels];
     case "prepend":
@@ -128,7 +146,7 @@ export function readsOf(node: Node): readonly Value[] {
   }
 }
 
-function recordingOps(add: (node: Node) => Value): Ops<Value> {
+function recordingOps(add: (node: Node) => Value, probed: Map<string, Value>): Ops<Value> {
   const linear = (x: Value, weight: string, bias?: string) =>
     add({ op: "linear", x, weight, bias, transposed: false });
   return {
@@ -150,9 +168,8 @@ function recordingOps(add: (node: Node) => Value): Ops<Value> {
     rotate: (x, { cos, sin }, heads) => add({ op: "rotate", x, cos, sin, heads }),
     attention: (q, k, v, shape, bias) => add({ op: "attention", q, k, v, shape, cached: undefined, bias }),
     cachedAttention: (q, k, v, shape, bias) => add({ op: "attention", q, k, v, shape, cached: shape, bias }),
-    relativeScores() {
-      throw new TypeError("no kernel computes the relative scores of DeBERTa: use the executor ort");
-    },
+    relativeScores: (q, k, relative, shape, bias) =>
+      add({ op: "relative", q, k, ...relative, ...shape, bias }),
     patches: (pixels, weight, size, bias) => linear(add({ op: "unfold", pixels, size }), weight, bias),
     prepend: (x, rows) => add({ op: "prepend", x, rows }),
     repeat: (rows, like) => add({ op: "repeat", rows, like }),
@@ -164,6 +181,6 @@ function recordingOps(add: (node: Node) => Value): Ops<Value> {
     takeRows: (x, rows) => add({ op: "takeRows", x, rows }),
     putRows: (x, values, rows, how) => add({ op: "putRows", x, values, rows, how }),
     blendRows: (table, ids, weights) => add({ op: "blendRows", table, ids, weights }),
-    probe() {},
+    probe: (name, x) => probed.set(name, x),
   };
 }

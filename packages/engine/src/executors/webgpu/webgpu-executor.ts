@@ -1,4 +1,5 @@
 import type { CacheSpec, ForwardPass } from "@vlmopt/models";
+import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import {
   type CacheStep,
@@ -7,6 +8,7 @@ import {
   isDeviceTensor,
   type KvCache,
   type PassInput,
+  type PrepareOptions,
 } from "../executor.ts";
 import { countBuffers } from "./buffer-count.ts";
 import { CommandQueue } from "./command-queue.ts";
@@ -44,6 +46,9 @@ interface Plan {
   readonly buffers: readonly GPUBuffer[];
 }
 
+/** What the outputs that probes look at are called, before their names. */
+const PROBE = "probe ";
+
 /** Plans of one pass that are kept: that of the prompt, and that of one more token. */
 const PLANS_KEPT = 2;
 
@@ -63,10 +68,10 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
   return {
     name: "webgpu",
     peakBytes,
-    async prepare(pass, weights) {
+    async prepare(pass, weights, options) {
       const stored = ofWeights.get(weights) ?? gpuWeights(gpu, weights);
       ofWeights.set(weights, stored);
-      const prepared = await preparePass(gpu, queue, pipelines, pass, stored);
+      const prepared = await preparePass(gpu, queue, pipelines, pass, stored, options);
       return {
         ...prepared,
         async release() {
@@ -98,8 +103,14 @@ async function preparePass(
   pipelines: Pipelines,
   pass: ForwardPass,
   stored: GpuWeights,
+  { probes }: PrepareOptions = {},
 ) {
-  const fused = fusePass(recordPass(pass), stored.stackable);
+  const { nodes, outputs: wanted, probed } = recordPass(pass);
+  const recorder = probes && probeRecorder(probes);
+  const shown =
+    recorder === undefined ? [] : [...probed].map(([name, value]) => [name, PROBE + name, value] as const);
+  const outputs = { ...wanted, ...Object.fromEntries(shown.map(([, output, value]) => [output, value])) };
+  const fused = fusePass({ nodes, outputs }, stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
   return {
@@ -115,18 +126,26 @@ async function preparePass(
       if (cache !== undefined) queue.write(cache.past, cache.lengths);
       const { encoder } = queue;
       encode(encoder, plan.commands);
-      const outputs = Object.entries(plan.outputs).map(([name, { buffer, shape }]) => {
+      const copied = new Map<string, GpuTensor<Float32Array>>();
+      for (const [name, { buffer, shape }] of Object.entries(plan.outputs)) {
         const tensor = createTensor<Float32Array>(gpu, queue, shape, Float32Array);
         encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
-        return [name, tensor] as const;
-      });
+        copied.set(name, tensor);
+      }
+      for (const [name, output] of shown) {
+        const tensor = copied.get(output) as GpuTensor<Float32Array>;
+        recorder?.record(name, tensor.shape, await tensor.read(), step?.added);
+        tensor.release?.();
+        copied.delete(output);
+      }
       // What comes of one more token is asked for at once, and its commands with it.
       if (!step?.added.every((count) => count === 1)) queue.send();
       step?.added.forEach((count, n) => {
         step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
       });
-      return Object.fromEntries(outputs);
+      return Object.fromEntries(copied);
     },
+    ...(recorder && { statistics: recorder.statistics }),
     async release() {
       for (const plan of uncached.values()) destroyAll(plan.buffers);
       stored.release();
