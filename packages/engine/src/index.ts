@@ -9,6 +9,8 @@ export type {
   KvCache,
   PreparedPass,
   PrepareOptions,
+  TokenChoice,
+  TokenChooser,
 } from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";

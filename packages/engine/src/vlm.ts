@@ -1,7 +1,7 @@
 import { ConfigError } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
-import { likeliest, type SamplingOptions, sampler } from "./generate/sample.ts";
+import type { SamplingOptions } from "./generate/sample.ts";
 import { type ImageInput, pixelsOf } from "./images/image-input.ts";
 import { loadImageProcessor } from "./images/load-image-processor.ts";
 import { loadFrom } from "./load-from.ts";
@@ -112,8 +112,6 @@ async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> 
       signal?.throwIfAborted();
       prepared.push(await prepare(request));
     }
-    // Each request draws from the same seed, so that it is answered as it would be alone.
-    const samplers = requests.map(() => sampler(options));
     const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
     let ttft = 0;
     const { answers, timings } = await generateTokens(
@@ -123,7 +121,8 @@ async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> 
         maxNewTokens,
         minNewTokens,
         endTokens,
-        samplers: samplers.every((draw) => draw === likeliest) ? undefined : samplers,
+        // Each request draws from the same seed, so that it is answered as it would be alone.
+        sampling: requests.map(() => options),
         signal,
         onToken(n, token) {
           if (ttft === 0) ttft = performance.now() - started;

@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { calibrate, loadModel, loadVlm, NoGpuError, ortExecutor, webgpuExecutor } from "@vlmopt/engine";
+import {
+  calibrate,
+  generateTokens,
+  loadModel,
+  loadVlm,
+  NoGpuError,
+  ortExecutor,
+  type SamplingOptions,
+  webgpuExecutor,
+} from "@vlmopt/engine";
 import { openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, test } from "vitest";
 import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
@@ -106,5 +115,35 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
     expect(answers[1]).toEqual(answers[0]);
     // Its weights at least are on the card.
     expect(gpu.peakBytes?.()).toBeGreaterThan(15_000_000);
+  });
+
+  test("draws the tokens that ONNX Runtime's logits give the host, each answer of a batch in its own way", async () => {
+    await using checkpoint = await openCheckpoint(tinyLlava);
+    const found = [];
+    for (const each of [ortExecutor({ activations: "float32", threads: 1 }), gpu]) {
+      const model = await loadModel(checkpoint, each);
+      const answer = async (ids: readonly number[][], sampling: readonly SamplingOptions[]) => {
+        const { answers } = await generateTokens(
+          model,
+          ids.map((own) => ({ ids: own, images: [] })),
+          {
+            ...{ maxNewTokens: 24, minNewTokens: 24, endTokens: [2], signal: undefined, sampling },
+            onToken: () => false,
+          },
+        );
+        return answers.map(({ tokens }) => tokens);
+      };
+      const hot = { temperature: 1.2, seed: 3 };
+      const nucleus = { temperature: 0.9, topP: 0.9, topK: 50, seed: 11 };
+      const batch = await answer([[5, 9, 33], [7], [5, 9, 33]], [hot, {}, nucleus]);
+      expect(await answer([[5, 9, 33]], [nucleus])).toEqual([batch[2]]);
+      found.push(batch);
+      await model.release();
+    }
+    expect(found[1]).toEqual(found[0]);
+    const [drawn, greedy, nucleus] = found[0] as number[][];
+    expect(drawn).not.toEqual(nucleus);
+    expect(greedy).toHaveLength(24);
+    expect(found.flat(2)).not.toContain(2);
   });
 });

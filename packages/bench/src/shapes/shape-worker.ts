@@ -65,7 +65,6 @@ async function answer({ model, picture, ids, newTokens }: Shape): Promise<ShapeA
     maxNewTokens: newTokens,
     minNewTokens: newTokens,
     endTokens: [],
-    samplers: undefined,
     signal: undefined,
     onToken() {
       ttft ||= performance.now() - begun;

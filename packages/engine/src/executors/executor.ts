@@ -12,12 +12,35 @@ export interface Executor {
   /** Features of several pictures one after the other: `[1, rows, features]` each. */
   stack(parts: readonly DeviceTensor[], features: number): Promise<DeviceTensor>;
   /**
-   * The place of the largest logit of each row, `[rows]`, those of `excluded` tokens apart. Executors that have it can take a token as
-   * the next one's input before anybody has read it.
+   * Chooses tokens where logits are computed. Executors that have it can take a token as the next one's input before anybody has read
+   * it.
+   * @param choices of each row of logits
    */
-  argmax?(logits: DeviceTensor, excluded?: readonly number[]): Promise<DeviceTensor<Int32Array>>;
+  chooser?(choices: readonly TokenChoice[]): TokenChooser;
   /** The most bytes that it has had allocated at once, where it keeps account. */
   peakBytes?(): number;
+}
+
+/** How the tokens of an answer are chosen: as `drawToken` does. */
+export interface TokenChoice {
+  /** 0 takes the likeliest token. */
+  readonly temperature: number;
+  /** Infinity for all tokens. */
+  readonly topK: number;
+  readonly topP: number;
+  /** A number from 0 to below 1 for each token of the answer. */
+  readonly uniforms: Float32Array;
+}
+
+export interface TokenChooser {
+  /**
+   * @param logits `[…, rows, vocabSize]`
+   * @param step number of the token in its answer, from 0
+   * @param excluded tokens that are not chosen
+   * @returns tokens `[rows]`
+   */
+  choose(logits: DeviceTensor, step: number, excluded?: readonly number[]): Promise<DeviceTensor<Int32Array>>;
+  release(): void;
 }
 
 export interface PrepareOptions {
@@ -56,7 +79,8 @@ export interface KvCache {
 /** A tensor of F32, or I32, where it was computed. */
 export interface DeviceTensor<Data extends Float32Array | Int32Array = Float32Array> {
   readonly shape: readonly number[];
-  read(): Promise<Data>;
+  /** @param notBefore milliseconds in which it will not be there, so that nobody needs to ask; 0 unless told */
+  read(notBefore?: number): Promise<Data>;
   /** Gives its memory back, where that does not happen by itself. */
   release?(): void;
 }

@@ -4,14 +4,12 @@ import { describe, expect, test } from "vitest";
 import { goldenFeatures } from "../test-support/golden-features.ts";
 import { fixture, modelGoldens } from "../test-support/goldens.ts";
 import { generateTokens, type TokenOptions, type TokenPrompt } from "./generate-tokens.ts";
-import { likeliest } from "./sample.ts";
 
 const executor = ortExecutor({ activations: "float32", threads: 1 });
 const greedy: TokenOptions = {
   maxNewTokens: 16,
   minNewTokens: 0,
   endTokens: [],
-  samplers: [likeliest, likeliest, likeliest],
   signal: undefined,
   onToken: () => false,
 };
@@ -52,6 +50,20 @@ describe("answers", () => {
         expect(together.answers[0]?.tokens).toEqual(golden?.greedy.slice(0, 16));
       }),
   );
+
+  test("drawn by numbers of their own are the same one by one and in a batch", () =>
+    withModel("llama", async (model) => {
+      const ids = modelGoldens.llama?.[0]?.ids ?? [];
+      const prompts = [ids, [5, 9, 33, 7], ids].map((own) => ({ ids: own, images: [] }));
+      const hot = { temperature: 2, seed: 5 };
+      const sampling = [hot, {}, { ...hot, seed: 6, topP: 0.9, topK: 20 }];
+      const together = await generateTokens(model, prompts, { ...greedy, sampling });
+      for (const [n, prompt] of prompts.entries()) {
+        const own = { ...greedy, sampling: sampling.slice(n, n + 1) };
+        expect((await generateTokens(model, [prompt], own)).answers[0]).toEqual(together.answers[n]);
+      }
+      expect(together.answers[0]).not.toEqual(together.answers[2]);
+    }));
 
   test("end at an end token, which is not part of them, but not before minNewTokens", () =>
     withModel("llama", async (model) => {

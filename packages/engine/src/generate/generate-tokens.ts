@@ -1,6 +1,6 @@
 import type { ImageFeatures, Model } from "../model.ts";
-import { likeliest, type Sampler } from "./sample.ts";
-import { greedySteps, sampledSteps, type TokenSource } from "./token-steps.ts";
+import { type SamplingOptions, sampler, uniformNumbers } from "./sample.ts";
+import { stepByStep, stepsAhead, type TokenSource } from "./token-steps.ts";
 
 /** A prompt as tokens, image tokens among them, and the features that take their place. */
 export interface TokenPrompt {
@@ -17,8 +17,8 @@ export interface TokenOptions {
   readonly minNewTokens: number;
   /** Tokens that end an answer; they are not part of it. */
   readonly endTokens: readonly number[];
-  /** Of each prompt; undefined takes the likeliest token. */
-  readonly samplers: readonly Sampler[] | undefined;
+  /** How tokens of each prompt are drawn; the likeliest unless told. */
+  readonly sampling?: readonly SamplingOptions[];
   readonly signal: AbortSignal | undefined;
   /** Called with each new token of each answer; true ends that answer. */
   readonly onToken: (answer: number, token: number) => boolean;
@@ -39,7 +39,7 @@ export interface TokenTimings {
 
 /**
  * Answers prompts together, one token of each at a time.
- * @throws {RangeError} where a prompt's image tokens are not as many as its pictures' features
+ * @throws {RangeError} where a prompt's image tokens are not as many as its pictures' features, or an option is out of its range
  */
 export async function generateTokens(
   model: Model,
@@ -47,7 +47,12 @@ export async function generateTokens(
   options: TokenOptions,
 ): Promise<{ answers: TokenAnswer[]; timings: TokenTimings }> {
   const { maxNewTokens, minNewTokens, endTokens, signal, onToken } = options;
+  signal?.throwIfAborted();
   for (const prompt of prompts) assertImageTokens(model, prompt);
+  const choices = prompts.map((_, n) => {
+    const own = sampler(options.sampling?.[n]);
+    return { ...own, uniforms: uniformNumbers(own.seed, maxNewTokens) };
+  });
   const positions = prompts.map(({ ids, images }) =>
     model.forward.promptPositions(
       ids,
@@ -86,14 +91,10 @@ export async function generateTokens(
     excluded: (step) => (step < minNewTokens ? endTokens : []),
     steps: maxNewTokens,
   };
-  const { argmax } = model.executor;
-  const steps =
-    options.samplers === undefined && argmax !== undefined
-      ? greedySteps(source, argmax)
-      : sampledSteps(source, options.samplers ?? prompts.map(() => likeliest));
+  const { chooser } = model.executor;
+  const steps = chooser === undefined ? stepByStep(source, choices) : stepsAhead(source, choices, chooser);
 
   const times: number[] = [];
-  signal?.throwIfAborted();
   let started = performance.now();
   try {
     // An answer that has ended goes on unheard while others do not.

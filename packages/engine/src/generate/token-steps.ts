@@ -1,5 +1,5 @@
-import type { DeviceTensor, Executor } from "../executors/executor.ts";
-import type { Sampler } from "./sample.ts";
+import type { DeviceTensor, Executor, TokenChoice } from "../executors/executor.ts";
+import { drawToken } from "./sample.ts";
 
 /** Where the logits of a batch's tokens come from, one token of each sequence at a time. */
 export interface TokenSource {
@@ -15,11 +15,13 @@ export interface TokenSource {
 
 /** Steps that are under way before the token of the first of them is read. */
 const AHEAD = 3;
+/** Share of the time that those before it should take, in which a token is not looked for. */
+const SOONEST = 0.8;
 
-/** Tokens of all sequences, step by step, drawn on the host from logits that it reads. */
-export async function* sampledSteps(
+/** Tokens of all sequences, step by step, chosen on the host from logits that it reads. */
+export async function* stepByStep(
   source: TokenSource,
-  samplers: readonly Sampler[],
+  choices: readonly TokenChoice[],
 ): AsyncGenerator<ArrayLike<number>> {
   let logits = await source.prefill();
   for (let step = 0; ; step++) {
@@ -27,10 +29,10 @@ export async function* sampledSteps(
     logits.release?.();
     const excluded = source.excluded(step);
     const vocabSize = logits.shape.at(-1) as number;
-    const tokens = samplers.slice(0, all.length / vocabSize).map((sampler, n) => {
+    const tokens = choices.map((choice, n) => {
       const own = all.subarray(n * vocabSize, (n + 1) * vocabSize);
       for (const token of excluded) own[token] = Number.NEGATIVE_INFINITY;
-      return sampler(own);
+      return drawToken(own, choice, choice.uniforms[step] as number);
     });
     yield tokens;
     if (step + 1 >= source.steps) return;
@@ -39,26 +41,41 @@ export async function* sampledSteps(
 }
 
 /**
- * The likeliest tokens, chosen where logits are computed: the next steps are under way before a token has been read, so that nothing
- * waits for the host. What was begun in vain when an answer ends is dropped.
+ * The same, chosen where logits are computed: the next steps are under way before a token has been read, so that nothing waits for the
+ * host. What was begun in vain when an answer ends is dropped.
  */
-export async function* greedySteps(
+export async function* stepsAhead(
   source: TokenSource,
-  argmax: NonNullable<Executor["argmax"]>,
+  choices: readonly TokenChoice[],
+  chooserOf: NonNullable<Executor["chooser"]>,
 ): AsyncGenerator<ArrayLike<number>> {
+  const chooser = chooserOf(choices);
   const reading: Promise<Int32Array>[] = [];
+  /** When the last token was there, and how long it took after the one before. */
+  let [latest, interval] = [0, 0];
+  const first = async () => {
+    const tokens = (await reading.shift()) as Int32Array;
+    const now = performance.now();
+    interval = latest === 0 ? 0 : now - latest;
+    latest = now;
+    return tokens;
+  };
   try {
     let logits = await source.prefill();
     for (let step = 0; step < source.steps; step++) {
-      const tokens = await argmax(logits, source.excluded(step));
+      const tokens = await chooser.choose(logits, step, source.excluded(step));
       logits.release?.();
-      reading.push(tokens.read());
+      const read = tokens.read(SOONEST * reading.length * interval);
+      reading.push(read);
       // The first token is waited for, since it says when it came.
-      if (step === 0 || reading.length > AHEAD) yield (await reading.shift()) as Int32Array;
+      if (step === 0 || reading.length > AHEAD) yield await first();
       if (step + 1 < source.steps) logits = await source.next(step, tokens);
+      const release = () => tokens.release?.();
+      read.then(release, release);
     }
-    while (reading.length > 0) yield (await reading.shift()) as Int32Array;
+    while (reading.length > 0) yield await first();
   } finally {
     await Promise.allSettled(reading);
+    chooser.release();
   }
 }

@@ -3,7 +3,6 @@ import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import {
   type CacheStep,
-  type DeviceTensor,
   type Executor,
   isDeviceTensor,
   type KvCache,
@@ -22,17 +21,13 @@ import {
   pipelinesOf,
   sizeOf,
 } from "./gpu-plan.ts";
+import { createTensor, type GpuTensor } from "./gpu-tensor.ts";
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
-import { argmax } from "./kernels/argmax.ts";
 import { cacheType } from "./kernels/attention.ts";
 import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
 import { recordPass } from "./recorded-pass.ts";
+import { tokenChooser } from "./token-chooser.ts";
 import { type GpuContext, type GpuOptions, openGpu } from "./webgpu-device.ts";
-
-/** A tensor on the card. */
-interface GpuTensor<Data extends Float32Array | Int32Array> extends DeviceTensor<Data> {
-  readonly buffer: GPUBuffer;
-}
 
 interface GpuCache extends KvCache, PlanCache {
   /** Plans that attend to this cache, latest last. */
@@ -63,7 +58,6 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
   const pipelines = pipelinesOf(gpu);
   const queue = new CommandQueue(gpu.device);
   const ofWeights = new WeakMap<ModelWeights, GpuWeights>();
-  const largest = argmaxer(gpu, queue, pipelines);
   const caches = cacheStore(gpu, queue);
   return {
     name: "webgpu",
@@ -93,7 +87,7 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
       }
       return result;
     },
-    argmax: (logits, excluded) => largest(logits as GpuTensor<Float32Array>, excluded),
+    chooser: tokenChooser(gpu, queue, pipelines),
   };
 }
 
@@ -289,66 +283,4 @@ function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capa
     destroyAll([...keys, ...values, past]);
   };
   return { cache, destroy };
-}
-
-function createTensor<Data extends Float32Array | Int32Array>(
-  { pool }: GpuContext,
-  queue: CommandQueue,
-  shape: readonly number[],
-  numbers: new (buffer: ArrayBuffer) => Data,
-): GpuTensor<Data> {
-  const byteLength = 4 * sizeOf(shape);
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const buffer = pool.take(bufferBytes(byteLength), usage);
-  let released = false;
-  return {
-    shape,
-    buffer,
-    async read() {
-      const copy = pool.take(Math.max(4, byteLength), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-      queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, copy.size);
-      await queue.sendSoon();
-      await copy.mapAsync(GPUMapMode.READ);
-      const data = new numbers(copy.getMappedRange().slice(0, byteLength));
-      copy.unmap();
-      if (!pool.keep(copy)) copy.destroy();
-      return data;
-    },
-    release() {
-      if (!released && !pool.keep(buffer)) queue.destroy(buffer);
-      released = true;
-    },
-  };
-}
-
-/** Finds the largest logits; what does not change from token to token is made once. */
-function argmaxer(gpu: GpuContext, queue: CommandQueue, pipelines: Pipelines) {
-  const { device } = gpu;
-  const made = new Map<string, { params: GPUBuffer; places: GPUBuffer }>();
-  const prepared = (features: number, excluded: readonly number[]) => {
-    const key = `${features} ${excluded}`;
-    const found = made.get(key);
-    if (found !== undefined) return found;
-    const params = device.createBuffer({ size: 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
-    device.queue.writeBuffer(params, 0, Uint32Array.of(features, excluded.length, 0, 0));
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-    const places = device.createBuffer({ size: bufferBytes(4 * excluded.length), usage });
-    if (excluded.length > 0) device.queue.writeBuffer(places, 0, Int32Array.from(excluded));
-    made.set(key, { params, places });
-    return { params, places };
-  };
-  return async (logits: GpuTensor<Float32Array>, excluded: readonly number[] = []) => {
-    const features = logits.shape.at(-1) as number;
-    const rows = sizeOf(logits.shape) / features;
-    const result = createTensor<Int32Array>(gpu, queue, [rows], Int32Array);
-    const { params, places } = prepared(features, excluded);
-    const pipeline = await pipelines(argmax, []).pipeline;
-    const buffers = [params, logits.buffer, places, result.buffer];
-    const bindings = device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
-    });
-    encode(queue.encoder, [{ pipeline, bindings, groups: [rows, 1, 1] }]);
-    return result;
-  };
 }

@@ -3,11 +3,12 @@ import { type Shader, shader, unrolled } from "./shader.ts";
 
 const MOST_THREADS = 1024;
 /** Numbers that a thread asks for at a time. */
-const AT_ONCE = 4;
+const AT_ONCE = 16;
 
 /** The place of each row's largest number, the first of equals; `excluded` ones do not count. Dispatched as [rows]. */
 export function argmax(gpu: GpuContext): Shader {
   const threads = Math.min(MOST_THREADS, gpu.device.limits.maxComputeInvocationsPerWorkgroup);
+  const subgroups = threads / gpu.lanes;
   return shader({
     gpu,
     params: { features: "u32", excludedCount: "u32" },
@@ -15,8 +16,8 @@ export function argmax(gpu: GpuContext): Shader {
     writes: { out: "array<i32>" },
     threads,
     declarations: `
-var<workgroup> best: array<f32, ${threads}>;
-var<workgroup> places: array<u32, ${threads}>;`,
+var<workgroup> best: array<f32, ${subgroups}>;
+var<workgroup> places: array<u32, ${subgroups}>;`,
     main: `
 var most = -3.4e38;
 var place = 0xffffffffu;
@@ -34,19 +35,27 @@ ${unrolled(
   }`,
 )}
 }
-best[local] = most;
-places[local] = place;
-for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
-  workgroupBarrier();
-  if (local < half) {
-    let other = best[local + half];
-    let there = places[local + half];
-    if (other > best[local] || (other == best[local] && there < places[local])) {
-      best[local] = other;
-      places[local] = there;
-    }
-  }
+${firstOfMost}
+if (lane == 0u) {
+  best[local / ${gpu.lanes}u] = most;
+  places[local / ${gpu.lanes}u] = place;
 }
-if (local == 0u) { out[group.x] = i32(places[0]); }`,
+workgroupBarrier();
+if (local < ${gpu.lanes}u) {
+  most = -3.4e38;
+  place = 0xffffffffu;
+  for (var i = lane; i < ${subgroups}u; i += ${gpu.lanes}u) {
+    if (best[i] > most || (best[i] == most && places[i] < place)) { most = best[i]; place = places[i]; }
+  }
+  ${firstOfMost}
+  if (lane == 0u) { out[group.x] = i32(min(place, p.features - 1u)); }
+}`,
   });
 }
+
+/** WGSL: the largest of a subgroup, and the first place that has it. */
+const firstOfMost = `{
+  let largest = subgroupMax(most);
+  place = subgroupMin(select(0xffffffffu, place, most == largest));
+  most = largest;
+}`;

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { create, globals } from "webgpu";
 import type { GpuContext } from "../webgpu-device.ts";
+import { argmax } from "./argmax.ts";
 import { type AttentionOptions, appendToCache, attention } from "./attention.ts";
 import { attentionMatrices } from "./attention-matrices.ts";
 import { decodeAttention } from "./decode-attention.ts";
+import { drawToken } from "./draw-token.ts";
 import { elementwise } from "./elementwise.ts";
 import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./matmul-matrices.ts";
 import { matvec } from "./matvec.ts";
@@ -127,6 +129,10 @@ test.each([true, false])(
     for (const shader of shaders) expect(await problemOf(shader)).toBeUndefined();
   },
 );
+
+test("what chooses tokens is valid WGSL", async () => {
+  for (const shader of [argmax(gpu), drawToken(gpu)]) expect(await problemOf(shader)).toBeUndefined();
+});
 
 test("what is not WGSL is noticed", async () => {
   expect(await problemOf({ code: "fn main() { let from = 1; }", params: [] })).toContain("reserved keyword");
