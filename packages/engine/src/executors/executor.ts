@@ -79,8 +79,7 @@ export interface KvCache {
 /** A tensor of F32, or I32, where it was computed. */
 export interface DeviceTensor<Data extends Float32Array | Int32Array = Float32Array> {
   readonly shape: readonly number[];
-  /** @param notBefore milliseconds in which it will not be there, so that nobody needs to ask; 0 unless told */
-  read(notBefore?: number): Promise<Data>;
+  read(): Promise<Data>;
   /** Gives its memory back, where that does not happen by itself. */
   release?(): void;
 }

@@ -15,8 +15,6 @@ export interface TokenSource {
 
 /** Steps that are under way before the token of the first of them is read. */
 const AHEAD = 3;
-/** Share of the time that those before it should take, in which a token is not looked for. */
-const SOONEST = 0.8;
 
 /** Tokens of all sequences, step by step, chosen on the host from logits that it reads. */
 export async function* stepByStep(
@@ -51,29 +49,20 @@ export async function* stepsAhead(
 ): AsyncGenerator<ArrayLike<number>> {
   const chooser = chooserOf(choices);
   const reading: Promise<Int32Array>[] = [];
-  /** When the last token was there, and how long it took after the one before. */
-  let [latest, interval] = [0, 0];
-  const first = async () => {
-    const tokens = (await reading.shift()) as Int32Array;
-    const now = performance.now();
-    interval = latest === 0 ? 0 : now - latest;
-    latest = now;
-    return tokens;
-  };
   try {
     let logits = await source.prefill();
     for (let step = 0; step < source.steps; step++) {
       const tokens = await chooser.choose(logits, step, source.excluded(step));
       logits.release?.();
-      const read = tokens.read(SOONEST * reading.length * interval);
+      const read = tokens.read();
       reading.push(read);
       // The first token is waited for, since it says when it came.
-      if (step === 0 || reading.length > AHEAD) yield await first();
+      if (step === 0 || reading.length > AHEAD) yield (await reading.shift()) as Int32Array;
       if (step + 1 < source.steps) logits = await source.next(step, tokens);
       const release = () => tokens.release?.();
       read.then(release, release);
     }
-    while (reading.length > 0) yield await first();
+    while (reading.length > 0) yield (await reading.shift()) as Int32Array;
   } finally {
     await Promise.allSettled(reading);
     chooser.release();

@@ -9,7 +9,7 @@ export interface GpuTensor<Data extends Float32Array | Int32Array> extends Devic
 }
 
 export function createTensor<Data extends Float32Array | Int32Array>(
-  { pool }: GpuContext,
+  { pool, reads }: GpuContext,
   queue: CommandQueue,
   shape: readonly number[],
   numbers: new (buffer: ArrayBuffer) => Data,
@@ -21,13 +21,11 @@ export function createTensor<Data extends Float32Array | Int32Array>(
   return {
     shape,
     buffer,
-    async read(notBefore = 0) {
+    async read() {
       const copy = pool.take(Math.max(4, byteLength), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
       queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, copy.size);
       await queue.sendSoon();
-      // While something is awaited, Dawn in Node asks the card over and over, which makes work for the collector of garbage.
-      if (notBefore >= 1) await new Promise((resolve) => setTimeout(resolve, notBefore));
-      await copy.mapAsync(GPUMapMode.READ);
+      await reads.map(copy);
       const data = new numbers(copy.getMappedRange().slice(0, byteLength));
       copy.unmap();
       if (!pool.keep(copy)) copy.destroy();

@@ -1,10 +1,12 @@
 // A graphics card, by navigator.gpu in a browser and by Dawn (the package `webgpu`) in Node.
 import { BufferPool } from "./buffer-pool.ts";
+import { ReadQueue } from "./read-queue.ts";
 
 /** A device, and what of it decides which kernels run on it. */
 export interface GpuContext {
   readonly device: GPUDevice;
   readonly pool: BufferPool;
+  readonly reads: ReadQueue;
   /** For messages. */
   readonly name: string;
   /** Arithmetic of 16 bits in shaders. */
@@ -70,6 +72,7 @@ export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
   return {
     device,
     pool: new BufferPool(device),
+    reads: new ReadQueue({ pauses: gpu === dawn }),
     name,
     hasF16,
     hasMatrices: hasF16 && features.has("chromium-experimental-subgroup-matrix"),
