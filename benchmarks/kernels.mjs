@@ -1,14 +1,14 @@
 // Kernels of the WebGPU executor alone, over LLaVA-1.5-7B's shapes: bytes or operations a second, beside what the card copies.
-//   node benchmarks/kernels.mjs [--schemes int4,nf4,F16] [--tokens 1,650] [--seen 700]
+//   node benchmarks/kernels.mjs [--schemes int4-g128,nf4,f16] [--tokens 1,650] [--seen 700]
 import { parseArgs } from "node:util";
+import { randomCheckpoint } from "@vlmopt/bench";
 import { modelWeights, webgpuExecutor } from "@vlmopt/engine";
 import { llavaConfig } from "./llava-shapes.mjs";
-import { randomCheckpoint } from "./random-checkpoint.mjs";
 import { median, printTable } from "./side-by-side.mjs";
 
 const { values } = parseArgs({
   options: {
-    schemes: { type: "string", default: "int4,nf4,F16" },
+    schemes: { type: "string", default: "int4-g128,nf4,f16" },
     tokens: { type: "string", default: "1,650" },
     seen: { type: "string", default: "700" },
   },
@@ -17,10 +17,11 @@ const { values } = parseArgs({
 const LAYERS = 4;
 /** Kernels of a kind that run one after the other. */
 const COUNT = 64;
-/** Seconds that the card is kept busy for a figure. */
-const BUSY = 0.1;
+/** Milliseconds that the card is kept busy before a figure. */
+const BUSY = 300;
 const [HEADS, HEAD_DIM, HIDDEN, NEURONS] = [32, 128, 4096, 11008];
-const executor = await webgpuExecutor();
+const executor = await webgpuExecutor({ timed: true });
+if (executor.passTimes === undefined) throw new Error("this graphics card tells no times (timestamp-query)");
 const seen = Number(values.seen);
 const rows = [["LLaVA-1.5-7B, one layer", "µs", "GB/s", "TFLOP/s"]];
 
@@ -64,7 +65,7 @@ for (const scheme of values.schemes.split(",")) {
   }
 }
 for (const tokens of values.tokens.split(",").map(Number)) {
-  const weights = await modelWeights(randomCheckpoint(llavaConfig(LAYERS), "F16"));
+  const weights = await modelWeights(randomCheckpoint(llavaConfig(LAYERS), "f16"));
   const past = tokens === 1 ? seen : 0;
   const shape = { heads: HEADS, kvHeads: HEADS, headDim: HEAD_DIM };
   const cache = executor.createCache(
@@ -98,14 +99,14 @@ function report(name, tokens, seconds, bytes, operations) {
   console.log(rows.at(-1).join("  "));
 }
 
-/** Seconds of one of many that run one after the other, what brings them their input taken off. */
+/** Seconds of one of many that run one after the other, by the card's clock, what brings them their input taken off. */
 async function secondsOf(weights, features, tokens, one, step = () => undefined) {
   const x = {
     shape: [1, tokens, features],
     data: Float32Array.from({ length: tokens * features }, (_, i) => Math.sin(i)),
   };
   const first = { shape: [1], data: Int32Array.of(0) };
-  const seconds = [];
+  const milliseconds = [];
   for (const run of [one, (_, own) => own]) {
     const prepared = await executor.prepare(
       {
@@ -120,33 +121,31 @@ async function secondsOf(weights, features, tokens, one, step = () => undefined)
       },
       weights,
     );
-    seconds.push(await secondsOfRuns(() => prepared.run({ x, first }, step())));
+    milliseconds.push(await busyMedian(() => prepared.run({ x, first }, step())));
   }
-  return (seconds[0] - seconds[1]) / COUNT;
+  return (milliseconds[0] - milliseconds[1]) / 1000 / COUNT;
 }
 
-/** Seconds of a run among so many that the card is busy with them for a while: it takes that long to come to its full clock. */
-async function secondsOfRuns(run) {
-  const seconds = async (count) => {
-    const started = performance.now();
-    for (let i = 0; i < count; i++) {
-      const { last } = await run();
-      if (i === count - 1) await last.read();
-      last.release?.();
-    }
-    return (performance.now() - started) / 1000 / count;
-  };
-  await seconds(2);
-  const count = Math.ceil(BUSY / (await seconds(8)));
-  const taken = [];
-  for (let round = 0; round < 4; round++) taken.push(await seconds(count));
-  return median(taken.slice(1));
+/** The median of runs after others that have kept the card busy for a while: it takes that long to come to its full clock. */
+async function busyMedian(run) {
+  for (const started = performance.now(); performance.now() - started < BUSY; ) await runAll(run, 4);
+  return median(await runAll(run, 16));
+}
+
+/** Milliseconds of each of so many runs that are given at once. */
+async function runAll(run, count) {
+  for (let i = 0; i < count; i++) {
+    const { last } = await run();
+    if (i === count - 1) await last.read();
+    last.release?.();
+  }
+  return executor.passTimes();
 }
 
 /** Bytes that a kernel reads and writes in a second if it does nothing else. */
 async function copyRate() {
   const [tokens, features] = [2 ** 14, 2 ** 11];
-  const weights = await modelWeights(randomCheckpoint(llavaConfig(1), "F16"));
+  const weights = await modelWeights(randomCheckpoint(llavaConfig(1), "f16"));
   const seconds = await secondsOf(weights, features, tokens, (ops, x) => ops.activate(x, "relu"));
   return (8 * tokens * features) / seconds;
 }

@@ -19,6 +19,8 @@ export interface Executor {
   chooser?(choices: readonly TokenChoice[]): TokenChooser;
   /** The most bytes that it has had allocated at once, where it keeps account. */
   peakBytes?(): number;
+  /** Milliseconds that a device took for each pass since this was asked for last, where it keeps account. */
+  passTimes?(): Promise<readonly number[]>;
 }
 
 /** How the tokens of an answer are chosen: as `drawToken` does. */

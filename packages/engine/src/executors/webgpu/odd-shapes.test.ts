@@ -134,4 +134,21 @@ describe.skipIf(executor === undefined)("by WebGPU, as by the plain executor", {
       expectClose(results as [Float32Array, Float32Array]);
     },
   );
+
+  test("the card's time of each pass is there once, where it is asked to keep account", async () => {
+    const timed = await webgpuExecutor({ timed: true });
+    const weights = await weightsOf({ w: [64, 64] });
+    const pass: ForwardPass = {
+      inputs: { x: { dtype: "F32", shape: [1, undefined, 64] } },
+      run: (ops, { x }) => ({ y: ops.linear(x as NonNullable<typeof x>, "w") }),
+    };
+    const prepared = await timed.prepare(pass, weights);
+    const x = { shape: [1, 3, 64], data: numbers(3 * 64, 1) };
+    for (let run = 0; run < 3; run++) await prepared.run({ x });
+    const times = await timed.passTimes?.();
+    expect(times).toHaveLength(3);
+    for (const time of times ?? []) expect(time).toBeGreaterThan(0);
+    expect(await timed.passTimes?.()).toEqual([]);
+    expect(gpu.passTimes).toBeUndefined();
+  });
 });

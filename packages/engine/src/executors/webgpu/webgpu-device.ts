@@ -1,5 +1,6 @@
 // A graphics card, by navigator.gpu in a browser and by Dawn (the package `webgpu`) in Node.
 import { BufferPool } from "./buffer-pool.ts";
+import { PassTimer } from "./pass-timer.ts";
 import { ReadQueue } from "./read-queue.ts";
 
 /** A device, and what of it decides which kernels run on it. */
@@ -7,6 +8,7 @@ export interface GpuContext {
   readonly device: GPUDevice;
   readonly pool: BufferPool;
   readonly reads: ReadQueue;
+  readonly timer: PassTimer | undefined;
   /** For messages. */
   readonly name: string;
   /** Arithmetic of 16 bits in shaders. */
@@ -22,6 +24,8 @@ export interface GpuOptions {
   readonly f16?: boolean;
   /** False refuses a program that stands in for a graphics card. Default true. */
   readonly software?: boolean;
+  /** Whether to keep account of how long passes take; default false. */
+  readonly timed?: boolean;
 }
 
 /** There is no graphics card that can be used, or it has too little memory. */
@@ -68,11 +72,13 @@ export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
     requiredFeatures: WANTED_FEATURES.filter((feature) => features.has(feature)) as GPUFeatureName[],
     requiredLimits: Object.fromEntries(WANTED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
+  const isTimed = options.timed === true && features.has("timestamp-query");
   const hasF16 = features.has("shader-f16") && options.f16 !== false;
   return {
     device,
     pool: new BufferPool(device),
     reads: new ReadQueue({ pauses: gpu === dawn }),
+    timer: isTimed ? new PassTimer(device) : undefined,
     name,
     hasF16,
     hasMatrices: hasF16 && features.has("chromium-experimental-subgroup-matrix"),
@@ -92,7 +98,9 @@ async function webgpu(): Promise<GPU> {
   try {
     const { create, globals } = await import("webgpu");
     Object.assign(globalThis, globals);
-    dawn = create([`enable-dawn-features=${DAWN_FEATURES.join(",")}`]);
+    // Times need not be rounded where no page asks for them.
+    const disabled = "disable-dawn-features=timestamp_quantization";
+    dawn = create([`enable-dawn-features=${DAWN_FEATURES.join(",")}`, disabled]);
     return dawn;
   } catch (error) {
     throw new NoGpuError(

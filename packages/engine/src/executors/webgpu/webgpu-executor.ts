@@ -59,9 +59,16 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
   const queue = new CommandQueue(gpu.device);
   const ofWeights = new WeakMap<ModelWeights, GpuWeights>();
   const caches = cacheStore(gpu, queue);
+  const { timer } = gpu;
   return {
     name: "webgpu",
     peakBytes,
+    ...(timer && {
+      passTimes() {
+        queue.send();
+        return timer.take();
+      },
+    }),
     async prepare(pass, weights, options) {
       const stored = ofWeights.get(weights) ?? gpuWeights(gpu, weights);
       ofWeights.set(weights, stored);
@@ -119,7 +126,7 @@ async function preparePass(
       for (const [name, buffer] of Object.entries(plan.inputs)) writeInput(queue, buffer, given[name], name);
       if (cache !== undefined) queue.write(cache.past, cache.lengths);
       const { encoder } = queue;
-      encode(encoder, plan.commands);
+      encode(encoder, plan.commands, gpu.timer?.next());
       const copied = new Map<string, GpuTensor<Float32Array>>();
       for (const [name, { buffer, shape }] of Object.entries(plan.outputs)) {
         const tensor = createTensor<Float32Array>(gpu, queue, shape, Float32Array);
@@ -167,8 +174,12 @@ async function loadWeights(fused: FusedPass, stored: GpuWeights): Promise<PassWe
   return weights;
 }
 
-function encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
-  const compute = encoder.beginComputePass();
+function encode(
+  encoder: GPUCommandEncoder,
+  commands: readonly Command[],
+  timestampWrites: GPUComputePassTimestampWrites | undefined,
+): void {
+  const compute = encoder.beginComputePass(timestampWrites && { timestampWrites });
   for (const { pipeline, bindings, groups } of commands) {
     compute.setPipeline(pipeline);
     compute.setBindGroup(0, bindings);
