@@ -39,66 +39,10 @@ function bundledFiles(): Plugin {
   };
 }
 
-/** Node's own modules and native packages, which the libraries import and the page never calls. */
-const ABSENT = /^(node:.*|sharp|onnxruntime-node|webgpu)$/;
-const NAMES = [
-  ...[
-    "readFile",
-    "writeFile",
-    "realpath",
-    "open",
-    "mkdtemp",
-    "rm",
-    "readdir",
-    "stat",
-    "lstat",
-    "mkdir",
-    "rename",
-    "statfs",
-  ],
-  ...[
-    "closeSync",
-    "openSync",
-    "readSync",
-    "writeSync",
-    "parse",
-    "relative",
-    "join",
-    "basename",
-    "dirname",
-    "resolve",
-    "sep",
-  ],
-  ...[
-    "tmpdir",
-    "hostname",
-    "availableParallelism",
-    "setTimeout",
-    "randomBytes",
-    "Worker",
-    "parentPort",
-    "workerData",
-  ],
-  ...["create", "globals", "Tensor", "InferenceSession", "env"],
-];
-
-function absentModules(): Plugin {
-  return {
-    name: "absent-modules",
-    enforce: "pre",
-    resolveId: (id) => (ABSENT.test(id) ? "\0absent" : undefined),
-    load(id) {
-      if (id !== "\0absent") return undefined;
-      const absent = `() => { throw new Error("this is a browser: it has no files, processes or native packages"); }`;
-      return `export default ${absent};\n${NAMES.map((name) => `export const ${name} = ${absent};`).join("\n")}`;
-    },
-  };
-}
-
 export default defineConfig({
   // It may lie anywhere.
   base: "./",
-  plugins: [absentModules(), bundledFiles()],
+  plugins: [bundledFiles()],
   build: { target: "es2022", modulePreload: false, chunkSizeWarningLimit: 2000 },
   optimizeDeps: { noDiscovery: true, include: [] },
 });

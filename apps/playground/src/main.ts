@@ -1,5 +1,5 @@
-import { loadVlm, type Vlm, webgpuExecutor } from "@vlmopt/engine";
-import { fetchModel, filesCheckpoint } from "./files-checkpoint.ts";
+import { filesCheckpoint, loadVlm, type Vlm, webgpuExecutor } from "@vlmopt/engine/browser";
+import { fetchModel } from "./fetch-model.ts";
 import { pixelsOf } from "./pixels.ts";
 
 /** Pictures that come with the page, each with questions that the bundled model knows to answer. */

@@ -1,4 +1,4 @@
-import type { RgbImage } from "@vlmopt/engine";
+import type { RgbImage } from "@vlmopt/engine/browser";
 
 /**
  * Pixels of a picture as the browser decodes it, upright, on white where it is transparent: what Node's decoder finds there, the colours
