@@ -3,8 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { folderSink, openCheckpoint, rewriteCheckpoint } from "../../dist/index.js";
 
 const [input, output, mode] = process.argv.slice(2);
+let source;
 try {
-  const source = await openCheckpoint(input);
+  source = await openCheckpoint(input);
   // A stage on this thread that never hurries, so that there is a middle to be killed in.
   const slow = (tensor) => ({
     stage: () => ({
@@ -26,4 +27,7 @@ try {
 } catch (error) {
   process.stderr.write(`error: ${error.message}\n`);
   process.exitCode = 1;
+} finally {
+  // A file that is left open is complained about when it is collected.
+  await source?.close();
 }
