@@ -13,7 +13,11 @@ const absentModules: NonNullable<Options["esbuildPlugins"]>[number] = {
       namespace: "absent",
     }));
     build.onLoad({ filter: /.*/, namespace: "absent" }, ({ path }) => ({
-      contents: `module.exports = new Proxy({}, { get: (_, name) => name === "__esModule" ? undefined : () => { throw new Error(${JSON.stringify(`${path} is not there in a browser`)}); } });`,
+      contents: `
+        function absent() { throw new Error(${JSON.stringify(`${path} is not there in a browser`)}); }
+        const get = (_, name) => typeof name === "symbol" || name === "__esModule" ? undefined : absent;
+        // Whatever is imported by name is looked for in the prototype.
+        module.exports = Object.create(new Proxy({}, { get }));`,
     }));
   },
 };

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { filesCheckpoint, loadVlm, plainExecutor } from "@vlmopt/engine/browser";
-import { expect, test } from "vitest";
+import * as node from "@vlmopt/engine";
+import * as browser from "@vlmopt/engine/browser";
+import { describe, expect, test } from "vitest";
 import { heldOut, picture, tinyLlava } from "./test-support/tiny-llava.ts";
 
 const built = new URL("../dist/browser.js", import.meta.url);
@@ -14,22 +15,15 @@ const files = new Map(
   ].flatMap((name) => (existsSync(`${tinyLlava}/${name}`) ? [[name, blobOf(name)] as const] : [])),
 );
 
-test("files that a page was given become a model that answers", async () => {
+test("files that a page was given become a model that answers as the folder's does", async () => {
   const [{ image, question }] = heldOut as [(typeof heldOut)[0]];
-  const checkpoint = await filesCheckpoint(files, "dropped files");
-  const [dropped, opened] = await Promise.all(
-    [checkpoint, tinyLlava].map(async (from) => {
-      const vlm = await loadVlm(from, { executor: plainExecutor() });
-      const { text } = await vlm.generate(
-        { prompt: question, images: [picture(image)] },
-        { maxNewTokens: 3 },
-      );
-      await vlm.release();
-      return text;
-    }),
-  );
-  expect(dropped).not.toBe("");
-  expect(dropped).toBe(opened);
+  const request = { prompt: question, images: [await node.decodeImage(picture(image))] };
+  const checkpoint = await browser.filesCheckpoint(files, "dropped files");
+  const dropped = await browser.loadVlm(checkpoint, { executor: browser.plainExecutor() });
+  const opened = await node.loadVlm(tinyLlava, { executor: "plain" });
+  const [found, expected] = [dropped, opened].map((vlm) => vlm.generate(request, { maxNewTokens: 3 }));
+  expect((await found)?.text).toBe((await expected)?.text);
+  expect((await found)?.text).not.toBe("");
 });
 
 test.each([
@@ -37,13 +31,18 @@ test.each([
   ["config.json", /config.json is missing/],
 ])("files without %s are refused, and what to do is said", async (name, message) => {
   const rest = new Map([...files].filter(([each]) => each !== name));
-  await expect(filesCheckpoint(rest, "dropped files")).rejects.toThrow(message);
+  await expect(browser.filesCheckpoint(rest, "dropped files")).rejects.toThrow(message);
 });
 
-test.skipIf(!existsSync(built))("the bundle for browsers asks for nothing that a browser has not", () => {
-  const text = readFileSync(built, "utf8");
-  const absent = [...builtinModules, "sharp", "onnxruntime-node"].join("|");
-  const imports = new RegExp(`(from|import|import\\(|require\\()\\s*["'](node:)?(${absent})["']`);
-  expect(imports.exec(text)?.[0]).toBeUndefined();
-  expect(text).toContain("is not there in a browser");
+describe.skipIf(!existsSync(built))("the bundle for browsers", () => {
+  test("imports nothing that a browser has not", () => {
+    const absent = [...builtinModules, "sharp", "onnxruntime-node"].join("|");
+    const imports = new RegExp(`(from|import|import\\(|require\\()\\s*["'](node:)?(${absent})["']`);
+    expect(imports.exec(readFileSync(built, "utf8"))?.[0]).toBeUndefined();
+  });
+
+  test("says what is missing where a folder is asked for", async () => {
+    const { loadVlm } = (await import(built.href)) as typeof browser;
+    await expect(loadVlm(tinyLlava)).rejects.toThrow("fs/promises is not there in a browser");
+  });
 });
