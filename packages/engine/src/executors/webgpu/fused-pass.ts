@@ -53,6 +53,7 @@ export function fusePass(
   /** The one node that reads a value, if it is one. */
   const onlyReader = (value: Value): Value | undefined =>
     readers[value]?.length === 1 ? readers[value]?.[0] : undefined;
+  const used = usesOfWeights(nodes);
   const done = new Set<Value>();
   const steps: Step[] = [];
 
@@ -63,12 +64,18 @@ export function fusePass(
     return at >= 0;
   }
 
+  /** Weights of several products, which are on the card once, lie alone. */
+  const standsAlone = ({ transposed, weight }: LinearNode) => transposed || (used.get(weight) ?? 0) > 1;
+
   function linearStep(first: Value, node: LinearNode): FusedLinear {
     const members = [first];
+    // What is wanted behind the next attention, such as another layer's keys of the same rows, would only lie there till then.
+    const attention = nodes.findIndex(({ op }, at) => at > first && op === "attention");
     for (const other of readers[node.x] ?? []) {
       const candidate = nodes[other];
       if (other <= first || done.has(other) || candidate?.op !== "linear") continue;
-      if (node.transposed || candidate.transposed || !stackable(node.weight, candidate.weight)) continue;
+      if (attention >= 0 && other > attention) break;
+      if (standsAlone(node) || standsAlone(candidate) || !stackable(node.weight, candidate.weight)) continue;
       members.push(other);
     }
     for (const member of members) done.add(member);
@@ -144,6 +151,14 @@ export function stepReads(step: Step): readonly Value[] {
     ...(bias === undefined ? [] : [bias]),
     ...(rotary === undefined ? [] : Object.values(rotary)),
   ];
+}
+
+function usesOfWeights(nodes: readonly Node[]): ReadonlyMap<string, number> {
+  const uses = new Map<string, number>();
+  for (const node of nodes) {
+    if (node.op === "linear") uses.set(node.weight, (uses.get(node.weight) ?? 0) + 1);
+  }
+  return uses;
 }
 
 /** The nodes that read each value; a pass's output has a reader that is no node. */
