@@ -24,6 +24,7 @@ test("files that a page was given become a model that answers as the folder's do
   const [found, expected] = [dropped, opened].map((vlm) => vlm.generate(request, { maxNewTokens: 3 }));
   expect((await found)?.text).toBe((await expected)?.text);
   expect((await found)?.text).not.toBe("");
+  await Promise.all([dropped, opened].map((vlm) => vlm.release()));
 });
 
 test.each([

@@ -32,10 +32,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Quadruple = [Float32Array, Float32Array, Float32Array, Float32Array];
 
-/** All of them where time allows: a program that stands in for a card takes long to compile kernels. */
-const isSlow = process.env.VLMOPT_TEST_SLOW === "1";
-const families = isSlow ? Object.keys(modelGoldens) : ["llava-new", "gemma2"];
-const encoders = isSlow ? encoderNames : encoderNames.filter((name) => name.startsWith("deberta"));
+/** `webgpu.slow.test.ts` has all. */
+const families = ["llava-new", "gemma2"];
+const encoders = encoderNames.filter((name) => name.startsWith("deberta"));
 
 describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () => {
   const gpu = executor as NonNullable<typeof executor>;

@@ -98,6 +98,8 @@ export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor
   };
 }
 
+let passes = 0;
+
 async function preparePass(
   gpu: GpuContext,
   queue: CommandQueue,
@@ -114,13 +116,14 @@ async function preparePass(
   const fused = fusePass({ nodes, outputs }, stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
+  // Several passes may share a cache, and with it the place where plans are kept.
+  const number = passes++;
   return {
     async run(given: Readonly<Record<string, PassInput>>, step?: CacheStep) {
       const cache = step?.cache as GpuCache | undefined;
       const plans = cache?.plans ?? uncached;
-      const key = Object.keys(pass.inputs)
-        .map((name) => `${name}[${given[name]?.shape}]`)
-        .join(" ");
+      const shapes = Object.keys(pass.inputs).map((name) => `${name}[${given[name]?.shape}]`);
+      const key = `${number} ${shapes.join(" ")}`;
       const plan = plans.get(key) ?? (await makePlan(gpu, pipelines, fused, weights, given, cache));
       keepPlan(queue, plans, key, plan);
       for (const [name, buffer] of Object.entries(plan.inputs)) writeInput(queue, buffer, given[name], name);
