@@ -166,14 +166,15 @@ describe("a folder", () => {
 
   it("is refused where it holds several files and nothing says how they belong together", async () => {
     const error = await failureOf(await folderOf({ "x.safetensors": one("a"), "y.safetensors": one("b") }));
-    expect(error).toMatchObject({ code: "no-checkpoint", hint: "name one of them, such as x.safetensors" });
+    expect(error).toMatchObject({
+      code: "no-checkpoint",
+      hint: "open one of them by itself, such as x.safetensors",
+    });
   });
 
   it("is refused where it holds nothing", async () => {
     const folder = await temporaryFolder();
-    expect((await failureOf(folder)).message).toBe(
-      `${folder}: the folder holds no .safetensors file and no index`,
-    );
+    expect((await failureOf(folder)).message).toBe(`${folder}: there is no .safetensors file and no index`);
     expect((await failureOf(join(folder, "nothing"))).message).toBe(
       `${join(folder, "nothing")}: no such file or folder`,
     );

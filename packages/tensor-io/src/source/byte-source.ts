@@ -45,8 +45,16 @@ export function memorySource(data: ArrayBuffer | Uint8Array | Blob, name = "memo
       signal?.throwIfAborted();
       assertRange(this, offset, length);
       if (!(whole instanceof Blob)) return whole.subarray(offset, offset + length);
-      return new Uint8Array(await whole.slice(offset, offset + length).arrayBuffer());
+      const bytes = whole.slice(offset, offset + length).arrayBuffer();
+      return new Uint8Array(await bytes.catch((error: unknown) => unreadable(name, error)));
     },
     async close() {},
   };
+}
+
+/** A browser's file that was changed or moved after it was chosen cannot be read any more. */
+function unreadable(name: string, error: unknown): never {
+  throw new SourceError(name, `cannot be read: ${error instanceof Error ? error.message : error}`, {
+    cause: error,
+  });
 }

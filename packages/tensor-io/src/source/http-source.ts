@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { SourceError } from "../errors.ts";
 import { assertRange, type ByteSource } from "./byte-source.ts";
 
@@ -107,8 +106,23 @@ async function requestRange(
       problem = new SourceError(url, `the request failed: ${causeOf(error)}`, { cause: error });
     }
     if (attempt >= retries) throw problem;
-    await sleep(pause, undefined, signal === undefined ? {} : { signal });
+    await waited(pause, signal);
   }
+}
+
+/** Resolves after so many ms, unless the signal comes first. */
+function waited(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
 }
 
 /** Reads the body into `bytes` from `filled` on; a broken connection ends it early, with its error. */
