@@ -1,9 +1,10 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  // Beside the index, the modules that worker threads load by URL.
+  // Beside what is imported by name, the modules that worker threads load by URL.
   entry: {
     index: "src/index.ts",
+    browser: "src/browser.ts",
     "quantize-stage": "src/checkpoint/quantize-stage.ts",
     "dequantize-stage": "src/checkpoint/dequantize-stage.ts",
   },

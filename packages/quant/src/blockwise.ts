@@ -1,4 +1,4 @@
-import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io";
+import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { candidateThresholds, fixedPointValues, searchScale } from "./absmax-search.ts";
 import { CHUNK_WEIGHTS } from "./chunk-weights.ts";
 import { type Codebook, rankOf } from "./codebook.ts";

@@ -1,4 +1,4 @@
-import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io";
+import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io/browser";
 import { candidateShares, candidateThresholds, fixedPointValues, searchScale } from "./absmax-search.ts";
 import { CHUNK_WEIGHTS, loadWidened, type WideningExports } from "./chunk-weights.ts";
 import { type Codebook, rankOf } from "./codebook.ts";

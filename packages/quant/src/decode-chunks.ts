@@ -1,4 +1,4 @@
-import { convert } from "@vlmopt/tensor-io";
+import { convert } from "@vlmopt/tensor-io/browser";
 import { elementBytes, type FloatDtype } from "./weights.ts";
 
 /** Weights decoded at once: they stay in a core's own cache until they are converted. */

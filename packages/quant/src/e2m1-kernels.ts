@@ -1,4 +1,4 @@
-import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io";
+import { convert, instantiateKernels, type Kernels, reserveMemory } from "@vlmopt/tensor-io/browser";
 import { CHUNK_WEIGHTS, loadWidened, type WideningExports } from "./chunk-weights.ts";
 import { largestMagnitude } from "./codebook-kernels.ts";
 import { wasm } from "./generated/e2m1.wasm.ts";

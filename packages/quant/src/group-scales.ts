@@ -1,4 +1,4 @@
-import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io";
+import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { epsilon, roundHalfEven } from "./round-float.ts";
 import type { FloatDtype } from "./weights.ts";
 

@@ -1,4 +1,4 @@
-import { toFloat32 } from "@vlmopt/tensor-io";
+import { toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeChunks } from "./decode-chunks.ts";
 import { rangeScales, roundedTo, storableScales } from "./group-scales.ts";
 import { hqqScaleAndZero } from "./hqq.ts";

@@ -1,4 +1,4 @@
-import { toFloat32 } from "@vlmopt/tensor-io";
+import { toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeChunks } from "./decode-chunks.ts";
 import { storableScales } from "./group-scales.ts";
 import { integerKernels } from "./integer-kernels.ts";

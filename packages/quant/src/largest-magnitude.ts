@@ -1,4 +1,4 @@
-import { toFloat32 } from "@vlmopt/tensor-io";
+import { toFloat32 } from "@vlmopt/tensor-io/browser";
 import { CHUNK_WEIGHTS } from "./chunk-weights.ts";
 import { largestMagnitude } from "./codebook-kernels.ts";
 import { e2m1Kernels } from "./e2m1-kernels.ts";

@@ -1,4 +1,4 @@
-import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io";
+import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeE2m1, type E2m1Weights, encodeE2m1, type GroupScaling } from "./e2m1.ts";
 import { largestOf } from "./largest-magnitude.ts";
 import type { FloatDtype, Weights } from "./weights.ts";

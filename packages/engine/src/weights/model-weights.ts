@@ -1,4 +1,4 @@
-import { dequantize, type FoundWeight, quantizedWeights } from "@vlmopt/quant";
+import { dequantize, type FoundWeight, quantizedWeights, readParts } from "@vlmopt/quant/browser";
 import {
   type Checkpoint,
   readTensor,
@@ -6,7 +6,7 @@ import {
   type TensorSpec,
   tensorNamed,
   toFloat32,
-} from "@vlmopt/tensor-io";
+} from "@vlmopt/tensor-io/browser";
 
 /** The weights of a model, however its checkpoint stores them. */
 export interface ModelWeights {
@@ -53,5 +53,5 @@ export async function readFloats({ checkpoint, find }: ModelWeights, name: strin
   const bytes = await readTensor(checkpoint, tensor.name);
   return quantized === undefined
     ? toFloat32(bytes, tensor.dtype)
-    : toFloat32(dequantize(bytes, quantized, "F32"), "F32");
+    : toFloat32(dequantize(bytes, await readParts(checkpoint, quantized), "F32"), "F32");
 }

@@ -1,10 +1,5 @@
-import {
-  byteLengthOf,
-  elementCount,
-  type Stage,
-  type TensorOutput,
-  type TensorSpec,
-} from "@vlmopt/tensor-io";
+import type { Stage, TensorOutput, TensorSpec } from "@vlmopt/tensor-io";
+import { byteLengthOf, elementCount } from "@vlmopt/tensor-io/browser";
 import { decodeBlockwise, encodeBlockwise } from "../blockwise.ts";
 import type { Codebook } from "../codebook.ts";
 import { dynamicMap, encodeNestedBlockwise, NESTED_BLOCK_SIZE, unnested } from "../double-quantization.ts";

@@ -1,4 +1,5 @@
-import { byteLengthOf, type Stage, type TensorOutput, type TensorSpec } from "@vlmopt/tensor-io";
+import type { Stage, TensorOutput, TensorSpec } from "@vlmopt/tensor-io";
+import { byteLengthOf } from "@vlmopt/tensor-io/browser";
 import { largestOf } from "../largest-magnitude.ts";
 import { decodeMxfp4, encodeMxfp4, MXFP4_GROUP_SIZE } from "../mxfp4.ts";
 import { decodeNvfp4, encodeNvfp4, NVFP4_GROUP_SIZE, nvfp4GlobalScale } from "../nvfp4.ts";

@@ -1,4 +1,5 @@
-import { fromFloat32, type Stage, type TensorOutput, type TensorSpec, toFloat32 } from "@vlmopt/tensor-io";
+import type { Stage, TensorOutput, TensorSpec } from "@vlmopt/tensor-io";
+import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeChunks } from "../decode-chunks.ts";
 import { decodeInt4, encodeInt4 } from "../int4.ts";
 import type { FloatDtype } from "../weights.ts";
@@ -12,7 +13,6 @@ import {
 } from "./input-major.ts";
 import type { InputMajor } from "./scheme.ts";
 import type { Measure } from "./squared-error.ts";
-import { loadPart, type StoredPart } from "./stored-part.ts";
 import { bytesOf, groupSizeOf, moduleOf } from "./weight-tensors.ts";
 
 /**
@@ -82,21 +82,21 @@ export function inputMajorStage(tensor: TensorSpec, scheme: InputMajor, measure:
 }
 
 /** A weight in one of these formats. */
-export interface InputMajorWeight {
+export interface InputMajorWeight<Part> {
   readonly format: InputMajorFormat;
   /** Of the weight that it stands for: [out, in]. */
   readonly shape: readonly number[];
-  readonly scales: StoredPart;
+  readonly scales: Part;
   /** Of `scales`. */
   readonly scaleDtype: FloatDtype;
-  readonly zeroPoints: StoredPart;
+  readonly zeroPoints: Part;
   /** What was subtracted from zero points before they were stored. */
   readonly zeroPointsLess: number;
   /** Group of each input feature; without it, groups follow each other. */
-  readonly groupIndices?: StoredPart;
+  readonly groupIndices?: Part;
 }
 
-export function inputMajorDecodingStage(weight: InputMajorWeight, target: FloatDtype): Stage {
+export function inputMajorDecodingStage(weight: InputMajorWeight<Uint8Array>, target: FloatDtype): Stage {
   const { format, shape, zeroPointsLess } = weight;
   const [outputs, inputs] = shape as [number, number];
   const collected = new Uint32Array((outputs * inputs) / 8);
@@ -108,15 +108,15 @@ export function inputMajorDecodingStage(weight: InputMajorWeight, target: FloatD
       return [new Uint8Array(0)];
     },
     finish() {
-      const stored = toFloat32(loadPart(weight.scales), weight.scaleDtype);
+      const stored = toFloat32(weight.scales, weight.scaleDtype);
       const groups = stored.length / outputs;
       const scales = transposed(stored, groups, outputs);
-      const qzeros = wordsOf(loadPart(weight.zeroPoints));
+      const qzeros = wordsOf(weight.zeroPoints);
       const zeroPoints = unpackQzeros(format, qzeros, outputs, zeroPointsLess);
       const groupOf =
         weight.groupIndices === undefined
           ? Uint32Array.from({ length: inputs }, (_, i) => Math.floor((i * groups) / inputs))
-          : wordsOf(loadPart(weight.groupIndices));
+          : wordsOf(weight.groupIndices);
       const words = unpackQweight(format, collected, outputs);
       const decoded = decodeChunks(outputs * inputs, inputs, target, (weights, first, rows) => {
         for (let row = 0; row < rows; row++) {

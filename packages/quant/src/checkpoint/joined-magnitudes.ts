@@ -8,7 +8,7 @@ import {
 } from "@vlmopt/tensor-io";
 import { largestOf } from "../largest-magnitude.ts";
 import type { FloatDtype } from "../weights.ts";
-import { QuantizationError } from "./plan-quantization.ts";
+import { QuantizationError } from "./quantization-error.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
 
 /** Bytes of a tensor that are read at once. */

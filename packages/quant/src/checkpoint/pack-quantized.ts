@@ -1,4 +1,5 @@
-import { fromFloat32, type Stage, type TensorOutput, type TensorSpec } from "@vlmopt/tensor-io";
+import type { Stage, TensorOutput, TensorSpec } from "@vlmopt/tensor-io";
+import { fromFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeInt4, encodeInt4 } from "../int4.ts";
 import type { FloatDtype } from "../weights.ts";
 import type { PackQuantized } from "./scheme.ts";

@@ -3,6 +3,7 @@ import { byteLengthOf, elementCount, type TensorSpec } from "@vlmopt/tensor-io";
 import type { FloatDtype } from "../weights.ts";
 import { e2m1GroupSize } from "./e2m1-packed.ts";
 import { quantizationConfig } from "./quantization-config.ts";
+import { QuantizationError } from "./quantization-error.ts";
 import type { KeptGroup, QuantizationPlan, QuantizedSize, SchemeGroup } from "./quantization-plan.ts";
 import { outputsOf } from "./quantize-stage.ts";
 import type { Scheme } from "./scheme.ts";
@@ -44,18 +45,6 @@ const componentNames: Readonly<Record<ComponentName, string>> = {
   qFormer: "the Q-Former",
   languageModel: "the language model",
 };
-
-/** The request asks for what cannot be. */
-export class QuantizationError extends Error {
-  override readonly name = "QuantizationError";
-  /** What to do about it. */
-  readonly hint: string | undefined;
-
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
 
 /**
  * Decides what becomes of each weight, from names and shapes alone; reads nothing.

@@ -9,7 +9,7 @@ import {
   type Transform,
 } from "@vlmopt/tensor-io";
 import { joinedMagnitudes } from "./joined-magnitudes.ts";
-import { QuantizationError } from "./plan-quantization.ts";
+import { QuantizationError } from "./quantization-error.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
 import { outputsOf, type QuantizeStageOptions } from "./quantize-stage.ts";
 import type { Scheme } from "./scheme.ts";

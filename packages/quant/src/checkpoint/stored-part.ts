@@ -1,5 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
-import { type Checkpoint, readTensor, SourceError, tensorNamed } from "@vlmopt/tensor-io";
+import { type Checkpoint, readTensor, tensorNamed } from "@vlmopt/tensor-io/browser";
 
 /** A tensor beside the one that a stage works on: where it lies in a file, so that the stage's thread reads it when its turn comes, or itself. */
 export type StoredPart =
@@ -12,21 +11,13 @@ export async function storedPart(checkpoint: Checkpoint, name: string): Promise<
   return path === undefined ? { bytes: await readTensor(checkpoint, name) } : { path, offset, byteLength };
 }
 
-/** @throws {SourceError} where the file has become shorter */
-export function loadPart(part: StoredPart): Uint8Array {
+/** @throws {SourceError} where its bytes cannot be had */
+export async function readPart(
+  { sources }: Pick<Checkpoint, "sources">,
+  part: StoredPart,
+): Promise<Uint8Array> {
   if ("bytes" in part) return part.bytes;
-  const { path, offset, byteLength } = part;
-  const bytes = new Uint8Array(byteLength);
-  const fd = openSync(path, "r");
-  try {
-    for (let filled = 0; filled < byteLength; ) {
-      const count = readSync(fd, bytes, filled, byteLength - filled, offset + filled);
-      if (count === 0)
-        throw new SourceError(path, `ended at byte ${offset + filled}, ${byteLength - filled} bytes early`);
-      filled += count;
-    }
-  } finally {
-    closeSync(fd);
-  }
-  return bytes;
+  const source = [...sources.values()].find(({ path }) => path === part.path);
+  if (source === undefined) throw new TypeError(`${part.path} is no file of this checkpoint`);
+  return source.read(part.offset, part.byteLength);
 }

@@ -1,4 +1,4 @@
-import { absmaxOf, dequantize, loadPart, type QuantizedWeight, zeroPointsOf } from "@vlmopt/quant";
+import { absmaxOf, dequantize, loadPart, loadParts, type QuantizedWeight, zeroPointsOf } from "@vlmopt/quant";
 import { CheckpointError, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import type { OnnxType } from "./onnx-model.ts";
@@ -99,7 +99,7 @@ function int4(
   });
   const scale = repeated(scales, groupSize / blockSize);
   const inputs = [x, codes, literal(graph, `${tensor.name}:scale`, "F32", [rows, blocks], scale)];
-  const zeroPoints = zeroPointsOf(quantized);
+  const zeroPoints = zeroPointsOf(loadParts(quantized));
   if (zeroPoints !== undefined) {
     const zeros = repeated(zeroPoints, groupSize / blockSize);
     inputs.push(
@@ -181,7 +181,7 @@ function codebook(
   if (decodedBytes(weights) <= DECODED_BYTES)
     return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
   const { blockSize } = quantized;
-  const absmax = absmaxOf(quantized);
+  const absmax = absmaxOf(loadParts(quantized));
   const codes = graph.initializer({ ...stored(weights, tensor), shape: [tensor.byteLength] });
   return graph.node(
     "com.microsoft.MatMulBnb4",
@@ -219,7 +219,7 @@ function decoded(
   { tensor, quantized }: { tensor: TensorInfo; quantized: QuantizedWeight },
   shape: readonly number[],
 ): string {
-  const load = async () => dequantize(await readTensor(checkpoint, tensor.name), quantized, "F32");
+  const load = async () => dequantize(await readTensor(checkpoint, tensor.name), loadParts(quantized), "F32");
   return graph.initializer({ name: `${tensor.name}:decoded`, type: "F32", shape, data: { load } });
 }
 

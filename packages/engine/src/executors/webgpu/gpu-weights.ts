@@ -4,13 +4,14 @@ import {
   dequantize,
   type FloatDtype,
   fp4,
-  loadPart,
   nf4,
   type QuantizedWeight,
+  readPart,
+  readParts,
   type StoredPart,
   zeroPointsOf,
-} from "@vlmopt/quant";
-import { byteLengthOf, fromFloat32, readTensor, type TensorInfo } from "@vlmopt/tensor-io";
+} from "@vlmopt/quant/browser";
+import { byteLengthOf, fromFloat32, readTensor, type TensorInfo } from "@vlmopt/tensor-io/browser";
 import { type ModelWeights, readFloats } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import { bufferBytes } from "./gpu-plan.ts";
@@ -69,7 +70,7 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
     device.pushErrorScope("out-of-memory");
     const buffer = device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
     if ((await device.popErrorScope()) !== null) {
-      throw new NoGpuError(`${name} has no memory left for ${size} bytes of weights: use the executor ort`);
+      throw new NoGpuError(`${name} has no memory left for ${size} bytes of weights`);
     }
     buffers.push(buffer);
     return buffer;
@@ -120,8 +121,10 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
       row += part.rows;
     }
     const all = [words];
-    if (format.scales !== undefined) all.push(await uploaded(joined(parts.map(({ scales }) => scales()))));
-    if (format.zeros) all.push(await uploaded(concatenated(parts.map(({ zeros }) => zeros()))));
+    if (format.scales !== undefined)
+      all.push(await uploaded(joined(await Promise.all(parts.map(({ scales }) => scales())))));
+    if (format.zeros)
+      all.push(await uploaded(concatenated(await Promise.all(parts.map(({ zeros }) => zeros())))));
     let bias: GPUBuffer | undefined;
     if (biases.some((name) => name !== undefined)) {
       const vectors = parts.map(async ({ rows }, i) => {
@@ -171,8 +174,8 @@ interface Stored {
   readonly rowWords: number;
   readonly rowGroups: number;
   read(offset: number, length: number): Promise<Uint8Array>;
-  scales(): Uint8Array;
-  zeros(): Float32Array;
+  scales(): Promise<Uint8Array>;
+  zeros(): Promise<Float32Array>;
 }
 
 function storedAs(weights: ModelWeights, name: string): Stored {
@@ -185,8 +188,8 @@ function storedAs(weights: ModelWeights, name: string): Stored {
   );
 }
 
-const noScales = () => new Uint8Array(0);
-const noZeros = () => new Float32Array(0);
+const noScales = async () => new Uint8Array(0);
+const noZeros = async () => new Float32Array(0);
 
 function denseRows(weights: ModelWeights, tensor: TensorInfo, rows: number, k: number): Stored {
   const { dtype } = tensor;
@@ -241,8 +244,11 @@ function quantizedRows(
         ...rowsOf(isInt4 ? 4 : 8),
         format: { ...format, scales: dtype, zeros, codebook: undefined },
         rowGroups,
-        scales: () => loadPart(quantized.scales),
-        zeros: () => (isInt4 ? Float32Array.from(zeroPointsOf(quantized) ?? []) : noZeros()),
+        scales: () => readPart(weights.checkpoint, quantized.scales),
+        zeros: async () =>
+          isInt4
+            ? Float32Array.from(zeroPointsOf(await readParts(weights.checkpoint, quantized)) ?? [])
+            : noZeros(),
       };
     }
     case "bitsandbytes": {
@@ -255,7 +261,7 @@ function quantizedRows(
         ...rowsOf(4),
         format: { ...format, scales: "f32", zeros: false, codebook: [...values] },
         rowGroups,
-        scales: () => fromFloat32(absmaxOf(quantized), "F32"),
+        scales: async () => fromFloat32(absmaxOf(await readParts(weights.checkpoint, quantized)), "F32"),
         zeros: noZeros,
       };
     }
@@ -282,8 +288,8 @@ function decodedRows(
   const { dtype } = quantized;
   let bytes: Promise<Uint8Array> | undefined;
   const read = async (offset: number, length: number) => {
-    bytes ??= readTensor(weights.checkpoint, tensor.name).then((packed) =>
-      dequantize(packed, quantized, dtype),
+    bytes ??= readTensor(weights.checkpoint, tensor.name).then(async (packed) =>
+      dequantize(packed, await readParts(weights.checkpoint, quantized), dtype),
     );
     const part = (await bytes).subarray(offset, offset + length);
     if (offset + length === byteLengthOf(dtype, [rows, k])) bytes = undefined;
