@@ -11,20 +11,18 @@ const BESIDE = [
 ];
 
 /** Fetches the model that comes with the page, all of it, with the share that has arrived. */
-export async function fetchModel(
-  base: string,
-  onProgress: (share: number) => void,
-): Promise<Map<string, Blob>> {
-  const files = new Map<string, Blob>();
+export async function fetchModel(base: string, onProgress: (share: number) => void): Promise<File[]> {
+  const files: File[] = [];
   for (const name of BESIDE) {
     const response = await fetch(`${base}/${name}`);
-    if (response.ok) files.set(name, await response.blob());
+    if (response.ok) files.push(new File([await response.blob()], name));
   }
-  files.set("model.safetensors", await fetchWhole(`${base}/model.safetensors`, onProgress));
+  const weights = "model.safetensors";
+  files.push(new File(await fetchWhole(`${base}/${weights}`, onProgress), weights));
   return files;
 }
 
-async function fetchWhole(url: string, onProgress: (share: number) => void): Promise<Blob> {
+async function fetchWhole(url: string, onProgress: (share: number) => void): Promise<BlobPart[]> {
   const response = await fetch(url);
   if (!response.ok || response.body === null) throw new Error(`${url} answered ${response.status}.`);
   const total = Number(response.headers.get("content-length"));
@@ -36,5 +34,5 @@ async function fetchWhole(url: string, onProgress: (share: number) => void): Pro
     arrived += part.value.byteLength;
     if (total > 0) onProgress(Math.min(1, arrived / total));
   }
-  return new Blob(parts);
+  return parts;
 }

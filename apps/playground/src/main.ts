@@ -1,6 +1,5 @@
-import { filesCheckpoint, loadVlm, type Vlm, webgpuExecutor } from "@vlmopt/engine/browser";
+import { loadVlm, openFiles, type Vlm } from "@vlmopt/engine/browser";
 import { fetchModel } from "./fetch-model.ts";
-import { pixelsOf } from "./pixels.ts";
 
 /** Pictures that come with the page, each with questions that the bundled model knows to answer. */
 const EXAMPLES: readonly (readonly [number: string, ...questions: string[]])[] = [
@@ -48,7 +47,7 @@ function refresh(): void {
   stop.hidden = answering === undefined;
 }
 
-async function load(files: ReadonlyMap<string, Blob>, name: string): Promise<void> {
+async function load(files: readonly File[], name: string): Promise<void> {
   busy = true;
   refresh();
   const started = performance.now();
@@ -56,8 +55,8 @@ async function load(files: ReadonlyMap<string, Blob>, name: string): Promise<voi
     await vlm?.release();
     vlm = undefined;
     say(`${name} goes to the graphics card …`);
-    vlm = await loadVlm(await filesCheckpoint(files, name), { executor: await webgpuExecutor() });
-    const bytes = [...files.values()].reduce((sum, { size }) => sum + size, 0);
+    vlm = await loadVlm(await openFiles(files, name));
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
     const { modelType } = vlm.model.description;
     say(
       `${name}: ${modelType}, ${(bytes / 1e6).toFixed(1)} MB, ready after ${seconds(performance.now() - started)}`,
@@ -104,9 +103,8 @@ async function answerQuestion(): Promise<void> {
   answer.textContent = "";
   timings.textContent = "";
   try {
-    const pixels = await pixelsOf(picture);
     const { timings: took, tokens } = await vlm.generate(
-      { prompt: question.value, images: [pixels] },
+      { prompt: question.value, images: [picture] },
       {
         maxNewTokens: MOST_TOKENS,
         signal: controller.signal,
@@ -163,7 +161,7 @@ takesFiles(element("picture-drop"), element("picture-file"), ([file]) => {
 takesFiles(element("model-drop"), element("model-files"), (files) => {
   if (files.length === 0) return;
   if (busy) say("One moment: what is under way comes first. Drop the files again then.", true);
-  else void load(new Map(files.map((file) => [file.name, file])), "Your model");
+  else void load(files, "Your model");
 });
 stop.addEventListener("click", () => answering?.abort());
 element("form").addEventListener("submit", (event) => {

@@ -1,8 +1,7 @@
 import { ConfigError, textEncoder } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "./executors/executor.ts";
-import { ortExecutor } from "./executors/ort/ort-executor.ts";
-import { loadFrom } from "./load-from.ts";
+import { loadFrom, type Platform } from "./platform.ts";
 import { readJson } from "./read-json.ts";
 import { shortened } from "./text/shortened.ts";
 import { loadTokenizer } from "./text/tokenizer.ts";
@@ -38,16 +37,22 @@ export interface Encoder {
 /** bert_score takes no more tokens than this, whatever a model allows. */
 const MOST_TOKENS = 512;
 
-/**
- * Loads a BERT, RoBERTa, DistilBERT or one of their kin, with its tokenizer.
- * @throws {ConfigError | TokenizerError | CheckpointError} where something is missing or not understood
- * @throws {RangeError} where it has fewer layers
- */
-export async function loadEncoder(path: string | Checkpoint, options: EncoderOptions = {}): Promise<Encoder> {
-  return loadFrom(path, (checkpoint) => encoderOf(checkpoint, options));
+/** A BERT, RoBERTa, DistilBERT or one of their kin, with its tokenizer. */
+export function encoderFrom(
+  platform: Platform,
+  location: string | Checkpoint,
+  options: EncoderOptions = {},
+): Promise<Encoder> {
+  return loadFrom(platform, location, async (checkpoint) =>
+    encoderOf(checkpoint, options.executor ?? (await platform.executor()), options),
+  );
 }
 
-async function encoderOf(checkpoint: Checkpoint, options: EncoderOptions): Promise<Encoder> {
+async function encoderOf(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  options: EncoderOptions,
+): Promise<Encoder> {
   const config = await readJson(checkpoint, "config.json");
   if (config === undefined)
     throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
@@ -55,10 +60,7 @@ async function encoderOf(checkpoint: Checkpoint, options: EncoderOptions): Promi
   const weights = await modelWeights(checkpoint);
   const encoder = textEncoder(config, weights.specs);
   const layer = options.layer ?? encoder.layers;
-  const pass = await (options.executor ?? ortExecutor({ activations: "float32" })).prepare(
-    encoder.pass(layer),
-    weights,
-  );
+  const pass = await executor.prepare(encoder.pass(layer), weights);
   const around = new Set(tokenizer.encode(""));
   const mostTokens = Math.min(encoder.maxTokens, MOST_TOKENS);
   // RoBERTa's published numbers come from a tokenizer that saw a blank before every text.

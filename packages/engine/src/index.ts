@@ -1,7 +1,7 @@
 export { type CalibrationOptions, calibrate } from "./calibration/calibrate.ts";
 export type { ChannelStatistics, ProbeOptions } from "./calibration/channel-statistics.ts";
-export { type ClipEmbedder, type ClipEmbedderOptions, clipEmbedder } from "./clip/clip-embedder.ts";
-export { type EncodedText, type Encoder, type EncoderOptions, loadEncoder } from "./encoder.ts";
+export type { ClipEmbedder, ClipEmbedderOptions } from "./clip/clip-embedder.ts";
+export type { EncodedText, Encoder, EncoderOptions } from "./encoder.ts";
 export type {
   CacheStep,
   DeviceTensor,
@@ -16,7 +16,7 @@ export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { plainExecutor } from "./executors/plain/plain-executor.ts";
 export { tryExecutor } from "./executors/try-executor.ts";
 export { type GpuOptions, NoGpuError } from "./executors/webgpu/webgpu-device.ts";
-export { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
+export { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 export {
   generateTokens,
   type TokenAnswer,
@@ -25,10 +25,9 @@ export {
   type TokenTimings,
 } from "./generate/generate-tokens.ts";
 export type { SamplingOptions } from "./generate/sample.ts";
+export { type DecodeOptions, decodeImage } from "./images/decode.ts";
 export type { ImageInput } from "./images/image-input.ts";
 export {
-  type DecodeOptions,
-  decodeImage,
   type Filter,
   ImageError,
   type ImageErrorCode,
@@ -39,13 +38,10 @@ export {
   type RgbImage,
   resize,
 } from "./images/index.ts";
+export { clipEmbedder, languageScorer, loadEncoder, loadVlm } from "./load-in-node.ts";
 export { loadModelWith, type VlmOptions } from "./load-model-with.ts";
 export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
-export {
-  type LanguageScorer,
-  type LanguageScorerOptions,
-  languageScorer,
-} from "./perplexity/language-scorer.ts";
+export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
 export type { Question } from "./text/prompt.ts";
 export {
   loadTokenizer,
@@ -54,12 +50,5 @@ export {
   type Tokenizer,
   TokenizerError,
 } from "./text/tokenizer.ts";
-export {
-  type Answer,
-  type GenerateOptions,
-  loadVlm,
-  type Request,
-  type Timings,
-  type Vlm,
-} from "./vlm.ts";
+export type { Answer, GenerateOptions, Request, Timings, Vlm } from "./vlm.ts";
 export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

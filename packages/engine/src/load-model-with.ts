@@ -3,7 +3,7 @@ import type { Executor } from "./executors/executor.ts";
 import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 import { plainExecutor } from "./executors/plain/plain-executor.ts";
 import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
-import { webgpuExecutor } from "./executors/webgpu/webgpu-executor.ts";
+import { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 import { loadModel, type Model } from "./model.ts";
 
 export interface VlmOptions extends OrtOptions {

@@ -2,11 +2,10 @@ import { ConfigError } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
-import { type ImageInput, pixelsOf } from "./images/image-input.ts";
+import { type DecodeImage, type ImageInput, pixelsOf } from "./images/image-input.ts";
 import { loadImageProcessor } from "./images/load-image-processor.ts";
-import { loadFrom } from "./load-from.ts";
-import { loadModelWith, type VlmOptions } from "./load-model-with.ts";
 import type { Model } from "./model.ts";
+import { loadFrom, type Platform } from "./platform.ts";
 import { readJson } from "./read-json.ts";
 import { promptTokens, type Question } from "./text/prompt.ts";
 import { tokenStream } from "./text/token-stream.ts";
@@ -62,17 +61,24 @@ export interface Vlm {
 }
 
 /**
- * Loads a model with its tokenizer and its image processor, as they lie in a folder.
- * @param path folder of a checkpoint
- * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
+ * A model with its tokenizer and its image processor, as they lie beside its weights.
+ * @param load takes in the model itself
  */
-export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
-  return loadFrom(path, (checkpoint) => vlmOf(checkpoint, options));
+export function vlmFrom(
+  platform: Platform,
+  location: string | Checkpoint,
+  load: (checkpoint: Checkpoint) => Promise<Model>,
+): Promise<Vlm> {
+  return loadFrom(platform, location, (checkpoint) => vlmOf(checkpoint, load, platform.decodeImage));
 }
 
-async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> {
+async function vlmOf(
+  checkpoint: Checkpoint,
+  load: (checkpoint: Checkpoint) => Promise<Model>,
+  decodeImage: DecodeImage,
+): Promise<Vlm> {
   const tokenizer = await loadTokenizer(checkpoint);
-  const model = await loadModelWith(checkpoint, options);
+  const model = await load(checkpoint);
   const endTokens = await endTokensOf(checkpoint);
   const config = await readJson(checkpoint, "config.json");
   // A model without an image encoder needs no image processor.
@@ -89,7 +95,7 @@ async function vlmOf(checkpoint: Checkpoint, options: VlmOptions): Promise<Vlm> 
       (request.images ?? []).map(async (image) => {
         if (processor === undefined)
           throw new ConfigError(`a ${description.modelType} sees no pictures: leave them out`);
-        return processor(await pixelsOf(image));
+        return processor(await pixelsOf(image, decodeImage));
       }),
     );
     const preprocess = performance.now() - started;

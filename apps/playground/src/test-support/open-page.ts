@@ -29,15 +29,30 @@ const types: Readonly<Record<string, string>> = {
   ".css": "text/css",
 };
 
-/** The built page's address, as any server of files gives it. */
-async function served(): Promise<string> {
+/** Finds a file by its path below the server's address. */
+export type FindFile = (path: string) => Promise<string | Uint8Array>;
+
+const ofBuiltPage: FindFile = (path) => readFile(join(dist, path));
+
+/** The address of files, as any server gives them, ranges too. */
+async function served(find: FindFile): Promise<string> {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://page");
-    const path = join(dist, pathname.endsWith("/") ? join(pathname, "index.html") : pathname);
-    const bytes = await readFile(path).catch(() => undefined);
-    if (bytes === undefined) return response.writeHead(404).end();
+    const path = pathname.replace(/\/$/, "/index.html").slice(1);
+    const found = await find(path).catch(() => undefined);
+    if (found === undefined) return response.writeHead(404).end();
+    const bytes = Buffer.from(found);
     const type = types[extname(path)] ?? "application/octet-stream";
-    response.writeHead(200, { "content-type": type, "content-length": bytes.length }).end(bytes);
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    if (range === null) {
+      return response.writeHead(200, { "content-type": type, "content-length": bytes.length }).end(bytes);
+    }
+    const part = bytes.subarray(Number(range[1]), Number(range[2]) + 1);
+    const end = Number(range[1]) + part.length - 1;
+    const headers = { "content-type": type, "content-length": part.length };
+    response
+      .writeHead(206, { ...headers, "content-range": `bytes ${range[1]}-${end}/${bytes.length}` })
+      .end(part);
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   onTestFinished(() => void server.close());
@@ -49,10 +64,16 @@ async function served(): Promise<string> {
  * @returns it, and what went wrong in it: errors, and requests to anybody but its server
  */
 export async function openPage(
-  options: { args?: readonly string[]; width?: number; colorScheme?: "light" | "dark" } = {},
+  options: {
+    args?: readonly string[];
+    width?: number;
+    colorScheme?: "light" | "dark";
+    /** The built page's files unless told. */
+    find?: FindFile;
+  } = {},
 ): Promise<{ page: Page; problems: string[] }> {
-  const { args = withCard, width = 1200, colorScheme = "light" } = options;
-  const origin = await served();
+  const { args = withCard, width = 1200, colorScheme = "light", find = ofBuiltPage } = options;
+  const origin = await served(find);
   const browser = await chromium.launch({
     executablePath: executablePath ?? "",
     args: ["--no-sandbox", ...args],

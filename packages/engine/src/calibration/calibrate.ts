@@ -1,7 +1,8 @@
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor, PreparedPass } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/ort-executor.ts";
-import { loadVlm, type Request } from "../vlm.ts";
+import { loadVlm } from "../load-in-node.ts";
+import type { Request } from "../vlm.ts";
 import type { ChannelStatistics, ProbeOptions } from "./channel-statistics.ts";
 
 export interface CalibrationOptions extends ProbeOptions {

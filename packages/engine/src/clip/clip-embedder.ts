@@ -2,10 +2,9 @@ import { ConfigError, clipForward } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { concatenated } from "../executors/concatenated.ts";
 import type { DeviceTensor, Executor, PreparedPass } from "../executors/executor.ts";
-import { ortExecutor } from "../executors/ort/ort-executor.ts";
-import { type ImageInput, pixelsOf } from "../images/image-input.ts";
+import { type DecodeImage, type ImageInput, pixelsOf } from "../images/image-input.ts";
 import { loadImageProcessor } from "../images/load-image-processor.ts";
-import { loadFrom } from "../load-from.ts";
+import { loadFrom, type Platform } from "../platform.ts";
 import { readJson } from "../read-json.ts";
 import { shortened } from "../text/shortened.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
@@ -30,20 +29,22 @@ export interface ClipEmbedder {
 /** Pictures or texts that are run at once: more only cost memory. */
 const BATCH = 16;
 
-/**
- * Loads a CLIP with its tokenizer and its image processor.
- * @throws {ConfigError | TokenizerError | CheckpointError} where something is missing or not understood
- */
-export function clipEmbedder(
-  path: string | Checkpoint,
+/** A CLIP with its tokenizer and its image processor. */
+export function embedderFrom(
+  platform: Platform,
+  location: string | Checkpoint,
   options: ClipEmbedderOptions = {},
 ): Promise<ClipEmbedder> {
-  return loadFrom(path, (checkpoint) => embedderOf(checkpoint, options));
+  return loadFrom(platform, location, async (checkpoint) =>
+    embedderOf(checkpoint, options.executor ?? (await platform.executor()), platform.decodeImage, options),
+  );
 }
 
 async function embedderOf(
   checkpoint: Checkpoint,
-  { name, executor = ortExecutor({ activations: "float32" }) }: ClipEmbedderOptions,
+  executor: Executor,
+  decodeImage: DecodeImage,
+  { name }: ClipEmbedderOptions,
 ): Promise<ClipEmbedder> {
   const config = await readJson(checkpoint, "config.json");
   if (config === undefined)
@@ -64,7 +65,7 @@ async function embedderOf(
       vision ??= executor.prepare(clip.vision, weights);
       return inBatches(images, await vision, async (batch) => {
         const prepared = await Promise.all(
-          batch.map(async (image) => processor(await pixelsOf(image)).pixels),
+          batch.map(async (image) => processor(await pixelsOf(image, decodeImage)).pixels),
         );
         const data = concatenated(prepared.map((pixels) => pixels.data as Float32Array));
         const size = prepared[0]?.shape.slice(-3) ?? [];

@@ -25,12 +25,13 @@ test.each(goldens)("$name decodes to Pillow's pixels", async ({ file, size, rgb 
   expect(Math.max(...differences)).toBe(0);
 });
 
-test("a path gives what its bytes give", async () => {
+test("a path and a blob give what their bytes give", async () => {
   const folder = await mkdtemp(join(tmpdir(), "vlmopt-images-"));
   const path = join(folder, "cat.jpg");
   const bytes = bytesOf(goldens.find(({ name }) => name === "orientation-6.jpg")?.file ?? "");
   await writeFile(path, bytes);
   expect(await decodeImage(path)).toEqual(await decodeImage(bytes));
+  expect(await decodeImage(new Blob([bytes]))).toEqual(await decodeImage(bytes));
   await rm(folder, { recursive: true });
 });
 

@@ -20,11 +20,11 @@ const pillowsLimit = 178_956_970;
  * @throws {ImageError} where there is no such file, no picture in it, it is cut off, or has more pixels than `maxPixels`
  */
 export async function decodeImage(
-  source: Uint8Array | string,
+  source: Uint8Array | Blob | string,
   { maxPixels = pillowsLimit }: DecodeOptions = {},
 ): Promise<RgbImage> {
   const file = typeof source === "string" ? source : undefined;
-  const bytes = typeof source === "string" ? await read(source) : source;
+  const bytes = await bytesOf(source);
   try {
     const picture = sharp(bytes, { failOn: "error", limitInputPixels: false, ignoreIcc: true });
     const metadata = await picture.metadata();
@@ -46,6 +46,11 @@ export async function decodeImage(
       cause: error,
     });
   }
+}
+
+async function bytesOf(source: Uint8Array | Blob | string): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  return source instanceof Blob ? new Uint8Array(await source.arrayBuffer()) : read(source);
 }
 
 async function read(path: string): Promise<Uint8Array> {

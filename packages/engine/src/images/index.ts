@@ -1,4 +1,3 @@
-export { type DecodeOptions, decodeImage } from "./decode.ts";
 export { ImageError, type ImageErrorCode } from "./image-error.ts";
 export { loadImageProcessor } from "./load-image-processor.ts";
 export { imageProcessorFor } from "./processors/image-processor.ts";

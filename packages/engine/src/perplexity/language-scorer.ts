@@ -1,9 +1,8 @@
 import { ConfigError, gpt2Forward } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "../executors/executor.ts";
-import { ortExecutor } from "../executors/ort/ort-executor.ts";
-import { loadFrom } from "../load-from.ts";
 import { loadModel } from "../model.ts";
+import { loadFrom, type Platform } from "../platform.ts";
 import { type Json, readJson } from "../read-json.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { modelWeights } from "../weights/model-weights.ts";
@@ -41,20 +40,21 @@ interface Reader {
 /** Tokens that are read at once, padding counted: each of them has logits of the whole vocabulary. */
 const BATCH_TOKENS = 512;
 
-/**
- * Loads GPT-2, or any decoder that `loadModel` knows, with its tokenizer.
- * @throws {ConfigError | TokenizerError | CheckpointError} where something is missing or not understood
- */
-export function languageScorer(
-  path: string | Checkpoint,
+/** GPT-2, or any decoder that `loadModel` knows, with its tokenizer. */
+export function scorerFrom(
+  platform: Platform,
+  location: string | Checkpoint,
   options: LanguageScorerOptions = {},
 ): Promise<LanguageScorer> {
-  return loadFrom(path, (checkpoint) => scorerOf(checkpoint, options));
+  return loadFrom(platform, location, async (checkpoint) =>
+    scorerOf(checkpoint, options.executor ?? (await platform.executor()), options),
+  );
 }
 
 async function scorerOf(
   checkpoint: Checkpoint,
-  { name, executor = ortExecutor({ activations: "float32" }) }: LanguageScorerOptions,
+  executor: Executor,
+  { name }: LanguageScorerOptions,
 ): Promise<LanguageScorer> {
   const tokenizer = await loadTokenizer(checkpoint);
   const config = await readJson(checkpoint, "config.json");

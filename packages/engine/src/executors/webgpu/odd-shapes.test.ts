@@ -5,7 +5,7 @@ import { modelWeights } from "../../weights/model-weights.ts";
 import type { Executor } from "../executor.ts";
 import { plainExecutor } from "../plain/plain-executor.ts";
 import { NoGpuError } from "./webgpu-device.ts";
-import { webgpuExecutor } from "./webgpu-executor.ts";
+import { webgpuExecutor } from "./webgpu-in-node.ts";
 
 const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => {
   if (!(error instanceof NoGpuError)) throw error;

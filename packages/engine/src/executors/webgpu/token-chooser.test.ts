@@ -6,12 +6,15 @@ import { pipelinesOf } from "./gpu-plan.ts";
 import { createTensor } from "./gpu-tensor.ts";
 import { tokenChooser } from "./token-chooser.ts";
 import { type GpuContext, NoGpuError, openGpu } from "./webgpu-device.ts";
+import { nodesGpu } from "./webgpu-in-node.ts";
 
-const opened = await openGpu({ f16: false }).catch((error: unknown) => {
-  if (!(error instanceof NoGpuError)) throw error;
-  console.warn(`Drawing tokens on a card is not tested here: ${error.message}.`);
-  return undefined;
-});
+const opened = await nodesGpu()
+  .then((gpu) => openGpu(gpu, { f16: false }))
+  .catch((error: unknown) => {
+    if (!(error instanceof NoGpuError)) throw error;
+    console.warn(`Drawing tokens on a card is not tested here: ${error.message}.`);
+    return undefined;
+  });
 
 /** Numbers from 0 to below 1 that do not repeat soon. */
 function numbers(seed: number): () => number {

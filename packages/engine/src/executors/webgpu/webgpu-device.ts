@@ -1,4 +1,5 @@
-// A graphics card, by navigator.gpu in a browser and by Dawn (the package `webgpu`) in Node.
+// Types of the constants that WebGPU puts into the global scope.
+import type {} from "webgpu";
 import { BufferPool } from "./buffer-pool.ts";
 import { PassTimer } from "./pass-timer.ts";
 import { ReadQueue } from "./read-queue.ts";
@@ -49,24 +50,27 @@ const WANTED_LIMITS = [
   "maxBufferSize",
 ] as const;
 
-/** @throws {NoGpuError} */
-export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
-  const gpu = await webgpu();
+/** WebGPU where it belongs to the platform, as in browsers. */
+export function platformsGpu(): GPU | undefined {
+  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+}
+
+/**
+ * Opens the best card that WebGPU finds.
+ * @throws {NoGpuError}
+ */
+export async function openGpu(gpu: GPU, options: GpuOptions = {}): Promise<GpuContext> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (adapter === null) {
-    throw new NoGpuError("WebGPU finds no graphics card: install its Vulkan driver, or use the executor ort");
-  }
+  if (adapter === null) throw new NoGpuError("WebGPU finds no graphics card");
   const { info, features } = adapter;
   const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
   const isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${name} ${info.architecture}`);
   if (isSoftware && options.software === false) {
-    throw new NoGpuError(`${name} is a program that stands in for a graphics card: use the executor ort`);
+    throw new NoGpuError(`${name} is a program that stands in for a graphics card`);
   }
   const { subgroupMinSize: lanes, subgroupMaxSize } = info;
   if (!features.has("subgroups") || lanes === undefined || lanes !== subgroupMaxSize) {
-    throw new NoGpuError(
-      `${name} has no subgroups of one size, which the kernels are made of: use the executor ort`,
-    );
+    throw new NoGpuError(`${name} has no subgroups of one size, which the kernels are made of`);
   }
   const device = await adapter.requestDevice({
     requiredFeatures: WANTED_FEATURES.filter((feature) => features.has(feature)) as GPUFeatureName[],
@@ -77,35 +81,11 @@ export async function openGpu(options: GpuOptions = {}): Promise<GpuContext> {
   return {
     device,
     pool: new BufferPool(device),
-    reads: new ReadQueue({ pauses: gpu === dawn }),
+    reads: new ReadQueue({ pauses: gpu !== platformsGpu() }),
     timer: isTimed ? new PassTimer(device) : undefined,
     name,
     hasF16,
     hasMatrices: hasF16 && features.has("chromium-experimental-subgroup-matrix"),
     lanes,
   };
-}
-
-/** Kernels keep within their buffers by themselves; checks of every index cost up to a fifth of a kernel's time. */
-const DAWN_FEATURES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_robustness"];
-
-// Once it is collected, the process dies at some later call.
-let dawn: GPU | undefined;
-
-async function webgpu(): Promise<GPU> {
-  const found = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu ?? dawn;
-  if (found !== undefined) return found;
-  try {
-    const { create, globals } = await import("webgpu");
-    Object.assign(globalThis, globals);
-    // Times need not be rounded where no page asks for them.
-    const disabled = "disable-dawn-features=timestamp_quantization";
-    dawn = create([`enable-dawn-features=${DAWN_FEATURES.join(",")}`, disabled]);
-    return dawn;
-  } catch (error) {
-    throw new NoGpuError(
-      "the package webgpu, which brings WebGPU to Node, is not there: install it, or use the executor ort",
-      { cause: error },
-    );
-  }
 }

@@ -52,8 +52,8 @@ const PLANS_KEPT = 2;
  * replayed.
  * @throws {NoGpuError} where there is none
  */
-export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor> {
-  const gpu = await openGpu(options);
+export async function executorOn(webgpu: GPU, options: GpuOptions): Promise<Executor> {
+  const gpu = await openGpu(webgpu, options);
   const peakBytes = countBuffers(gpu.device);
   const pipelines = pipelinesOf(gpu);
   const queue = new CommandQueue(gpu.device);
