@@ -1,5 +1,5 @@
 // Packs every package that is published and checks the tarballs as their users meet them, in an empty folder outside the workspace:
-// publint and attw find nothing wrong, npm installs them, TypeScript accepts their types, each can be imported, the example of each
+// publint and attw find nothing wrong, npm installs them, TypeScript accepts their types, each entry can be imported, the example of each
 // README runs and prints something, and the command line converts a checkpoint. With `--node <executable>` more than once, what
 // runs, runs under each of them. The packages must have been built.
 import { execFileSync } from "node:child_process";
@@ -69,16 +69,29 @@ function packed({ name, place }) {
 }
 
 function typecheckImports(libraries) {
-  const imports = libraries.map(({ name }, i) => `import * as m${i} from "${name}";\n`).join("");
-  const all = libraries.map((_, i) => `m${i}`).join(", ");
+  const entries = libraries.flatMap(entriesOf);
+  const imports = entries.map((name, i) => `import * as m${i} from "${name}";\n`).join("");
+  const all = entries.map((_, i) => `m${i}`).join(", ");
   writeFileSync(join(folder, "all.ts"), `${imports}export const all = [${all}];\n`);
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["all.ts"] }));
   tool("tsc", "--noEmit");
 }
 
-function importNames(node, { name }) {
-  const names = run(node, "--eval", `import("${name}").then((all) => console.log(Object.keys(all).length))`);
-  if (Number(names) === 0) throw new Error(`${name} exports nothing`);
+/** What can be imported of a package: itself, and what it exports beside. */
+function entriesOf({ name, exports }) {
+  const paths = Object.keys(exports).filter((path) => !path.endsWith(".json"));
+  return paths.map((path) => path.replace(".", name));
+}
+
+function importNames(node, library) {
+  for (const name of entriesOf(library)) {
+    const names = run(
+      node,
+      "--eval",
+      `import("${name}").then((all) => console.log(Object.keys(all).length))`,
+    );
+    if (Number(names) === 0) throw new Error(`${name} exports nothing`);
+  }
 }
 
 function runExample(node, { name, place }) {
