@@ -1,54 +1,8 @@
+export * from "./anywhere.ts";
 export { type CalibrationOptions, calibrate } from "./calibration/calibrate.ts";
 export type { ChannelStatistics, ProbeOptions } from "./calibration/channel-statistics.ts";
-export type { ClipEmbedder, ClipEmbedderOptions } from "./clip/clip-embedder.ts";
-export type { EncodedText, Encoder, EncoderOptions } from "./encoder.ts";
-export type {
-  CacheStep,
-  DeviceTensor,
-  Executor,
-  KvCache,
-  PreparedPass,
-  PrepareOptions,
-  TokenChoice,
-  TokenChooser,
-} from "./executors/executor.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
-export { plainExecutor } from "./executors/plain/plain-executor.ts";
-export { tryExecutor } from "./executors/try-executor.ts";
-export { type GpuOptions, NoGpuError } from "./executors/webgpu/webgpu-device.ts";
 export { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
-export {
-  generateTokens,
-  type TokenAnswer,
-  type TokenOptions,
-  type TokenPrompt,
-  type TokenTimings,
-} from "./generate/generate-tokens.ts";
-export type { SamplingOptions } from "./generate/sample.ts";
 export { type DecodeOptions, decodeImage } from "./images/decode.ts";
-export type { ImageInput } from "./images/image-input.ts";
-export {
-  type Filter,
-  ImageError,
-  type ImageErrorCode,
-  type ImageProcessor,
-  imageProcessorFor,
-  loadImageProcessor,
-  type PreparedImage,
-  type RgbImage,
-  resize,
-} from "./images/index.ts";
 export { clipEmbedder, languageScorer, loadEncoder, loadVlm } from "./load-in-node.ts";
 export { loadModelWith, type VlmOptions } from "./load-model-with.ts";
-export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
-export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
-export type { Question } from "./text/prompt.ts";
-export {
-  loadTokenizer,
-  type Message,
-  type MessagePart,
-  type Tokenizer,
-  TokenizerError,
-} from "./text/tokenizer.ts";
-export type { Answer, GenerateOptions, Request, Timings, Vlm } from "./vlm.ts";
-export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

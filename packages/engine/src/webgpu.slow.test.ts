@@ -1,8 +1,7 @@
-import { loadModel, NoGpuError, webgpuExecutor } from "@vlmopt/engine";
-import { openCheckpoint } from "@vlmopt/tensor-io";
+import { NoGpuError, webgpuExecutor } from "@vlmopt/engine";
 import { describe, expect, test } from "vitest";
-import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
-import { fixture, modelGoldens } from "./test-support/goldens.ts";
+import { expectGoldens } from "./test-support/golden-answer.ts";
+import { modelGoldens } from "./test-support/goldens.ts";
 import { encoderNames, worstOfHiddenStates } from "./test-support/hidden-states.ts";
 
 const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => {
@@ -15,16 +14,9 @@ const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => 
 describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () => {
   const gpu = executor as NonNullable<typeof executor>;
 
-  test.each(Object.keys(modelGoldens))("%s gives transformers' logits and greedy tokens", async (name) => {
-    await using checkpoint = await openCheckpoint(fixture(name));
-    const model = await loadModel(checkpoint, gpu);
-    for (const golden of modelGoldens[name] ?? []) {
-      const { logits, greedy } = await goldenAnswer(model, golden);
-      expect(largestDifference(logits, golden.logits.flat())).toBeLessThan(1e-4);
-      expect(greedy).toEqual(golden.greedy);
-    }
-    await model.release();
-  });
+  test.each(Object.keys(modelGoldens))("%s gives transformers' logits and greedy tokens", (name) =>
+    expectGoldens(name, gpu),
+  );
 
   test.each(encoderNames)("%s gives transformers' hidden states, in a batch", async (name) => {
     expect(await worstOfHiddenStates(name, gpu, "last")).toBeLessThan(1e-4);

@@ -13,8 +13,8 @@ import {
 } from "@vlmopt/engine";
 import { openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, test } from "vitest";
-import { goldenAnswer, largestDifference } from "./test-support/golden-answer.ts";
-import { fixture, modelGoldens, vlmGolden } from "./test-support/goldens.ts";
+import { expectGoldens, largestDifference } from "./test-support/golden-answer.ts";
+import { vlmGolden } from "./test-support/goldens.ts";
 import { encoderNames, worstOfHiddenStates } from "./test-support/hidden-states.ts";
 import { writeQuantized } from "./test-support/quantized-checkpoint.ts";
 import { scorerGoldens } from "./test-support/scorer-goldens.ts";
@@ -39,16 +39,7 @@ const encoders = encoderNames.filter((name) => name.startsWith("deberta"));
 describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () => {
   const gpu = executor as NonNullable<typeof executor>;
 
-  test.each(families)("%s gives transformers' logits and greedy tokens", async (name) => {
-    await using checkpoint = await openCheckpoint(fixture(name));
-    const model = await loadModel(checkpoint, gpu);
-    for (const golden of modelGoldens[name] ?? []) {
-      const { logits, greedy } = await goldenAnswer(model, golden, golden.greedy.length);
-      expect(largestDifference(logits, golden.logits.flat())).toBeLessThan(1e-4);
-      expect(greedy).toEqual(golden.greedy);
-    }
-    await model.release();
-  });
+  test.each(families)("%s gives transformers' logits and greedy tokens", (name) => expectGoldens(name, gpu));
 
   test.each(encoders)("%s gives transformers' hidden states, in a batch", async (name) => {
     expect(await worstOfHiddenStates(name, gpu, "last")).toBeLessThan(1e-4);

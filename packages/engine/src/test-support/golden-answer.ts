@@ -1,6 +1,21 @@
+import { type Executor, loadModel } from "@vlmopt/engine";
+import { openCheckpoint } from "@vlmopt/tensor-io";
+import { expect } from "vitest";
 import type { Model } from "../model.ts";
 import { goldenFeatures } from "./golden-features.ts";
-import type { ModelGolden } from "./goldens.ts";
+import { fixture, type ModelGolden, modelGoldens } from "./goldens.ts";
+
+/** A tiny model in fixtures/checkpoints gives transformers' logits and greedy tokens. */
+export async function expectGoldens(name: string, executor: Executor): Promise<void> {
+  await using checkpoint = await openCheckpoint(fixture(name));
+  const model = await loadModel(checkpoint, executor);
+  for (const golden of modelGoldens[name] ?? []) {
+    const { logits, greedy } = await goldenAnswer(model, golden);
+    expect(largestDifference(logits, golden.logits.flat())).toBeLessThan(1e-4);
+    expect(greedy).toEqual(golden.greedy);
+  }
+  await model.release();
+}
 
 /** Logits of every token of a golden's prompt, and the greedy tokens after it, one step at a time. */
 export async function goldenAnswer(

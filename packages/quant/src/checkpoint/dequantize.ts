@@ -33,10 +33,9 @@ export function zeroPointsOf({
 
 /** The absmax of each of bitsandbytes' blocks, those that are quantized themselves decoded. */
 export function absmaxOf({ absmax, nested }: LoadedWeight<"bitsandbytes">): Float32Array {
-  const stored = absmax;
-  if (nested === undefined) return toFloat32(stored, "F32");
+  if (nested === undefined) return toFloat32(absmax, "F32");
   const { offset } = nested;
-  return dequantizeScales({ codes: stored, absmax: toFloat32(nested.absmax, "F32"), offset });
+  return dequantizeScales({ codes: absmax, absmax: toFloat32(nested.absmax, "F32"), offset });
 }
 
 /** Decodes the rows of the tensor that holds the numbers, block by block. */

@@ -177,3 +177,18 @@ export class PlanBuilder {
 export function bufferBytes(byteLength: number): number {
   return Math.max(16, Math.ceil(byteLength / 16) * 16);
 }
+
+/** Gives commands to an encoder, as one pass. */
+export function encode(
+  encoder: GPUCommandEncoder,
+  commands: readonly Command[],
+  timestampWrites?: GPUComputePassTimestampWrites,
+): void {
+  const compute = encoder.beginComputePass(timestampWrites && { timestampWrites });
+  for (const { pipeline, bindings, groups } of commands) {
+    compute.setPipeline(pipeline);
+    compute.setBindGroup(0, bindings);
+    compute.dispatchWorkgroups(...groups);
+  }
+  compute.end();
+}

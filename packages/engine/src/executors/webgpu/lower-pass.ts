@@ -305,7 +305,6 @@ export function lowerPass(
       softcap: cached?.softcap !== undefined,
       window: cached?.window !== undefined,
     };
-    const [biasBatch = 1, biasHeads = 1, biasTokens = 1, biasSeen = 1] = bias?.shape ?? [];
     const params = {
       heads: shape.heads,
       kvHeads: shape.kvHeads,
@@ -320,9 +319,7 @@ export function lowerPass(
       scale: shape.scale ?? headDim ** -0.5,
       softcap: cached?.softcap ?? 1,
       window: cached?.window ?? 0,
-      biasBatch: biasBatch === 1 ? 0 : biasHeads * biasTokens * biasSeen,
-      biasHead: biasHeads === 1 ? 0 : biasTokens * biasSeen,
-      biasToken: biasTokens === 1 ? 0 : biasSeen,
+      ...biasStrides(bias?.shape),
       seen: k.shape[1] as number,
     };
     const queries = byMatrices ? MATRICES_QUERIES : ATTENTION_QUERIES;
@@ -395,11 +392,11 @@ export function lowerPass(
   }
 
   function scoreDistances(step: RelativeNode & { readonly output: Value }): void {
-    const [q, k, rows, bias] = [step.q, step.k, step.rows, step.bias].map(valueAt) as [
-      Placed,
-      Placed,
-      Placed,
-      Placed,
+    const [q, k, rows, bias] = [
+      valueAt(step.q),
+      valueAt(step.k),
+      valueAt(step.rows),
+      dense(valueAt(step.bias)),
     ];
     const [keys, queries] = [step.keys, step.queries].map((value) =>
       value === undefined ? undefined : valueAt(value),
@@ -407,8 +404,6 @@ export function lowerPass(
     const [batch, tokens] = q.shape as [number, number];
     const { heads, scale } = step;
     const out = plan.place([batch, heads, tokens, tokens]);
-    const { shape, buffer } = dense(bias);
-    const [biasBatch = 1, , biasTokens = 1, seen = 1] = shape;
     const tiles = Math.ceil(tokens / RELATIVE_TILE);
     plan.dispatch(
       relativeScores,
@@ -425,10 +420,9 @@ export function lowerPass(
         keysStride: keys?.stride ?? 0,
         queriesOffset: queries?.offset ?? 0,
         queriesStride: queries?.stride ?? 0,
-        biasBatch: biasBatch === 1 ? 0 : biasTokens * seen,
-        biasToken: biasTokens === 1 ? 0 : seen,
+        ...biasStrides(bias.shape),
       },
-      [q, k, keys, queries, rows, { buffer }, out].flatMap((x) => (x === undefined ? [] : [x.buffer])),
+      [q, k, keys, queries, rows, bias, out].flatMap((x) => (x === undefined ? [] : [x.buffer])),
       [tiles, tiles, batch * heads],
     );
     keep(step.output, out);
@@ -648,6 +642,15 @@ export function lowerPass(
     }
   }
   return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, dense(valueAt(value))]));
+}
+
+/** Numbers from one batch, head and token of a bias `[b or 1, heads or 1, t or 1, s]` to the next; 0 where all have the same. */
+function biasStrides([batch = 1, heads = 1, tokens = 1, seen = 1]: readonly number[] = []) {
+  return {
+    biasBatch: batch === 1 ? 0 : heads * tokens * seen,
+    biasHead: heads === 1 ? 0 : tokens * seen,
+    biasToken: tokens === 1 ? 0 : seen,
+  };
 }
 
 /** Whether whole tiles of so many rows can be read where a value lies. */

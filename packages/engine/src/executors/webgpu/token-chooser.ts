@@ -1,6 +1,6 @@
 import type { Executor, TokenChoice } from "../executor.ts";
 import type { CommandQueue } from "./command-queue.ts";
-import { bufferBytes, type Pipelines, sizeOf } from "./gpu-plan.ts";
+import { bufferBytes, encode, type Pipelines, sizeOf } from "./gpu-plan.ts";
 import { createTensor, type GpuTensor } from "./gpu-tensor.ts";
 import { argmax } from "./kernels/argmax.ts";
 import { drawToken } from "./kernels/draw-token.ts";
@@ -19,11 +19,8 @@ export function tokenChooser(
     const key = `${features} ${excluded}`;
     const found = made.get(key);
     if (found !== undefined) return found;
-    const params = device.createBuffer({ size: 16, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
-    device.queue.writeBuffer(params, 0, Uint32Array.of(features, excluded.length, 0, 0));
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-    const places = device.createBuffer({ size: bufferBytes(4 * excluded.length), usage });
-    if (excluded.length > 0) device.queue.writeBuffer(places, 0, Int32Array.from(excluded));
+    const params = filledBuffer(gpu, GPUBufferUsage.UNIFORM, Uint32Array.of(features, excluded.length, 0, 0));
+    const places = filledBuffer(gpu, GPUBufferUsage.STORAGE, Int32Array.from(excluded));
     made.set(key, { params, places });
     return { params, places };
   };
@@ -47,11 +44,7 @@ export function tokenChooser(
           layout: pipeline.getBindGroupLayout(0),
           entries: resources.map((resource, binding) => ({ binding, resource })),
         });
-        const pass = queue.encoder.beginComputePass();
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindings);
-        pass.dispatchWorkgroups(rows);
-        pass.end();
+        encode(queue.encoder, [{ pipeline, bindings, groups: [rows, 1, 1] }]);
         return result;
       },
       release() {
@@ -66,9 +59,9 @@ const MOST_INVERSE = 1e30;
 const EVERY_TOKEN = 2 ** 24;
 
 /** What every token of every answer is drawn by: `[steps, rows, 4]`, steps where bindings may begin. */
-function uploadDraws({ device }: GpuContext, choices: readonly TokenChoice[]) {
+function uploadDraws(gpu: GpuContext, choices: readonly TokenChoice[]) {
   const steps = Math.max(1, ...choices.map(({ uniforms }) => uniforms.length));
-  const alignment = device.limits.minStorageBufferOffsetAlignment / 4;
+  const alignment = gpu.device.limits.minStorageBufferOffsetAlignment / 4;
   const stride = Math.ceil((4 * choices.length) / alignment) * alignment;
   const data = new Float32Array(steps * stride);
   for (const [row, { temperature, topK, topP, uniforms }] of choices.entries()) {
@@ -78,11 +71,20 @@ function uploadDraws({ device }: GpuContext, choices: readonly TokenChoice[]) {
         : [Math.min(1 / temperature, MOST_INVERSE), Math.min(topK, EVERY_TOKEN), topP];
     for (const [step, uniform] of uniforms.entries()) data.set([...own, uniform], step * stride + 4 * row);
   }
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-  const buffer = device.createBuffer({ size: data.byteLength, usage });
-  device.queue.writeBuffer(buffer, 0, data);
+  const buffer = filledBuffer(gpu, GPUBufferUsage.STORAGE, data);
   return {
     buffer,
     ofStep: (step: number) => ({ buffer, offset: 4 * stride * step, size: 16 * choices.length }),
   };
+}
+
+function filledBuffer(
+  { device }: GpuContext,
+  usage: GPUBufferUsageFlags,
+  data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+): GPUBuffer {
+  const size = bufferBytes(data.byteLength);
+  const buffer = device.createBuffer({ size, usage: usage | GPUBufferUsage.COPY_DST });
+  device.queue.writeBuffer(buffer, 0, data);
+  return buffer;
 }

@@ -15,6 +15,7 @@ import { type FusedPass, fusePass } from "./fused-pass.ts";
 import {
   bufferBytes,
   type Command,
+  encode,
   type Pipelines,
   type Placed,
   PlanBuilder,
@@ -25,7 +26,7 @@ import { createTensor, type GpuTensor } from "./gpu-tensor.ts";
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
 import { cacheType } from "./kernels/attention.ts";
 import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
-import { recordPass } from "./recorded-pass.ts";
+import { recordPass, type Value } from "./recorded-pass.ts";
 import { tokenChooser } from "./token-chooser.ts";
 import { type GpuContext, type GpuOptions, openGpu } from "./webgpu-device.ts";
 
@@ -110,9 +111,9 @@ async function preparePass(
 ) {
   const { nodes, outputs: wanted, probed } = recordPass(pass);
   const recorder = probes && probeRecorder(probes);
-  const shown =
-    recorder === undefined ? [] : [...probed].map(([name, value]) => [name, PROBE + name, value] as const);
-  const outputs = { ...wanted, ...Object.fromEntries(shown.map(([, output, value]) => [output, value])) };
+  const shown = recorder === undefined ? new Map<string, Value>() : probed;
+  const ofProbes = [...shown].map(([name, value]) => [PROBE + name, value] as const);
+  const outputs = { ...wanted, ...Object.fromEntries(ofProbes) };
   const fused = fusePass({ nodes, outputs }, stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
@@ -136,11 +137,11 @@ async function preparePass(
         encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
         copied.set(name, tensor);
       }
-      for (const [name, output] of shown) {
-        const tensor = copied.get(output) as GpuTensor<Float32Array>;
+      for (const name of shown.keys()) {
+        const tensor = copied.get(PROBE + name) as GpuTensor<Float32Array>;
         recorder?.record(name, tensor.shape, await tensor.read(), step?.added);
         tensor.release?.();
-        copied.delete(output);
+        copied.delete(PROBE + name);
       }
       // What comes of one more token is asked for at once, and its commands with it.
       if (!step?.added.every((count) => count === 1)) queue.send();
@@ -175,20 +176,6 @@ async function loadWeights(fused: FusedPass, stored: GpuWeights): Promise<PassWe
     }
   }
   return weights;
-}
-
-function encode(
-  encoder: GPUCommandEncoder,
-  commands: readonly Command[],
-  timestampWrites: GPUComputePassTimestampWrites | undefined,
-): void {
-  const compute = encoder.beginComputePass(timestampWrites && { timestampWrites });
-  for (const { pipeline, bindings, groups } of commands) {
-    compute.setPipeline(pipeline);
-    compute.setBindGroup(0, bindings);
-    compute.dispatchWorkgroups(...groups);
-  }
-  compute.end();
 }
 
 async function makePlan(

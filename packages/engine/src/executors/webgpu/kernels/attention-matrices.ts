@@ -87,8 +87,7 @@ ${body}
   ${bias ? `score${i} += max(bias[batch * p.biasBatch + head * p.biasHead + token * p.biasToken + min(first + place${i}, end - 1u)], -1e30);` : ""}
   score${i} = select(-3e38, score${i}, visible${i});`,
   );
-  const reduced = (name: string, one: (i: number) => string) =>
-    Array.from({ length: KEYS / 2 }, (_, i) => one(i)).reduce((all, next) => `${name}(${all}, ${next})`);
+  const largest = Array.from({ length: KEYS / 2 }, (_, i) => `score${i}`).reduce((a, b) => `max(${a}, ${b})`);
   return shader({
     gpu,
     params: attentionParams,
@@ -149,7 +148,7 @@ var total = 0.0;
 ${keyLoop(
   false,
   `${eachScore}
-  let newMost = max(most, ${reduced("max", (i) => `score${i}`)});
+  let newMost = max(most, ${largest});
   total *= exp(most - newMost);
   most = newMost;
 ${unrolled(KEYS / 2, (i) => `  total += select(0.0, exp(score${i} - most), visible${i});`)}`,

@@ -1,6 +1,7 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { type AttentionOptions, attentionParams, cacheType } from "./attention.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
+import { UNITS } from "./tuning.ts";
 
 const MOST_THREADS = 512;
 /** Words of a key that a lane has, at least, where there are so many. */
@@ -8,8 +9,6 @@ const WORDS = 4;
 /** Tokens of a cache that a workgroup takes, at most and at least. */
 const MOST_KEYS = 2048;
 const LEAST_KEYS = 128;
-/** Workgroups that a large card has under way at once, about. */
-const AT_ONCE = 132;
 
 /** Numbers of a cache in 16 bytes. */
 function cacheWord(gpu: GpuContext): number {
@@ -23,7 +22,7 @@ export function canDecode(gpu: GpuContext, headDim: number): boolean {
 
 /** Workgroups that share the keys of a head, in a batch with so many heads. */
 export function decodeSplits(capacity: number, heads: number): number {
-  const wanted = Math.max(Math.floor(AT_ONCE / heads), Math.ceil(capacity / MOST_KEYS));
+  const wanted = Math.max(Math.floor(UNITS / heads), Math.ceil(capacity / MOST_KEYS));
   return Math.max(1, Math.min(16, wanted, Math.floor(capacity / LEAST_KEYS)));
 }
 

@@ -3,6 +3,7 @@ import { mapFunction } from "./activation.ts";
 import { HALVED, halvesStride } from "./halves.ts";
 import { finishProduct, type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
+import { UNITS } from "./tuning.ts";
 import {
   inHalves,
   pairCount,
@@ -38,9 +39,6 @@ export interface MatricesOptions extends LinearOptions {
 export const tokensOfTile = ({ down }: MatricesTile) => 16 * down;
 export const outputsOfTile = ({ across }: MatricesTile, gated: boolean) =>
   (16 * across * SUBGROUPS) / (gated ? 2 : 1);
-
-/** Units of a large card that a workgroup runs on, of which each has two at once. */
-const UNITS = 132;
 
 /**
  * The tile that is done first, by what was measured on an H100: a tile's time goes with its products, what it loads for them and what each

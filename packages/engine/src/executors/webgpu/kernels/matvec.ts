@@ -3,6 +3,7 @@ import { MAP, mapFunction } from "./activation.ts";
 import { type AttentionSplit, joinedSplits } from "./decode-attention.ts";
 import { type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
+import type { MatvecTuning } from "./tuning.ts";
 import {
   inHalves,
   pairCount,
@@ -24,14 +25,6 @@ export interface MatvecOptions extends LinearOptions {
   /** x is what `decodeAttention` found in so many splits of the keys, to be put together first. */
   readonly split: AttentionSplit | undefined;
   readonly tuning: MatvecTuning;
-}
-
-export interface MatvecTuning {
-  /** Rows of W that a subgroup multiplies at once. */
-  readonly rows: number;
-  /** Subgroups that share a row. */
-  readonly split: number;
-  readonly threads: number;
 }
 
 /** Bytes of workgroup memory that are left for other things than x. */

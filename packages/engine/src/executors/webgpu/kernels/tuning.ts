@@ -1,6 +1,16 @@
 import type { GpuContext } from "../webgpu-device.ts";
-import type { MatvecTuning } from "./matvec.ts";
 import type { WeightFormat } from "./weight-format.ts";
+
+/** Units of a large card that a workgroup runs on: an H100's. */
+export const UNITS = 132;
+
+export interface MatvecTuning {
+  /** Rows of W that a subgroup multiplies at once. */
+  readonly rows: number;
+  /** Subgroups that share a row. */
+  readonly split: number;
+  readonly threads: number;
+}
 
 /**
  * How a product for few tokens is divided among subgroups: what was fastest on an H100 for the shapes of a model of 7 B.

@@ -1,0 +1,48 @@
+// What is the same in Node and in browsers.
+export type { ClipEmbedder, ClipEmbedderOptions } from "./clip/clip-embedder.ts";
+export type { EncodedText, Encoder, EncoderOptions } from "./encoder.ts";
+export type {
+  CacheStep,
+  DeviceTensor,
+  Executor,
+  KvCache,
+  PreparedPass,
+  PrepareOptions,
+  TokenChoice,
+  TokenChooser,
+} from "./executors/executor.ts";
+export { plainExecutor } from "./executors/plain/plain-executor.ts";
+export { tryExecutor } from "./executors/try-executor.ts";
+export { type GpuOptions, NoGpuError } from "./executors/webgpu/webgpu-device.ts";
+export {
+  generateTokens,
+  type TokenAnswer,
+  type TokenOptions,
+  type TokenPrompt,
+  type TokenTimings,
+} from "./generate/generate-tokens.ts";
+export type { SamplingOptions } from "./generate/sample.ts";
+export type { ImageInput } from "./images/image-input.ts";
+export {
+  type Filter,
+  ImageError,
+  type ImageErrorCode,
+  type ImageProcessor,
+  imageProcessorFor,
+  loadImageProcessor,
+  type PreparedImage,
+  type RgbImage,
+  resize,
+} from "./images/index.ts";
+export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
+export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
+export type { Question } from "./text/prompt.ts";
+export {
+  loadTokenizer,
+  type Message,
+  type MessagePart,
+  type Tokenizer,
+  TokenizerError,
+} from "./text/tokenizer.ts";
+export type { Answer, GenerateOptions, Request, Timings, Vlm } from "./vlm.ts";
+export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";
