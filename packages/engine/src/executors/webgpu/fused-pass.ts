@@ -115,7 +115,7 @@ export function fusePass(
   /** A norm that nobody but this product reads is done with it. */
   function withNorm(step: FusedLinear): FusedLinear {
     const norm = nodes[step.x];
-    if (norm?.op !== "norm" || norm.kind !== "rms" || norm.heads !== 1) return step;
+    if (norm?.op !== "norm" || norm.weight === undefined || norm.heads !== 1) return step;
     const own = step.weights.length === readers[step.x]?.length;
     return own && takeBack(step.x) ? { ...step, x: norm.x, norm } : step;
   }

@@ -156,7 +156,7 @@ export class PlanBuilder {
       const bindings = device.createBindGroup({
         layout: pipeline.getBindGroupLayout(0),
         entries: [
-          { binding: 0, resource: { buffer: params, offset: each * index, size } },
+          ...(size === 0 ? [] : [{ binding: 0, resource: { buffer: params, offset: each * index, size } }]),
           ...dispatch.buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
         ],
       });

@@ -9,7 +9,7 @@ import { ELEMENTWISE_THREADS, type Elementwise, elementwise, rotate } from "./ke
 import { HALVES_ALIGNMENT } from "./kernels/halves.ts";
 import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
 import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./kernels/matmul-matrices.ts";
-import { matvec, matvecOutputs } from "./kernels/matvec.ts";
+import { matvec, matvecGroups } from "./kernels/matvec.ts";
 import { norm } from "./kernels/norm.ts";
 import { RELATIVE_TILE, relativeScores } from "./kernels/relative-scores.ts";
 import {
@@ -147,20 +147,13 @@ export function lowerPass(
   function normed(x: Placed, node: NormNode, halves: boolean): Placed {
     const out = plan.place(x.shape, halves);
     const rows = rowsOf(x) * node.heads;
+    const features = featuresOf(x) / node.heads;
     const { kind, weight, bias, eps, offset } = node;
+    const quads = [x.offset, x.stride, features].every((count) => count % 4 === 0);
     plan.dispatch(
       norm,
-      [{ kind, weight: weight !== undefined, bias: bias !== undefined, halves }],
-      {
-        rows,
-        heads: node.heads,
-        features: featuresOf(x) / node.heads,
-        xOffset: x.offset,
-        xStride: x.stride,
-        eps,
-        normOffset: offset,
-        outStride: out.stride,
-      },
+      [{ kind, features, weight: weight !== undefined, bias: bias !== undefined, quads, halves }],
+      { rows, heads: node.heads, xOffset: x.offset, xStride: x.stride, eps, normOffset: offset },
       [
         x.buffer,
         ...(weight === undefined ? [] : [vector(weight).buffer]),
@@ -242,27 +235,31 @@ export function lowerPass(
     }
     let out: Placed;
     if (tokens <= FEW_TOKENS) {
-      const rmsNorm = step.norm !== undefined;
+      const norm = step.norm && { kind: step.norm.kind, bias: step.norm.bias !== undefined };
       const tuning = matvecTuning(gpu, weight.format, {
-        gated: gated !== undefined,
-        joins: x.split !== undefined,
+        ...{ rows: weight.n, k: weight.k, gated: gated !== undefined },
       });
       const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
       const { split } = x;
-      const matvecOptions = { ...options, rmsNorm, gated: gated !== undefined, quads, split, tuning };
+      const matvecOptions = { ...options, norm, gated: gated !== undefined, quads, split, tuning };
       out = plan.place(shape(n));
       plan.dispatch(
         matvec,
-        [matvecOptions],
-        { ...params(x, out, n), eps: step.norm?.eps ?? 0, normOffset: step.norm?.offset ?? 0 },
+        [
+          matvecOptions,
+          { ...params(x, out, n), eps: step.norm?.eps ?? 0, normOffset: step.norm?.offset ?? 0 },
+        ],
+        {},
         [
           x.buffer,
           ...own,
           ...added,
-          ...(step.norm === undefined ? [] : [vector(step.norm.weight as string).buffer]),
+          ...[step.norm?.weight, step.norm?.bias].flatMap((name) =>
+            name === undefined ? [] : [vector(name).buffer],
+          ),
           out.buffer,
         ],
-        [Math.ceil(n / matvecOutputs(gpu, matvecOptions)), tokens],
+        [matvecGroups(gpu, matvecOptions, n), tokens],
       );
     } else {
       const ready = step.norm === undefined ? x : normed(x, step.norm, gpu.hasMatrices);
@@ -344,7 +341,7 @@ export function lowerPass(
     }
     if (cache === undefined) throw new TypeError("this pass needs a cache");
     const [keys, kept] = [cache.keys[cached.layer] as GPUBuffer, cache.values[cached.layer] as GPUBuffer];
-    if (tokens === 1 && bias === undefined && canDecode(gpu, headDim)) {
+    if (tokens === 1 && canDecode(gpu, headDim)) {
       const splits = decodeSplits(cache.capacity, batch * shape.heads);
       const split = splits === 1 ? undefined : { splits, headDim };
       const found =
@@ -353,7 +350,7 @@ export function lowerPass(
         decodeAttention,
         [options, splits],
         { ...params, capacity: cache.capacity },
-        [q.buffer, k.buffer, v.buffer, cache.past, ...tables, keys, kept, found.buffer],
+        [q.buffer, k.buffer, v.buffer, cache.past, ...tables, ...added, keys, kept, found.buffer],
         [shape.heads, splits, batch],
       );
       if (split === undefined) return keep(step.output, out);

@@ -1,8 +1,8 @@
 import type { Executor, TokenChoice } from "../executor.ts";
 import type { CommandQueue } from "./command-queue.ts";
-import { bufferBytes, encode, type Pipelines, sizeOf } from "./gpu-plan.ts";
+import { bufferBytes, encode, type Kernel, type Pipelines, sizeOf } from "./gpu-plan.ts";
 import { createTensor, type GpuTensor } from "./gpu-tensor.ts";
-import { argmax } from "./kernels/argmax.ts";
+import { ARGMAX_PART, argmaxOfParts, argmaxOfRows } from "./kernels/argmax.ts";
 import { drawToken } from "./kernels/draw-token.ts";
 import type { GpuContext } from "./webgpu-device.ts";
 
@@ -13,16 +13,32 @@ export function tokenChooser(
   pipelines: Pipelines,
 ): NonNullable<Executor["chooser"]> {
   const { device } = gpu;
-  const made = new Map<string, { params: GPUBuffer; places: GPUBuffer }>();
+  const made = new Map<string, Prepared>();
   /** What does not change from answer to answer. */
-  const prepared = (features: number, excluded: readonly number[]) => {
-    const key = `${features} ${excluded}`;
+  const prepared = (rows: number, features: number, excluded: readonly number[]) => {
+    const key = `${rows} ${features} ${excluded}`;
     const found = made.get(key);
     if (found !== undefined) return found;
-    const params = filledBuffer(gpu, GPUBufferUsage.UNIFORM, Uint32Array.of(features, excluded.length, 0, 0));
+    const partCount = Math.ceil(features / ARGMAX_PART);
+    const numbers = Uint32Array.of(features, excluded.length, partCount, 0);
+    const params = filledBuffer(gpu, GPUBufferUsage.UNIFORM, numbers);
     const places = filledBuffer(gpu, GPUBufferUsage.STORAGE, Int32Array.from(excluded));
-    made.set(key, { params, places });
-    return { params, places };
+    const parts = device.createBuffer({ size: 8 * rows * partCount, usage: GPUBufferUsage.STORAGE });
+    const own = { params, places, parts, partCount };
+    made.set(key, own);
+    return own;
+  };
+  const command = async (
+    kernel: Kernel<[]>,
+    resources: readonly GPUBufferBinding[],
+    groups: readonly [number, number, number],
+  ) => {
+    const pipeline = await pipelines(kernel, []).pipeline;
+    const bindings = device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: resources.map((resource, binding) => ({ binding, resource })),
+    });
+    return { pipeline, bindings, groups };
   };
   return (choices) => {
     const draws = choices.some(({ temperature }) => temperature > 0) ? uploadDraws(gpu, choices) : undefined;
@@ -31,20 +47,27 @@ export function tokenChooser(
         const features = logits.shape.at(-1) as number;
         const rows = sizeOf(logits.shape) / features;
         const result = createTensor<Int32Array>(gpu, queue, [rows], Int32Array);
-        const { params, places } = prepared(features, excluded);
-        const pipeline = await pipelines(draws === undefined ? argmax : drawToken, []).pipeline;
-        const resources = [
+        const { params, places, parts, partCount } = prepared(rows, features, excluded);
+        const [given, x, taken] = [
           { buffer: params },
           { buffer: (logits as GpuTensor<Float32Array>).buffer },
-          { buffer: places },
-          ...(draws === undefined ? [] : [draws.ofStep(step)]),
           { buffer: result.buffer },
         ];
-        const bindings = device.createBindGroup({
-          layout: pipeline.getBindGroupLayout(0),
-          entries: resources.map((resource, binding) => ({ binding, resource })),
-        });
-        encode(queue.encoder, [{ pipeline, bindings, groups: [rows, 1, 1] }]);
+        const found = { buffer: parts };
+        const commands =
+          draws === undefined
+            ? [
+                await command(argmaxOfParts, [given, x, { buffer: places }, found], [partCount, rows, 1]),
+                await command(argmaxOfRows, [given, found, taken], [rows, 1, 1]),
+              ]
+            : [
+                await command(
+                  drawToken,
+                  [given, x, { buffer: places }, draws.ofStep(step), taken],
+                  [rows, 1, 1],
+                ),
+              ];
+        encode(queue.encoder, commands);
         return result;
       },
       release() {
@@ -52,6 +75,15 @@ export function tokenChooser(
       },
     };
   };
+}
+
+interface Prepared {
+  readonly params: GPUBuffer;
+  /** Tokens that are excluded. */
+  readonly places: GPUBuffer;
+  /** The likeliest token of each part of each row of logits. */
+  readonly parts: GPUBuffer;
+  readonly partCount: number;
 }
 
 /** Of temperatures next to none; more than that leaves the likeliest token alone just as well. */

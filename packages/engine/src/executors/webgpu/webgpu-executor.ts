@@ -167,6 +167,7 @@ async function loadWeights(fused: FusedPass, stored: GpuWeights): Promise<PassWe
     if (step.op === "fusedLinear") {
       weights.linear.set(step, await stored.linear(step.weights));
       await vector(step.norm?.weight);
+      await vector(step.norm?.bias);
     } else if (step.op === "embed") weights.tables.set(step.table, await stored.table(step.table));
     else if (step.op === "blendRows") await vector(step.table);
     else if (step.op === "weight") await vector(step.name);

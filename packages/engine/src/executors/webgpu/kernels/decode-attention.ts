@@ -41,7 +41,7 @@ export interface AttentionSplit {
  * than one split, `out` is an `AttentionSplit`. Dispatched as [heads, splits, batch].
  */
 export function decodeAttention(gpu: GpuContext, options: AttentionOptions, splits: number): Shader {
-  const { headDim, rotary, softcap, window } = options;
+  const { headDim, rotary, bias, softcap, window } = options;
   const f16 = cacheType(gpu) === "f16";
   const numbers = cacheWord(gpu);
   const headWords = headDim / numbers;
@@ -49,7 +49,7 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
   const sharing = lanesOfKey(gpu, headWords);
   const share = headWords / sharing;
   const slots = gpu.lanes / sharing;
-  const threads = Math.min(MOST_THREADS, gpu.device.limits.maxComputeInvocationsPerWorkgroup);
+  const threads = decodeThreads(gpu, headDim);
   const subgroups = threads / gpu.lanes;
   const quads = (share * numbers) / 4;
   const half = headDim / 2;
@@ -60,6 +60,15 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
   const perWord = numbers / 4;
   const dots = (key: (q: number) => string) =>
     Array.from({ length: quads }, (_, q) => `dot(q${q}, ${key(q)})`).join(" + ");
+  /** Tokens that a workgroup has at once; the next are on their way meanwhile. */
+  const atOnce = subgroups * slots;
+  const fetch = (first: string) => `{
+  let token = min(${first} + subgroup * ${slots}u + slot, last);
+  let row = ((batch * p.capacity + token) * p.kvHeads + kvHead) * ${headWords}u + own;
+${unrolled(share, (i) => `  nextKey${i} = keys[row + ${i * sharing}u]; nextValue${i} = values[row + ${i * sharing}u];`)}
+}`;
+  const added = (token: string) =>
+    bias ? ` + max(bias[batch * p.biasBatch + head * p.biasHead + ${token}], -1e30)` : "";
   const encoded = (name: string, i: number) =>
     f16
       ? `vec4<u32>(${[0, 1]
@@ -75,6 +84,7 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
       v: "array<f32>",
       past: "array<i32>",
       ...(rotary ? { cosines: "array<f32>", sines: "array<f32>" } : {}),
+      ...(bias ? { bias: "array<f32>" } : {}),
     },
     writes: { keys: "array<vec4<u32>>", values: "array<vec4<u32>>", out: "array<f32>" },
     threads,
@@ -102,6 +112,14 @@ let own = lane % ${sharing}u;
 let qRow = p.qOffset + batch * p.qStride + head * ${headDim}u;
 let kRow = p.kOffset + batch * p.kStride + kvHead * ${headDim}u;
 let vRow = p.vOffset + batch * p.vStride + kvHead * ${headDim}u;
+let length = u32(past[batch]);
+let visible = ${window && !bias ? "select(0u, length + 1u - p.window, length + 1u > p.window)" : "0u"};
+let each = (length - min(visible, length) + ${splits - 1}u) / ${splits}u;
+let start = min(visible, length) + group.y * each;
+let end = min(length, start + each);
+let last = max(end, 1u) - 1u;
+${unrolled(share, (i) => `var nextKey${i}: vec4<u32>; var nextValue${i}: vec4<u32>;`)}
+${fetch("start")}
 for (var d = local; d < ${headDim}u; d += ${threads}u) {
   query[d] = p.scale * qTurned(qRow, d, batch);
   newKey[d] = kTurned(kRow, d, batch);
@@ -112,39 +130,33 @@ ${unrolled(quads, (q) => `let at${q} = ${placeOf(q, perWord, sharing, numbers)};
 ${unrolled(quads, (q) => `let q${q} = ${fourOf("query", `at${q}`)}; var sum${q} = vec4<f32>();`)}
 var most = -3e38;
 var total = 0.0;
-let length = u32(past[batch]);
-let visible = ${window ? "select(0u, length + 1u - p.window, length + 1u > p.window)" : "0u"};
-let each = (length - min(visible, length) + ${splits - 1}u) / ${splits}u;
-let start = min(visible, length) + group.y * each;
-let end = min(length, start + each);
-for (var first = start; first < end; first += ${subgroups * slots}u) {
-  let token = first + subgroup * ${slots}u + slot;
-  let row = ((batch * p.capacity + min(token, end - 1u)) * p.kvHeads + kvHead) * ${headWords}u + own;
-${unrolled(share, (i) => `  let key${i} = keys[row + ${i * sharing}u]; let value${i} = values[row + ${i * sharing}u];`)}
-  let score = select(-3e38, scored(${dots((q) => decoded(`key${Math.floor(q / perWord)}`, q))}), token < end);
-  let newMost = max(most, score);
-  let kept = exp(most - newMost);
-  let weight = select(0.0, exp(score - newMost), token < end);
-  most = newMost;
-  total = total * kept + weight;
-${unrolled(quads, (q) => `  sum${q} = sum${q} * kept + weight * ${decoded(`value${Math.floor(q / perWord)}`, q)};`)}
-}
 if (group.y == ${splits - 1}u && subgroup == 0u) {
 ${unrolled(quads, (q) => `  let newKey${q} = ${fourOf("newKey", `at${q}`)}; let newValue${q} = ${fourOf("newValue", `at${q}`)};`)}
-  let score = scored(${dots((q) => `newKey${q}`)});
+  let score = scored(${dots((q) => `newKey${q}`)})${added("length")};
   if (slot == 0u) {
-    let newMost = max(most, score);
-    let kept = exp(most - newMost);
-    let weight = exp(score - newMost);
-    most = newMost;
-    total = total * kept + weight;
-${unrolled(quads, (q) => `    sum${q} = sum${q} * kept + weight * newValue${q};`)}
+    most = score;
+    total = 1.0;
+${unrolled(quads, (q) => `    sum${q} = newValue${q};`)}
     // One of the heads that share a key keeps it. Padding may reach past the end; nobody sees it.
     if (head * p.kvHeads % p.heads < p.kvHeads && length < p.capacity) {
       let row = ((batch * p.capacity + length) * p.kvHeads + kvHead) * ${headWords}u + own;
 ${unrolled(share, (i) => `      keys[row + ${i * sharing}u] = ${encoded("newKey", i)};\n      values[row + ${i * sharing}u] = ${encoded("newValue", i)};`)}
     }
   }
+}
+for (var first = start; first < end; first += ${atOnce}u) {
+  let token = first + subgroup * ${slots}u + slot;
+${unrolled(share, (i) => `  let key${i} = nextKey${i}; let value${i} = nextValue${i};`)}
+  if (first + ${atOnce}u < end) {
+${fetch(`first + ${atOnce}u`)}
+  }
+  let score = select(-3e38, scored(${dots((q) => decoded(`key${Math.floor(q / perWord)}`, q))})${added("min(token, last)")}, token < end);
+  let newMost = max(most, score);
+  let kept = exp(most - newMost);
+  let weight = select(0.0, exp(score - newMost), token < end);
+  most = newMost;
+  total = total * kept + weight;
+${unrolled(quads, (q) => `  sum${q} = sum${q} * kept + weight * ${decoded(`value${Math.floor(q / perWord)}`, q)};`)}
 }
 let subgroupMost = subgroupMax(most);
 let kept = exp(most - subgroupMost);
@@ -161,13 +173,13 @@ ${unrolled(quads, (q) => unrolled(4, (i) => `  sums[subgroup * ${headDim}u + at$
 }
 workgroupBarrier();
 var allMost = mosts[0];
-for (var i = 1u; i < ${subgroups}u; i++) { allMost = max(allMost, mosts[i]); }
-var allTotal = 0.0;
-for (var i = 0u; i < ${subgroups}u; i++) { allTotal += exp(mosts[i] - allMost) * totals[i]; }
+${unrolled(subgroups - 1, (i) => `allMost = max(allMost, mosts[${i + 1}]);`)}
+${unrolled(subgroups, (i) => `let share${i} = exp(mosts[${i}] - allMost);`)}
+let allTotal = ${Array.from({ length: subgroups }, (_, i) => `share${i} * totals[${i}]`).join(" + ")};
 ${splits === 1 ? "let part = batch * p.outStride;" : `let part = (batch * ${splits}u + group.y) * p.heads * ${headDim}u;`}
 for (var d = local; d < ${headDim}u; d += ${threads}u) {
   var sum = 0.0;
-  for (var i = 0u; i < ${subgroups}u; i++) { sum += exp(mosts[i] - allMost) * sums[i * ${headDim}u + d]; }
+${unrolled(subgroups, (i) => `  sum += share${i} * sums[${i * headDim}u + d];`)}
   out[part + head * ${headDim}u + d] = sum${splits === 1 ? " / allTotal" : ""};
 }
 ${
@@ -180,6 +192,15 @@ ${
 }`
 }`,
   });
+}
+
+/** As many as have room for their sums. */
+function decodeThreads({ device, lanes }: GpuContext, headDim: number): number {
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = device.limits;
+  const others = 4 * 3 * headDim;
+  let threads = Math.min(MOST_THREADS, maxComputeInvocationsPerWorkgroup);
+  while (others + (threads / lanes) * 4 * (headDim + 2) > maxComputeWorkgroupStorageSize) threads /= 2;
+  return threads;
 }
 
 function lanesOfKey(gpu: GpuContext, headWords: number): number {
@@ -212,46 +233,47 @@ function turned(name: string, headDim: number, half: number, rotary: boolean): s
 }
 
 /**
- * WGSL that puts an `AttentionSplit` x with p.m sequences together.
+ * WGSL that puts an `AttentionSplit` x with p.m sequences together, four numbers at a time.
  * @param width numbers of a sequence's row
- * @returns declarations of `name(row, k)`, which gives four numbers of a sequence's row, 0 behind its end; and what a workgroup does
- *   before, with a barrier between, to use it for one row
+ * @returns declarations; `read(name, row, k)`, which asks for the four numbers of a sequence's row at k; what a workgroup does before it uses
+ *   them, for one row; and, behind a barrier, `sum(name, k)`: the numbers themselves, 0 behind the row's end
  */
-export function joinedSplits(
-  name: string,
-  { splits, headDim }: AttentionSplit,
-  width: number,
-  threads: number,
-): { readonly declarations: string; readonly setup: (row: string) => string } {
+export function joinedSplits({ splits, headDim }: AttentionSplit, width: number, threads: number) {
   const heads = width / headDim;
   const all = Array.from({ length: splits }, (_, i) => i);
   return {
     declarations: `
 /** What each split counts for in its head. */
 var<workgroup> shares: array<f32, ${heads * splits}>;
-fn stat(at: u32) -> f32 { return x[at / 4u][at % 4u]; }
-fn ${name}(row: u32, k: u32) -> vec4<f32> {
-  if (k >= ${width}u) { return vec4<f32>(); }
-  let first = (row * ${splits * width}u + k) / 4u;
-  let share = k / ${headDim}u * ${splits}u;
-  return ${all.map((i) => `shares[share + ${i}u] * x[first + ${(i * width) / 4}u]`).join(" + ")};
-}`,
-    setup: (row) => `
+fn stat(at: u32) -> f32 { return x[at / 4u][at % 4u]; }`,
+    read: (name: string, row: string, k: string) =>
+      all
+        .map(
+          (i) =>
+            `let ${name}_${i} = x[(${row} * ${splits * width}u + min(${k}, ${width - 4}u) + ${i * width}u) / 4u];`,
+        )
+        .join("\n"),
+    setup: (row: string) => `
 for (var head = local; head < ${heads}u; head += ${threads}u) {
   let at = p.m * ${splits * width}u + 2u * ${splits}u * (${row} * ${heads}u + head);
 ${unrolled(splits, (i) => `  let most${i} = stat(at + ${2 * i}u);`)}
+${unrolled(splits, (i) => `  let total${i} = stat(at + ${2 * i + 1}u);`)}
   let most = ${all.map((i) => `most${i}`).reduce((a, b) => `max(${a}, ${b})`)};
 ${unrolled(splits, (i) => `  let weight${i} = exp(most${i} - most);`)}
-  let total = ${all.map((i) => `weight${i} * stat(at + ${2 * i + 1}u)`).join(" + ")};
-${unrolled(splits, (i) => `  shares[head * ${splits}u + ${i}u] = weight${i} / total;`)}
+  let inverse = 1.0 / (${all.map((i) => `weight${i} * total${i}`).join(" + ")});
+${unrolled(splits, (i) => `  shares[head * ${splits}u + ${i}u] = weight${i} * inverse;`)}
 }`,
+    sum: (name: string, k: string) => {
+      const share = (i: number) => `shares[min(${k}, ${width - 4}u) / ${headDim}u * ${splits}u + ${i}u]`;
+      return `select(vec4<f32>(), ${all.map((i) => `${share(i)} * ${name}_${i}`).join(" + ")}, ${k} < ${width}u)`;
+    },
   };
 }
 
 /** Puts an `AttentionSplit` together. Dispatched as [sequences]. */
 export function joinSplits(gpu: GpuContext, split: AttentionSplit, width: number): Shader {
   const threads = 256;
-  const { declarations, setup } = joinedSplits("joined", split, width, threads);
+  const { declarations, read, setup, sum } = joinedSplits(split, width, threads);
   return shader({
     gpu,
     params: { m: "u32", outStride: "u32" },
@@ -263,7 +285,8 @@ export function joinSplits(gpu: GpuContext, split: AttentionSplit, width: number
 ${setup("group.x")}
 workgroupBarrier();
 for (var k = 4u * local; k < ${width}u; k += ${4 * threads}u) {
-  let numbers = joined(group.x, k);
+  ${read("four", "group.x", "k")}
+  let numbers = ${sum("four", "k")};
   for (var i = 0u; i < 4u; i++) { out[group.x * p.outStride + k + i] = numbers[i]; }
 }`,
   });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { create, globals } from "webgpu";
 import type { GpuContext } from "../webgpu-device.ts";
-import { argmax } from "./argmax.ts";
+import { argmaxOfParts, argmaxOfRows } from "./argmax.ts";
 import { type AttentionOptions, appendToCache, attention } from "./attention.ts";
 import { attentionMatrices } from "./attention-matrices.ts";
 import { decodeAttention } from "./decode-attention.ts";
@@ -66,16 +66,25 @@ const formats: readonly (readonly [string, WeightFormat])[] = [
   ["F32", denseFormats.F32],
 ];
 
+/** Of a product of one token by 4096 numbers to as many. */
+const constants = {
+  ...{ m: 1, n: 4096, xOffset: 0, xStride: 4096, outOffset: 0, outStride: 4096 },
+  ...{ residualOffset: 0, residualStride: 4096, eps: 1e-5, normOffset: 0 },
+};
+
 test.each(formats)("products with %s weights are valid WGSL", async (_, format) => {
   const flags = [false, true];
   for (const bias of flags) {
     for (const residual of flags) {
       const linear = { format, k: 4096, bias, residual, activation: "gelu" as const };
       for (const quads of flags) {
-        const tuning = { rows: 4, split: quads ? 2 : 1, threads: 256 };
+        const tuning = { rows: 4, split: quads ? 2 : 1, threads: 256, perUnit: 2 };
         const split = quads && residual ? { splits: 4, headDim: 128 } : undefined;
-        const options = { ...linear, rmsNorm: !residual, gated: !residual, quads, split, tuning };
-        expect(await problemOf(matvec(gpu, options))).toBeUndefined();
+        for (const kind of ["rms", "layer"] as const) {
+          const norm = residual ? undefined : { kind, bias };
+          const options = { ...linear, norm, gated: !residual, quads, split, tuning };
+          expect(await problemOf(matvec(gpu, options, constants))).toBeUndefined();
+        }
       }
       for (const store of ["matrices", "numbers", "halves"] as const) {
         for (const tile of [
@@ -122,7 +131,12 @@ test.each([true, false])(
   "norms and operations number by number are valid WGSL, in halves: %s",
   async (halves) => {
     const shaders = [
-      ...(["layer", "rms"] as const).map((kind) => norm(gpu, { kind, weight: true, bias: true, halves })),
+      ...(["layer", "rms"] as const).flatMap((kind) =>
+        [true, false].map((quads) => {
+          const features = quads ? 4096 : 97;
+          return norm(gpu, { kind, features, weight: true, bias: quads, quads, halves });
+        }),
+      ),
       ...(["copy", "scale", "add"] as const).map((of) => elementwise(gpu, { of }, halves)),
       elementwise(gpu, { of: "gated", function: "silu" }, halves),
     ];
@@ -131,7 +145,8 @@ test.each([true, false])(
 );
 
 test("what chooses tokens is valid WGSL", async () => {
-  for (const shader of [argmax(gpu), drawToken(gpu)]) expect(await problemOf(shader)).toBeUndefined();
+  for (const shader of [argmaxOfParts(gpu), argmaxOfRows(gpu), drawToken(gpu)])
+    expect(await problemOf(shader)).toBeUndefined();
 });
 
 test("what is not WGSL is noticed", async () => {

@@ -2,8 +2,9 @@ import type { GpuContext } from "../webgpu-device.ts";
 import { MAP, mapFunction } from "./activation.ts";
 import { type AttentionSplit, joinedSplits } from "./decode-attention.ts";
 import { type LinearOptions, linearParams, linearReads } from "./linear.ts";
+import { fourNumbers, type NormKind, rowSums } from "./row-norm.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import type { MatvecTuning } from "./tuning.ts";
+import { type MatvecTuning, UNITS } from "./tuning.ts";
 import {
   inHalves,
   pairCount,
@@ -16,8 +17,8 @@ import {
 } from "./weight-format.ts";
 
 export interface MatvecOptions extends LinearOptions {
-  /** x is normed first, as rmsNorm does. */
-  readonly rmsNorm: boolean;
+  /** x is normed first. */
+  readonly norm: { readonly kind: NormKind; readonly bias: boolean } | undefined;
   /** Rows n and n + outputs of W give act(first) · second. */
   readonly gated: boolean;
   /** Rows of x, and where they begin, are at multiples of four numbers. */
@@ -27,25 +28,35 @@ export interface MatvecOptions extends LinearOptions {
   readonly tuning: MatvecTuning;
 }
 
+const matvecParams = { ...linearParams, eps: "f32", normOffset: "f32" } as const;
+export type MatvecParams = Readonly<Record<keyof typeof matvecParams, number>>;
+
 /** Bytes of workgroup memory that are left for other things than x. */
 const RESERVED = 2048;
 
-/** Outputs that a workgroup gives. */
-export function matvecOutputs(gpu: GpuContext, { tuning, gated }: MatvecOptions): number {
-  const rows = ((tuning.threads / gpu.lanes) * tuning.rows) / tuning.split;
-  return gated ? rows / 2 : rows;
+/** Workgroups that a product of so many outputs is dispatched to. */
+export function matvecGroups(gpu: GpuContext, options: MatvecOptions, n: number): number {
+  const blocks = Math.ceil(n / outputsOfBlock(gpu, options));
+  return Math.min(blocks, UNITS * options.tuning.perUnit);
+}
+
+/** Outputs that a workgroup gives at a time. */
+function outputsOfBlock({ lanes }: GpuContext, { tuning, gated }: MatvecOptions): number {
+  const { rows, split, threads } = tuning;
+  return ((threads / lanes) * (gated ? rows / 2 : rows)) / split;
 }
 
 /**
- * x·Wᵀ for few tokens: a workgroup takes some rows of W to one token. Each subgroup streams `rows` rows, its lanes a word of each at a
- * time, next to each other, while the words before them are multiplied; the first are on their way before x is there. x waits in
- * workgroup memory in the order in which lanes need it, in F16 where weights are multiplied so: sums of a word's products are F16 then,
- * those of words F32.
+ * x·Wᵀ for few tokens: a workgroup takes some rows of W to one token, and others after them. Each subgroup streams `rows` rows, its lanes a
+ * word of each at a time, next to each other, while the words before them are multiplied; the first are on their way before x is there, and
+ * those of the next rows before these are done. x waits in workgroup memory in the order in which lanes need it, in F16 where weights are
+ * multiplied so: sums of a word's products are F16 then, those of words F32.
  *
- * Dispatched as [outputs / matvecOutputs, tokens].
+ * Dispatched as [matvecGroups, tokens].
+ * @param constants known when the shader is compiled, so that no thread waits for them: what they are is the same in all layers
  */
-export function matvec(gpu: GpuContext, options: MatvecOptions): Shader {
-  const { format, k, bias, activation, residual, rmsNorm, gated, quads, split: parts, tuning } = options;
+export function matvec(gpu: GpuContext, options: MatvecOptions, constants: MatvecParams): Shader {
+  const { format, k, bias, activation, residual, norm, gated, quads, split: parts, tuning } = options;
   const { lanes } = gpu;
   const { rows, split, threads } = tuning;
   const halves = inHalves(gpu, format);
@@ -62,9 +73,13 @@ export function matvec(gpu: GpuContext, options: MatvecOptions): Shader {
   const room = Math.floor(
     (gpu.device.limits.maxComputeWorkgroupStorageSize - RESERVED - joinBytes) / (16 * stride * chunks),
   );
+  /** Steps of which x is there at a time: of all, where there is room, and then for all rows. */
   const tile = Math.max(1, Math.min(steps, room));
-  const rowOf = (r: number) =>
-    gated && r >= outputs ? `min(first + ${r - outputs}u, p.n - 1u) + p.n` : `min(first + ${r}u, p.n - 1u)`;
+  const waits = tile === steps;
+  const rowOf = (r: number, block: string) => {
+    const row = `min((${block} * ${subgroups / split}u + place) * ${outputs}u + ${r % outputs}u, p.n - 1u)`;
+    return r >= outputs ? `${row} + p.n` : row;
+  };
   const load = (step: string) => `{
     let word = min((${step}) * ${stride}u + part * ${lanes}u + lane, ${rowWords - 1}u);
 ${unrolled(
@@ -75,14 +90,52 @@ ${unrolled(
 )}
   }`;
   const product = halves ? productInHalves : productInFull;
-  const join = parts && joinedSplits("xAt", parts, k, threads);
+  const numbers = quads ? "array<vec4<f32>>" : "array<f32>";
+  const join = parts && joinedSplits(parts, k, threads);
+  /** Fours of x that a thread puts into workgroup memory, by 16 bytes there, and then by fours of those. */
+  const fours = Array.from({ length: Math.ceil((tile * stride * chunks) / threads) }, (_, i) =>
+    Array.from({ length: chunk / 4 }, (_, q) => ({ name: `x${i}_${q}`, i, at: `k${i} + ${4 * q}u` })),
+  );
+  const read = (tileStep: string) =>
+    fours
+      .map((own, i) =>
+        [
+          `let i${i} = local + ${i * threads}u;`,
+          `let k${i} = ${tileStep} * ${stride * format.values}u + i${i} * ${chunk}u;`,
+          ...own.flatMap((four) => [
+            join === undefined
+              ? `let ${four.name} = xAt(xRow, ${four.at});`
+              : join.read(four.name, "xRow", four.at),
+            ...(norm ? [`let ${four.name}Weight = normWeightAt(0u, ${four.at}) + p.normOffset;`] : []),
+            ...(norm?.bias ? [`let ${four.name}Bias = normBiasAt(0u, ${four.at});`] : []),
+          ]),
+        ].join("\n"),
+      )
+      .join("\n");
+  const numbersOf = ({ name, at }: Four) => {
+    if (join !== undefined) return join.sum(name, at);
+    return norm === undefined
+      ? name
+      : `(${name} - middle) * inverse * ${name}Weight${norm.bias ? ` + ${name}Bias` : ""}`;
+  };
+  const stage = fours
+    .map(
+      (own, i) => `if (i${i} < ${tile * stride * chunks}u) {
+${own.map((four, q) => `  let x${q} = ${clamped(numbersOf(four), halves)};`).join("\n")}
+  let word = i${i} / ${chunks}u;
+  xs[(word / ${lanes}u) * ${lanes * chunks}u + (i${i} % ${chunks}u) * ${lanes}u + word % ${lanes}u] = ${halves ? packed(pairCount(format)) : "x0"};
+}`,
+    )
+    .join("\n");
   return shader({
     gpu,
-    params: { ...linearParams, eps: "f32", normOffset: "f32" },
+    params: matvecParams,
+    constants,
     reads: {
       ...linearReads(gpu, options),
-      ...(quads ? { x: "array<vec4<f32>>" } : {}),
-      ...(rmsNorm ? { normWeight: quads ? "array<vec4<f32>>" : "array<f32>" } : {}),
+      x: numbers,
+      ...(norm ? { normWeight: numbers } : {}),
+      ...(norm?.bias ? { normBias: numbers } : {}),
     },
     writes: { out: "array<f32>" },
     threads,
@@ -90,81 +143,76 @@ ${unrolled(
 ${halves ? pairFunctions(gpu, format, true) : weightFunctions(gpu, format)}
 ${mapFunction(activation)}
 var<workgroup> xs: array<${halves ? "vec4<u32>" : "vec4<f32>"}, ${tile * stride * chunks}>;
-var<workgroup> partial: array<f32, ${subgroups * rows}>;
+${split > 1 ? `var<workgroup> partial: array<f32, ${subgroups * rows}>;` : ""}
 ${join?.declarations ?? fourNumbers("xAt", "x", k, quads)}
-${rmsNorm ? fourNumbers("normAt", "normWeight", k, quads) : ""}`,
+${norm ? rowSums(gpu, k, threads) + fourNumbers("normWeightAt", "normWeight", k, quads) : ""}
+${norm?.bias ? fourNumbers("normBiasAt", "normBias", k, quads) : ""}`,
     main: `
 ${weightSetup(format, halves ? "f16" : "f32")}
 let subgroup = local / ${lanes}u;
+let place = subgroup / ${split}u;
 let part = subgroup % ${split}u;
-let first = (group.x * ${subgroups / split}u + subgroup / ${split}u) * ${outputs}u;
+let blocks = (p.n + ${outputs * (subgroups / split) - 1}u) / ${outputs * (subgroups / split)}u;
 let xRow = ${join === undefined ? "p.xOffset + group.y * p.xStride" : "group.y"};
 ${unrolled(
   rows,
-  (r) => `let row${r} = ${rowOf(r)};
-var sum${r} = 0.0;
+  (r) => `var row${r} = ${rowOf(r, "group.x")};
 var next${r}: vec4<u32>;
 var nextScale${r} = 1.0;
 var nextZero${r} = 8.0;`,
 )}
 ${load("0u")}
-${join?.setup("group.y") ?? ""}
-${rmsNorm ? inverseNorm(subgroups, threads, lanes, k) : ""}
-for (var tile = 0u; tile < ${steps}u; tile += ${tile}u) {
-  workgroupBarrier();
-  for (var i = local; i < ${tile * stride * chunks}u; i += ${threads}u) {
-    let k = tile * ${stride * format.values}u + i * ${chunk}u;
-${unrolled(chunk / 4, (q) => quad(q, rmsNorm, halves))}
-    let word = i / ${chunks}u;
-    xs[(word / ${lanes}u) * ${lanes * chunks}u + (i % ${chunks}u) * ${lanes}u + word % ${lanes}u] = ${halves ? packed(pairCount(format)) : "x0"};
+${waits ? read("0u") : ""}
+${join === undefined ? "" : `${join.setup("group.y")}\nworkgroupBarrier();`}
+${norm ? normStatistics(norm.kind, waits ? fours.flat() : undefined, threads, k) : ""}
+${waits ? `${stage}\nworkgroupBarrier();` : ""}
+for (var block = group.x; block < blocks; block += groups.x) {
+${unrolled(rows, (r) => `  var sum${r} = 0.0;`)}
+  for (var tile = 0u; tile < ${steps}u; tile += ${tile}u) {
+${waits ? "" : `workgroupBarrier();\n${read("tile")}\n${stage}\nworkgroupBarrier();`}
+    for (var s = tile; s < min(tile + ${tile}u, ${steps}u); s++) {
+${unrolled(rows, (r) => `      let word${r} = next${r}; let scale${r} = nextScale${r}; let zero${r} = nextZero${r};`)}
+      let turns = s == ${steps - 1}u && block + groups.x < blocks;
+      if (turns) {
+${unrolled(rows, (r) => `        row${r} = ${rowOf(r, "(block + groups.x)")};`)}
+      }
+      ${load("select(s + 1u, 0u, turns)")}
+      let at = ((s - tile) * ${split}u + part) * ${lanes * chunks}u + lane;
+${unrolled(chunks, (q) => `      let x${q} = xs[at + ${q * lanes}u];`)}
+${unrolled(rows, (r) => `      {\n${product(r, format.values)}\n      }`)}
+    }
   }
-  workgroupBarrier();
-  for (var s = tile; s < min(tile + ${tile}u, ${steps}u); s++) {
-${unrolled(rows, (r) => `    let word${r} = next${r}; let scale${r} = nextScale${r}; let zero${r} = nextZero${r};`)}
-    ${steps > 1 ? load("s + 1u") : ""}
-    let at = ((s - tile) * ${split}u + part) * ${lanes * chunks}u + lane;
-${unrolled(chunks, (q) => `    let x${q} = xs[at + ${q * lanes}u];`)}
-${unrolled(rows, (r) => `    {\n${product(r, format.values)}\n    }`)}
-  }
-}
-${unrolled(rows, (r) => `sum${r} = subgroupAdd(sum${r});`)}
+${unrolled(rows, (r) => `  sum${r} = subgroupAdd(sum${r});`)}
 ${split > 1 ? sumOfParts(rows, split) : ""}
+  let first = (block * ${subgroups / split}u + place) * ${outputs}u;
 ${unrolled(
   outputs,
-  (r) => `if (part == 0u && lane == ${r % lanes}u && first + ${r}u < p.n) {
-  let n = first + ${r}u;
-  let factor = ${halves ? shrunkBy(format) : 1}.0;
-  var value = sum${r} * factor${bias ? " + bias[n]" : ""};
-  ${
-    gated
-      ? `value = ${MAP}(value) * (sum${r + outputs} * factor${bias ? " + bias[n + p.n]" : ""});`
-      : `value = ${MAP}(value);`
-  }
-  ${residual ? "value += residual[p.residualOffset + group.y * p.residualStride + n];" : ""}
-  out[p.outOffset + group.y * p.outStride + n] = value;
+  (r) => `  if (part == 0u && lane == ${r % lanes}u && first + ${r}u < p.n) {
+    let n = first + ${r}u;
+    let factor = ${halves ? shrunkBy(format) : 1}.0;
+    var value = sum${r} * factor${bias ? " + bias[n]" : ""};
+    ${
+      gated
+        ? `value = ${MAP}(value) * (sum${r + outputs} * factor${bias ? " + bias[n + p.n]" : ""});`
+        : `value = ${MAP}(value);`
+    }
+    ${residual ? "value += residual[p.residualOffset + group.y * p.residualStride + n];" : ""}
+    out[p.outOffset + group.y * p.outStride + n] = value;
+  }`,
+)}
 }`,
-)}`,
   });
 }
 
-/** Declares a function that gives four numbers of a row of k, 0 behind its end. */
-function fourNumbers(name: string, buffer: string, k: number, quads: boolean): string {
-  const inside = (i: number) => `select(0.0, ${buffer}[row + min(k + ${i}u, ${k - 1}u)], k + ${i}u < ${k}u)`;
-  return `fn ${name}(row: u32, k: u32) -> vec4<f32> {
-  ${
-    quads
-      ? `if (k >= ${k}u) { return vec4<f32>(); }
-  return ${buffer}[(row + k) / 4u];`
-      : `return vec4<f32>(${[0, 1, 2, 3].map(inside).join(", ")});`
-  }
-}`;
+/** Four numbers of x as they were read, and where in it they are. */
+interface Four {
+  readonly name: string;
+  readonly at: string;
 }
 
-/** WGSL: `x0`, `x1` …, four numbers each, normed where asked for; those too large for F16 become its largest. */
-function quad(q: number, rmsNorm: boolean, halves: boolean): string {
-  const at = `k + ${4 * q}u`;
-  const x = `xAt(xRow, ${at})${rmsNorm ? ` * inverse * (normAt(0u, ${at}) + p.normOffset)` : ""}`;
-  return `    let x${q} = ${halves ? `clamp(${x}, vec4<f32>(-65504.0), vec4<f32>(65504.0))` : x};`;
+/** WGSL: four numbers; those too large for F16 become its largest. */
+function clamped(four: string, halves: boolean): string {
+  return halves ? `clamp(${four}, vec4<f32>(-65504.0), vec4<f32>(65504.0))` : four;
 }
 
 /** WGSL: eight numbers in F16, paired as `pairs` pairs those of 32 bits of a weight. */
@@ -197,26 +245,40 @@ function productInFull(r: number, values: number): string {
 }
 
 /**
- * Declares `inverse`, 1 / √(mean(x²) + eps). It is known before x becomes F16, since what models carry from layer to layer may be too large
- * for that, and normed never is.
+ * Declares `middle`, x's mean or 0, and `inverse`, 1 / √(mean((x − middle)²) + eps). They are known before x becomes F16, since what models
+ * carry from layer to layer may be too large for that, and normed never is.
+ * @param fours all of x, where threads have it
  */
-function inverseNorm(subgroups: number, threads: number, lanes: number, k: number): string {
-  return `
-var squares = 0.0;
+function normStatistics(
+  kind: NormKind,
+  fours: readonly Four[] | undefined,
+  threads: number,
+  k: number,
+): string {
+  const sum = (name: string, term: (four: string, at: string) => string) =>
+    fours === undefined
+      ? `
+var ${name} = 0.0;
 for (var k = 4u * local; k < ${k}u; k += ${4 * threads}u) {
   let raw = xAt(xRow, k);
-  squares += dot(raw, raw);
-}
-squares = subgroupAdd(squares);
-if (lane == 0u) { partial[subgroup] = squares; }
-workgroupBarrier();
-var allSquares = 0.0;
-for (var i = lane; i < ${subgroups}u; i += ${lanes}u) { allSquares += partial[i]; }
-let inverse = inverseSqrt(subgroupAdd(allSquares) / ${k}.0 + p.eps);`;
+  ${name} += ${term("raw", "k")};
+}`
+      : `let ${name} = ${fours.map(({ name, at }) => term(name, at)).join(" + ")};`;
+  const isLayer = kind === "layer";
+  const mean = isLayer
+    ? `${sum("all", (four) => `dot(${four}, vec4<f32>(1.0))`)}
+let middle = total(all, local, lane) / ${k}.0;
+workgroupBarrier();`
+    : "let middle = 0.0;";
+  const centred = (four: string, at: string) => (isLayer ? `kept(${four} - middle, ${at})` : four);
+  return `${mean}
+${sum("squares", (four, at) => `dot(${centred(four, at)}, ${centred(four, at)})`)}
+let inverse = inverseSqrt(total(squares, local, lane) / ${k}.0 + p.eps);`;
 }
 
 function sumOfParts(rows: number, split: number): string {
   return `
+workgroupBarrier();
 if (lane == 0u) {
 ${unrolled(rows, (r) => `  partial[subgroup * ${rows}u + ${r}u] = sum${r};`)}
 }

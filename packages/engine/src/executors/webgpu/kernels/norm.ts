@@ -1,77 +1,83 @@
 import type { GpuContext } from "../webgpu-device.ts";
-import { HALVED } from "./halves.ts";
-import { type Shader, shader } from "./shader.ts";
+import { HALVED, halvesStride } from "./halves.ts";
+import { fourNumbers, type NormKind, rowSums } from "./row-norm.ts";
+import { type Shader, shader, unrolled } from "./shader.ts";
 
 export interface NormOptions {
-  readonly kind: "layer" | "rms";
+  readonly kind: NormKind;
+  /** Numbers of a row, or of a head of it. */
+  readonly features: number;
   readonly weight: boolean;
   readonly bias: boolean;
+  /** Rows, and where they begin, are at multiples of four numbers. */
+  readonly quads: boolean;
   /** The result is rows of halves; rows are whole then, not heads. */
   readonly halves: boolean;
 }
 
-const THREADS = 128;
+const MOST_THREADS = 256;
+/** Times four numbers that a thread has, where rows are long enough for it. */
+const FOURS = 4;
 
 /**
- * Layer norm or RMS norm of each row, or of each head of each row. Dispatched as [rows · heads], by twos: [65535, the rest].
+ * Layer norm or RMS norm of each row, or of each head of each row, whose numbers stay with the threads that have read them. Dispatched as
+ * [rows · heads], by twos: [65535, the rest].
  */
-export function norm(gpu: GpuContext, { kind, weight, bias, halves }: NormOptions): Shader {
-  const sum = (values: string) => `
-for (var i = local; i < p.features; i += ${THREADS}u) { sum += ${values}; }
-sum = subgroupAdd(sum);
-workgroupBarrier();
-if (lane == 0u) { partial[local / ${gpu.lanes}u] = sum; }
-workgroupBarrier();
-sum = 0.0;
-for (var i = lane; i < ${THREADS / gpu.lanes}u; i += ${gpu.lanes}u) { sum += partial[i]; }
-sum = subgroupAdd(sum);`;
-  const normed = (i: string) =>
-    `(x[source + ${i}] - middle) * inverse${weight ? ` * (weight[${i}] + p.normOffset)` : ""}${bias ? ` + bias[${i}]` : ""}`;
+export function norm(gpu: GpuContext, options: NormOptions): Shader {
+  const { kind, features, weight, bias, quads, halves } = options;
+  const fours = (halves ? halvesStride(features) : features) / 4;
+  let threads = gpu.lanes;
+  while (threads < MOST_THREADS && FOURS * threads < fours) threads *= 2;
+  const each = Math.ceil(fours / threads);
+  const places = (statement: (i: number) => string) => unrolled(each, statement);
+  const sum = (term: (i: number) => string) =>
+    `total(${Array.from({ length: each }, (_, i) => term(i)).join(" + ")}, local, lane)`;
+  const store = (i: number) => {
+    if (halves) {
+      const at = `row * ${halvesStride(features) / 4}u + k${i} / 4u`;
+      return `if (k${i} < ${4 * fours}u) { out[${at}] = vec2<u32>(halved(y.x, y.y), halved(y.z, y.w)); }`;
+    }
+    if (quads) return `if (k${i} < ${features}u) { out[(row * ${features}u + k${i}) / 4u] = y; }`;
+    return unrolled(
+      4,
+      (j) => `if (k${i} + ${j}u < ${features}u) { out[row * ${features}u + k${i} + ${j}u] = y[${j}]; }`,
+    );
+  };
   return shader({
     gpu,
-    params: {
-      rows: "u32",
-      heads: "u32",
-      features: "u32",
-      xOffset: "u32",
-      xStride: "u32",
-      eps: "f32",
-      normOffset: "f32",
-      outStride: "u32",
-    },
+    params: { rows: "u32", heads: "u32", xOffset: "u32", xStride: "u32", eps: "f32", normOffset: "f32" },
     reads: {
-      x: "array<f32>",
-      ...(weight ? { weight: "array<f32>" } : {}),
-      ...(bias ? { bias: "array<f32>" } : {}),
+      x: four(quads),
+      ...(weight ? { weight: four(quads) } : {}),
+      ...(bias ? { bias: four(quads) } : {}),
     },
-    writes: { out: halves ? "array<u32>" : "array<f32>" },
-    threads: THREADS,
+    writes: { out: halves ? "array<vec2<u32>>" : four(quads) },
+    threads,
     declarations: `
 ${halves ? HALVED : ""}
-var<workgroup> partial: array<f32, ${THREADS / gpu.lanes}>;`,
+${rowSums(gpu, features, threads)}
+${fourNumbers("xAt", "x", features, quads)}
+${weight ? fourNumbers("weightAt", "weight", features, quads) : ""}
+${bias ? fourNumbers("biasAt", "bias", features, quads) : ""}`,
     main: `
 let row = group.x + group.y * groups.x;
 if (row >= p.rows) { return; }
-let source = p.xOffset + (row / p.heads) * p.xStride + (row % p.heads) * p.features;
-var sum = 0.0;
-${
-  kind === "layer"
-    ? `${sum("x[source + i]")}
-let middle = sum / f32(p.features);
-sum = 0.0;`
-    : "let middle = 0.0;"
-}
-${sum("(x[source + i] - middle) * (x[source + i] - middle)")}
-let inverse = inverseSqrt(sum / f32(p.features) + p.eps);
-${
-  halves
-    ? `for (var i = local; i < p.outStride / 2u; i += ${THREADS}u) {
-  var both = vec2<f32>();
-  if (2u * i < p.features) { both.x = ${normed("2u * i")}; }
-  if (2u * i + 1u < p.features) { both.y = ${normed("(2u * i + 1u)")}; }
-  out[row * p.outStride / 2u + i] = halved(both.x, both.y);
-}`
-    : `for (var i = local; i < p.features; i += ${THREADS}u) { out[row * p.features + i] = ${normed("i")}; }`
+let source = p.xOffset + (row / p.heads) * p.xStride + (row % p.heads) * ${features}u;
+${places((i) => `let k${i} = 4u * (local + ${i * threads}u); let x${i} = xAt(source, k${i});`)}
+${weight ? places((i) => `let weight${i} = weightAt(0u, k${i});`) : ""}
+${bias ? places((i) => `let bias${i} = biasAt(0u, k${i});`) : ""}
+let middle = ${kind === "layer" ? `${sum((i) => `dot(x${i}, vec4<f32>(1.0))`)} / ${features}.0;\nworkgroupBarrier()` : "0.0"};
+${places((i) => `let centred${i} = kept(x${i} - middle, k${i});`)}
+let inverse = inverseSqrt(${sum((i) => `dot(centred${i}, centred${i})`)} / ${features}.0 + p.eps);
+${places(
+  (i) => `{
+  let y = centred${i} * inverse${weight ? ` * (weight${i} + p.normOffset)` : ""}${bias ? ` + bias${i}` : ""};
+  ${store(i)}
 }`,
+)}`,
   });
+}
+
+function four(quads: boolean): string {
+  return quads ? "array<vec4<f32>>" : "array<f32>";
 }

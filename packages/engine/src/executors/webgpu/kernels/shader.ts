@@ -10,6 +10,8 @@ export interface ShaderParts {
   readonly gpu: GpuContext;
   /** `name: type` of each number, which the shader reads as `p.name`. */
   readonly params: Readonly<Record<string, "u32" | "f32">>;
+  /** What the numbers are, where that is known beforehand; dispatches give none then. */
+  readonly constants?: Readonly<Record<string, number>>;
   /** `name: type` of each buffer that is read. */
   readonly reads: Readonly<Record<string, string>>;
   /** The same of each that is written. */
@@ -28,6 +30,7 @@ export interface ShaderParts {
 export function shader({
   gpu,
   params,
+  constants,
   reads,
   writes,
   threads,
@@ -46,7 +49,11 @@ ${gpu.hasMatrices ? "enable chromium_experimental_subgroup_matrix;" : ""}
 diagnostic(off, subgroup_uniformity);
 ${gpu.hasMatrices ? "diagnostic(off, chromium.subgroup_matrix_uniformity);" : ""}
 struct Params { ${fields.map(([name, type]) => `${name}: ${type}`).join(", ")} }
-@group(0) @binding(0) var<uniform> p: Params;
+${
+  constants === undefined
+    ? "@group(0) @binding(0) var<uniform> p: Params;"
+    : `const p = Params(${fields.map(([name, type]) => `${type}(${constants[name]})`).join(", ")});`
+}
 ${buffers.map((buffer, index) => `@group(0) @binding(${index + 1}) ${buffer}`).join("\n")}
 ${declarations}
 @compute @workgroup_size(${threads})
@@ -58,7 +65,7 @@ fn main(
 ) {
 ${main}
 }`;
-  return { code, params: fields };
+  return { code, params: constants === undefined ? fields : [] };
 }
 
 /** So many statements, one for each number below `count`. */
