@@ -124,9 +124,11 @@ export function lowerPass(
     const out = plan.place(a.shape, halves);
     const [rows, features] = [rowsOf(a), featuresOf(a)];
     const other = b ?? a;
+    const places = [features, a.offset, a.stride, other.offset, other.stride];
+    const quads = places.every((count) => count % 4 === 0);
     plan.dispatch(
       elementwise,
-      [operation, halves],
+      [operation, { quads, halves }],
       {
         rows,
         features,
@@ -139,7 +141,7 @@ export function lowerPass(
         outStride: out.stride,
       },
       [a.buffer, ...(b === undefined ? [] : [b.buffer]), out.buffer],
-      plan.groupsFor(rows * features, ELEMENTWISE_THREADS),
+      plan.groupsFor(rows * Math.ceil(out.stride / 4), ELEMENTWISE_THREADS),
     );
     return out;
   }

@@ -5,7 +5,7 @@ import { UNITS } from "./tuning.ts";
 
 const MOST_THREADS = 512;
 /** Words of a key that a lane has, at least, where there are so many. */
-const WORDS = 4;
+const WORDS = 2;
 /** Tokens of a cache that a workgroup takes, at most and at least. */
 const MOST_KEYS = 2048;
 const LEAST_KEYS = 128;
@@ -60,13 +60,6 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
   const perWord = numbers / 4;
   const dots = (key: (q: number) => string) =>
     Array.from({ length: quads }, (_, q) => `dot(q${q}, ${key(q)})`).join(" + ");
-  /** Tokens that a workgroup has at once; the next are on their way meanwhile. */
-  const atOnce = subgroups * slots;
-  const fetch = (first: string) => `{
-  let token = min(${first} + subgroup * ${slots}u + slot, last);
-  let row = ((batch * p.capacity + token) * p.kvHeads + kvHead) * ${headWords}u + own;
-${unrolled(share, (i) => `  nextKey${i} = keys[row + ${i * sharing}u]; nextValue${i} = values[row + ${i * sharing}u];`)}
-}`;
   const added = (token: string) =>
     bias ? ` + max(bias[batch * p.biasBatch + head * p.biasHead + ${token}], -1e30)` : "";
   const encoded = (name: string, i: number) =>
@@ -117,9 +110,6 @@ let visible = ${window && !bias ? "select(0u, length + 1u - p.window, length + 1
 let each = (length - min(visible, length) + ${splits - 1}u) / ${splits}u;
 let start = min(visible, length) + group.y * each;
 let end = min(length, start + each);
-let last = max(end, 1u) - 1u;
-${unrolled(share, (i) => `var nextKey${i}: vec4<u32>; var nextValue${i}: vec4<u32>;`)}
-${fetch("start")}
 for (var d = local; d < ${headDim}u; d += ${threads}u) {
   query[d] = p.scale * qTurned(qRow, d, batch);
   newKey[d] = kTurned(kRow, d, batch);
@@ -144,13 +134,11 @@ ${unrolled(share, (i) => `      keys[row + ${i * sharing}u] = ${encoded("newKey"
     }
   }
 }
-for (var first = start; first < end; first += ${atOnce}u) {
+for (var first = start; first < end; first += ${subgroups * slots}u) {
   let token = first + subgroup * ${slots}u + slot;
-${unrolled(share, (i) => `  let key${i} = nextKey${i}; let value${i} = nextValue${i};`)}
-  if (first + ${atOnce}u < end) {
-${fetch(`first + ${atOnce}u`)}
-  }
-  let score = select(-3e38, scored(${dots((q) => decoded(`key${Math.floor(q / perWord)}`, q))})${added("min(token, last)")}, token < end);
+  let row = ((batch * p.capacity + min(token, end - 1u)) * p.kvHeads + kvHead) * ${headWords}u + own;
+${unrolled(share, (i) => `  let key${i} = keys[row + ${i * sharing}u]; let value${i} = values[row + ${i * sharing}u];`)}
+  let score = select(-3e38, scored(${dots((q) => decoded(`key${Math.floor(q / perWord)}`, q))})${added("min(token, end - 1u)")}, token < end);
   let newMost = max(most, score);
   let kept = exp(most - newMost);
   let weight = select(0.0, exp(score - newMost), token < end);

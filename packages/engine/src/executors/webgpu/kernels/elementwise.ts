@@ -1,7 +1,7 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { MAP, type MapName, mapFunction } from "./activation.ts";
 import { HALVED } from "./halves.ts";
-import { type Shader, shader } from "./shader.ts";
+import { type Shader, shader, unrolled } from "./shader.ts";
 
 /** What becomes of the numbers of one value, or of two. */
 export type Elementwise =
@@ -13,11 +13,19 @@ export type Elementwise =
 
 export const ELEMENTWISE_THREADS = 256;
 
-/**
- * Number by number; b's rows begin again after `bRows`. Dispatched over rows · features threads, or fewer.
- * @param halves whether the result is rows of halves; threads have two numbers then
- */
-export function elementwise(gpu: GpuContext, operation: Elementwise, halves: boolean): Shader {
+export interface ElementwiseOptions {
+  /** Rows, and where they begin, are at multiples of four numbers. */
+  readonly quads: boolean;
+  /** The result is rows of halves. */
+  readonly halves: boolean;
+}
+
+/** Number by number, a thread taking four; b's rows begin again after `bRows`. Dispatched over rows · features / 4 threads, or fewer. */
+export function elementwise(
+  gpu: GpuContext,
+  operation: Elementwise,
+  { quads, halves }: ElementwiseOptions,
+): Shader {
   const two = operation.of === "add" || operation.of === "gated";
   const named = "function" in operation ? operation.function : "none";
   const result = {
@@ -27,6 +35,19 @@ export function elementwise(gpu: GpuContext, operation: Elementwise, halves: boo
     add: "first + second",
     gated: `${MAP}(first) * second`,
   }[operation.of];
+  const numbers = quads ? "array<vec4<f32>>" : "array<f32>";
+  const four = (buffer: string, row: string) => {
+    const at = (column: string) => `p.${buffer}Offset + ${row} * p.${buffer}Stride + ${column}`;
+    if (quads) return `${buffer}[(${at("min(column, p.features - 4u)")}) / 4u]`;
+    return `vec4<f32>(${[0, 1, 2, 3].map((i) => `${buffer}[${at(`min(column + ${i}u, p.features - 1u)`)}]`).join(", ")})`;
+  };
+  const inside = (i: number) => `column + ${i}u < p.features`;
+  const store = {
+    halves: `let kept = select(vec4<f32>(), y, vec4<bool>(${[0, 1, 2, 3].map(inside).join(", ")}));
+  out[i] = vec2<u32>(halved(kept.x, kept.y), halved(kept.z, kept.w));`,
+    quads: "out[i] = y;",
+    numbers: unrolled(4, (i) => `if (${inside(i)}) { out[row * p.features + column + ${i}u] = y[${i}]; }`),
+  };
   return shader({
     gpu,
     params: {
@@ -40,31 +61,22 @@ export function elementwise(gpu: GpuContext, operation: Elementwise, halves: boo
       outStride: "u32",
       factor: "f32",
     },
-    reads: { a: "array<f32>", ...(two ? { b: "array<f32>" } : {}) },
-    writes: { out: halves ? "array<u32>" : "array<f32>" },
+    reads: { a: numbers, ...(two ? { b: numbers } : {}) },
+    writes: { out: halves ? "array<vec2<u32>>" : numbers },
     threads: ELEMENTWISE_THREADS,
     declarations: `
 ${mapFunction(named)}
 ${halves ? HALVED : ""}
-fn resultAt(row: u32, column: u32) -> f32 {
-  let first = a[p.aOffset + row * p.aStride + column];
-  ${two ? "let second = b[p.bOffset + (row % p.bRows) * p.bStride + column];" : ""}
-  return ${result};
-}`,
-    main: halves
-      ? `
-let width = p.outStride / 2u;
+fn result(first: f32, second: f32) -> f32 { return ${result}; }`,
+    main: `
+let width = (p.outStride + 3u) / 4u;
 for (var i = group.x * ${ELEMENTWISE_THREADS}u + local; i < p.rows * width; i += groups.x * ${ELEMENTWISE_THREADS}u) {
   let row = i / width;
-  let column = 2u * (i % width);
-  var both = vec2<f32>();
-  if (column < p.features) { both.x = resultAt(row, column); }
-  if (column + 1u < p.features) { both.y = resultAt(row, column + 1u); }
-  out[i] = halved(both.x, both.y);
-}`
-      : `
-for (var i = group.x * ${ELEMENTWISE_THREADS}u + local; i < p.rows * p.features; i += groups.x * ${ELEMENTWISE_THREADS}u) {
-  out[i] = resultAt(i / p.features, i % p.features);
+  let column = 4u * (i % width);
+  let first = ${four("a", "row")};
+  let second = ${two ? four("b", "(row % p.bRows)") : "first"};
+  let y = vec4<f32>(${["x", "y", "z", "w"].map((part) => `result(first.${part}, second.${part})`).join(", ")});
+  ${store[halves ? "halves" : quads ? "quads" : "numbers"]}
 }`,
   });
 }

@@ -137,8 +137,10 @@ test.each([true, false])(
           return norm(gpu, { kind, features, weight: true, bias: quads, quads, halves });
         }),
       ),
-      ...(["copy", "scale", "add"] as const).map((of) => elementwise(gpu, { of }, halves)),
-      elementwise(gpu, { of: "gated", function: "silu" }, halves),
+      ...[true, false].flatMap((quads) => [
+        ...(["copy", "scale", "add"] as const).map((of) => elementwise(gpu, { of }, { quads, halves })),
+        elementwise(gpu, { of: "gated", function: "silu" }, { quads, halves }),
+      ]),
     ];
     for (const shader of shaders) expect(await problemOf(shader)).toBeUndefined();
   },
