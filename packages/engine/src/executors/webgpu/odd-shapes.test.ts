@@ -78,15 +78,32 @@ describe.skipIf(executor === undefined)("by WebGPU, as by the plain executor", {
     expectClose(await both(gpu, shapes, [1, tokens, k], (ops, x) => ops.linear(x, "w", "b")));
   });
 
-  test.each([1, 37])("a norm, a gated product and what is added again, %i tokens", async (tokens) => {
-    const shapes = { norm: [66], gate: [46, 66], up: [46, 66], down: [66, 46] };
-    const run = <T>(ops: Ops<T>, x: T) => {
-      const normed = ops.rmsNorm(x, "norm", 1e-5, 0);
-      const inner = ops.gated(ops.linear(normed, "gate"), ops.linear(normed, "up"), "silu");
-      return ops.add(x, ops.linear(inner, "down"));
-    };
-    expectClose(await both(gpu, shapes, [1, tokens, 66], run));
+  test("more outputs than workgroups have at once", async () => {
+    const shapes = { w: [20_011, 20], b: [20_011] };
+    expectClose(await both(gpu, shapes, [2, 1, 20], (ops, x) => ops.linear(x, "w", "b")));
   });
+
+  // Fours of numbers, and rows that are none.
+  test.each([
+    ["rms", 1, 66],
+    ["rms", 37, 66],
+    ["layer", 2, 66],
+    ["layer", 37, 66],
+    ["layer", 1, 64],
+    ["layer", 37, 64],
+  ] as const)(
+    "a %s norm, a gated product and what is added again, %i tokens of %i",
+    async (kind, tokens, width) => {
+      const shapes = { norm: [width], bias: [width], gate: [46, width], up: [46, width], down: [width, 46] };
+      const run = <T>(ops: Ops<T>, x: T) => {
+        const normed =
+          kind === "rms" ? ops.rmsNorm(x, "norm", 1e-5, 0) : ops.layerNorm(x, 1e-5, "norm", "bias");
+        const inner = ops.gated(ops.linear(normed, "gate"), ops.linear(normed, "up"), "silu");
+        return ops.add(x, ops.linear(inner, "down"));
+      };
+      expectClose(await both(gpu, shapes, [1, tokens, width], run));
+    },
+  );
 
   test.each([
     [22, 22, 12],
@@ -101,32 +118,51 @@ describe.skipIf(executor === undefined)("by WebGPU, as by the plain executor", {
   });
 
   // Long enough for several workgroups to share a head; put together by the product that reads it, or before what else does.
-  test.each(["product", "sum"])(
-    "one token of each of two sequences after 301 and 260, read by a %s",
-    async (reader) => {
-      const [heads, kvHeads, headDim] = [6, 2, 16];
+  test.each([
+    ["product", "all before them"],
+    ["sum", "all before them"],
+    ["product", "what a mask leaves"],
+  ])(
+    "one token of each of two sequences after 301 and 260, read by a %s, seeing %s",
+    async (reader, seen) => {
+      const [heads, kvHeads, headDim, capacity] = [6, 2, 16, 320];
       const [width, kvWidth] = [heads * headDim, kvHeads * headDim];
       const layers = [{ kvHeads, headDim }];
       const weights = await weightsOf({ q: [width, 30], k: [kvWidth, 30], v: [kvWidth, 30], o: [40, width] });
+      const masked = seen === "what a mask leaves";
       const pass: ForwardPass = {
-        inputs: { x: { dtype: "F32", shape: [2, undefined, 30] } },
-        run: (ops, { x }) => {
+        inputs: {
+          x: { dtype: "F32", shape: [2, undefined, 30] },
+          ...(masked ? { visible: { dtype: "F32", shape: [2, 1, undefined, capacity] } } : {}),
+        },
+        run: (ops, { x, visible }) => {
           const input = x as NonNullable<typeof x>;
           const [q, k, v] = [ops.linear(input, "q"), ops.linear(input, "k"), ops.linear(input, "v")];
-          const found = ops.cachedAttention(q, k, v, { heads, kvHeads, headDim, layer: 0 });
+          const found = ops.cachedAttention(q, k, v, { heads, kvHeads, headDim, layer: 0 }, visible);
           return { y: reader === "product" ? ops.linear(found, "o") : ops.add(found, q) };
         },
+      };
+      const lengths = [301, 260];
+      /** Every third token is hidden, and what is not there yet. */
+      const visible = (tokens: number, past: readonly number[]) => {
+        const data = Float32Array.from({ length: 2 * tokens * capacity }, (_, i) => {
+          const [sequence, token] = [Math.floor(i / (tokens * capacity)), i % capacity];
+          const isThere =
+            token < (past[sequence] as number) + (tokens === 1 ? 1 : (lengths[sequence] as number));
+          return isThere && token % 3 !== 1 ? token / capacity : Number.NEGATIVE_INFINITY;
+        });
+        return masked ? { visible: { shape: [2, 1, tokens, capacity], data } } : {};
       };
       const results: Float32Array[] = [];
       for (const each of [plainExecutor(), gpu]) {
         const prepared = await each.prepare(pass, weights);
-        const cache = each.createCache({ layers }, 2, 320);
+        const cache = each.createCache({ layers }, 2, capacity);
         await prepared.run(
-          { x: { shape: [2, 301, 30], data: numbers(2 * 301 * 30, 7) } },
-          { cache, added: [301, 260] },
+          { x: { shape: [2, 301, 30], data: numbers(2 * 301 * 30, 7) }, ...visible(301, [0, 0]) },
+          { cache, added: lengths },
         );
         const { y } = await prepared.run(
-          { x: { shape: [2, 1, 30], data: numbers(60, 8) } },
+          { x: { shape: [2, 1, 30], data: numbers(60, 8) }, ...visible(1, lengths) },
           { cache, added: [1, 1] },
         );
         results.push((await y?.read()) as Float32Array);
