@@ -13,10 +13,11 @@ const { values } = parseArgs({
     seen: { type: "string", default: "700" },
   },
 });
-/** Layers whose weights take turns, so that none is found where the last one left it. */
-const LAYERS = 4;
-/** Kernels of a kind that run one after the other. */
-const COUNT = 64;
+/**
+ * Kernels of a kind that run one after the other, each with the weights of a layer of its own: none is found where the last one left it,
+ * and those that a model multiplies together lie together.
+ */
+const LAYERS = 16;
 /** Milliseconds that the card is kept busy before a figure. */
 const BUSY = 300;
 const [HEADS, HEAD_DIM, HIDDEN, NEURONS] = [32, 128, 4096, 11008];
@@ -39,8 +40,7 @@ for (const scheme of values.schemes.split(",")) {
       .reduce((sum, { byteLength }) => sum + byteLength, 0);
   const named = (part, layer = 0) =>
     [...weights.specs.keys()].find(
-      (name) =>
-        name.includes("language_model") && name.includes(`layers.${layer % LAYERS}.`) && name.includes(part),
+      (name) => name.includes("language_model") && name.includes(`layers.${layer}.`) && name.includes(part),
     );
   for (const tokens of values.tokens.split(",").map(Number)) {
     const products = {
@@ -77,7 +77,7 @@ for (const tokens of values.tokens.split(",").map(Number)) {
     weights,
     3 * HIDDEN,
     tokens,
-    (ops, x, layer) => ops.cachedAttention(...ops.split(x, 3), { ...shape, layer: layer % LAYERS }),
+    (ops, x, layer) => ops.cachedAttention(...ops.split(x, 3), { ...shape, layer }),
     () => {
       cache.lengths.fill(past);
       return { cache, added: [tokens] };
@@ -113,7 +113,7 @@ async function secondsOf(weights, features, tokens, one, step = () => undefined)
         inputs: { x: { dtype: "F32", shape: [1, undefined, features] }, first: { dtype: "I32", shape: [1] } },
         run(ops, inputs) {
           // Each has an input of its own, in the numbers that it wants.
-          const done = Array.from({ length: COUNT }, (_, layer) =>
+          const done = Array.from({ length: LAYERS }, (_, layer) =>
             run(ops, ops.activate(inputs.x, "relu"), layer),
           );
           return { last: ops.takeRows(done.at(-1), inputs.first) };
@@ -123,7 +123,7 @@ async function secondsOf(weights, features, tokens, one, step = () => undefined)
     );
     milliseconds.push(await busyMedian(() => prepared.run({ x, first }, step())));
   }
-  return (milliseconds[0] - milliseconds[1]) / 1000 / COUNT;
+  return (milliseconds[0] - milliseconds[1]) / 1000 / LAYERS;
 }
 
 /** The median of runs after others that have kept the card busy for a while: it takes that long to come to its full clock. */

@@ -10,8 +10,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** When eight buffers are asked for, of which one is there every 30 ms. */
-async function askTimes(pauses: boolean): Promise<number[]> {
+/** When eight buffers are asked for, of which one is there every so many milliseconds. */
+async function askTimes(pauses: boolean, every = 30): Promise<number[]> {
   const queue = new ReadQueue({ pauses });
   const started = performance.now();
   const asked: number[] = [];
@@ -21,7 +21,7 @@ async function askTimes(pauses: boolean): Promise<number[]> {
       async mapAsync() {
         const now = performance.now() - started;
         asked.push(now);
-        await new Promise((resolve) => setTimeout(resolve, Math.max(0, 30 * (n + 1) - now)));
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, every * (n + 1) - now)));
       },
     } as unknown as GPUBuffer;
     void queue.map(buffer).then(() => order.push(n));
@@ -36,7 +36,12 @@ test("results are asked for in order, each when the one before it is there", asy
 });
 
 test("where asking costs much, results that follow each other are left alone for most of the time between them", async () => {
-  expect(await askTimes(true)).toEqual([0, 30, 84, 114, 144, 174, 204, 234]);
+  expect(await askTimes(true)).toEqual([0, 30, 86, 116, 146, 176, 206, 236]);
+});
+
+test("results that come faster than timers keep time are asked for at once", async () => {
+  expect(await askTimes(true, 2)).toEqual([0, 2, 4, 6, 8, 10, 12, 14]);
+  expect(await askTimes(true, 3)).toEqual([0, 3, 7, 10, 13, 16, 19, 22]);
 });
 
 test("one that fails holds the others up no further", async () => {

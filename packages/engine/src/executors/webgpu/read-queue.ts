@@ -1,5 +1,7 @@
-/** Share of the time between results in which the next one is not asked for, and results of which the shortest time counts. */
-const PAUSE = 0.8;
+/** Share of the time between results after which the next one is asked for, and results of which the shortest time counts. */
+const PAUSE = 0.9;
+/** Milliseconds that a timer may be late: who waits for one that long where the next result takes no longer is behind from then on. */
+const TIMER = 1;
 const REMEMBERED = 5;
 
 /**
@@ -32,7 +34,7 @@ export class ReadQueue {
 
   async #map(buffer: GPUBuffer, follows: boolean): Promise<void> {
     if (!follows) this.#times = [];
-    const pause = this.#pauses ? PAUSE * shortestInterval(this.#times) : 0;
+    const pause = this.#pauses ? PAUSE * shortestInterval(this.#times) - TIMER : 0;
     if (pause >= 1) await new Promise((resolve) => setTimeout(resolve, pause));
     await buffer.mapAsync(GPUMapMode.READ);
     this.#times = [...this.#times, performance.now()].slice(-REMEMBERED);
