@@ -238,12 +238,11 @@ export function lowerPass(
     let out: Placed;
     if (tokens <= FEW_TOKENS) {
       const norm = step.norm && { kind: step.norm.kind, bias: step.norm.bias !== undefined };
-      const tuning = matvecTuning(gpu, weight.format, {
-        ...{ rows: weight.n, k: weight.k, gated: gated !== undefined },
-      });
+      const isGated = gated !== undefined;
+      const tuning = matvecTuning(gpu, weight.format, { rows: weight.n, k: weight.k, gated: isGated });
       const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
       const { split } = x;
-      const matvecOptions = { ...options, norm, gated: gated !== undefined, quads, split, tuning };
+      const matvecOptions = { ...options, norm, gated: isGated, quads, split, tuning };
       out = plan.place(shape(n));
       plan.dispatch(
         matvec,
@@ -346,13 +345,23 @@ export function lowerPass(
     if (tokens === 1 && canDecode(gpu, headDim)) {
       const splits = decodeSplits(cache.capacity, batch * shape.heads);
       const split = splits === 1 ? undefined : { splits, headDim };
+      // Bound once: cards may allow eight buffers to a shader.
+      const together = q.buffer === k.buffer && q.buffer === v.buffer;
       const found =
         split === undefined ? out : plan.place([1, batch * splits * (outFeatures + 2 * shape.heads)]);
       plan.dispatch(
         decodeAttention,
-        [options, splits],
+        [{ ...options, together }, splits],
         { ...params, capacity: cache.capacity },
-        [q.buffer, k.buffer, v.buffer, cache.past, ...tables, ...added, keys, kept, found.buffer],
+        [
+          ...(together ? [q] : [q, k, v]).map(({ buffer }) => buffer),
+          cache.past,
+          ...tables,
+          ...added,
+          keys,
+          kept,
+          found.buffer,
+        ],
         [shape.heads, splits, batch],
       );
       if (split === undefined) return keep(step.output, out);

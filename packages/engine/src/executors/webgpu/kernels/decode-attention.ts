@@ -10,6 +10,11 @@ const WORDS = 2;
 const MOST_KEYS = 2048;
 const LEAST_KEYS = 128;
 
+export interface DecodeOptions extends AttentionOptions {
+  /** Queries, keys and values are in one buffer. */
+  readonly together: boolean;
+}
+
 /** Numbers of a cache in 16 bytes. */
 function cacheWord(gpu: GpuContext): number {
   return cacheType(gpu) === "f16" ? 8 : 4;
@@ -40,8 +45,9 @@ export interface AttentionSplit {
  * shared by `splits` workgroups, as in flash decoding, by the subgroups of each, and by groups of lanes that have a key together. With more
  * than one split, `out` is an `AttentionSplit`. Dispatched as [heads, splits, batch].
  */
-export function decodeAttention(gpu: GpuContext, options: AttentionOptions, splits: number): Shader {
-  const { headDim, rotary, bias, softcap, window } = options;
+export function decodeAttention(gpu: GpuContext, options: DecodeOptions, splits: number): Shader {
+  const { headDim, rotary, bias, softcap, window, together } = options;
+  const [ofKeys, ofValues] = together ? ["q", "q"] : ["k", "v"];
   const f16 = cacheType(gpu) === "f16";
   const numbers = cacheWord(gpu);
   const headWords = headDim / numbers;
@@ -52,7 +58,6 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
   const threads = decodeThreads(gpu, headDim);
   const subgroups = threads / gpu.lanes;
   const quads = (share * numbers) / 4;
-  const half = headDim / 2;
   const decoded = (word: string, q: number) => {
     const [a, b] = [`${word}[${2 * (q % 2)}]`, `${word}[${2 * (q % 2) + 1}]`];
     return f16 ? `vec4<f32>(unpack2x16float(${a}), unpack2x16float(${b}))` : `bitcast<vec4<f32>>(${word})`;
@@ -73,8 +78,7 @@ export function decodeAttention(gpu: GpuContext, options: AttentionOptions, spli
     params: { ...attentionParams, capacity: "u32" },
     reads: {
       q: "array<f32>",
-      k: "array<f32>",
-      v: "array<f32>",
+      ...(together ? {} : { k: "array<f32>", v: "array<f32>" }),
       past: "array<i32>",
       ...(rotary ? { cosines: "array<f32>", sines: "array<f32>" } : {}),
       ...(bias ? { bias: "array<f32>" } : {}),
@@ -88,8 +92,8 @@ var<workgroup> newValue: array<f32, ${headDim}>;
 var<workgroup> mosts: array<f32, ${subgroups}>;
 var<workgroup> totals: array<f32, ${subgroups}>;
 var<workgroup> sums: array<f32, ${subgroups * headDim}>;
-${turned("q", headDim, half, rotary)}
-${turned("k", headDim, half, rotary)}
+${turned("query", "q", headDim, rotary)}
+${turned("key", ofKeys, headDim, rotary)}
 fn scored(sum: f32) -> f32 {
   var score = sum;
 ${unrolled(Math.log2(sharing), (i) => `  score += subgroupShuffleXor(score, ${2 ** i}u);`)}
@@ -111,9 +115,9 @@ let each = (length - min(visible, length) + ${splits - 1}u) / ${splits}u;
 let start = min(visible, length) + group.y * each;
 let end = min(length, start + each);
 for (var d = local; d < ${headDim}u; d += ${threads}u) {
-  query[d] = p.scale * qTurned(qRow, d, batch);
-  newKey[d] = kTurned(kRow, d, batch);
-  newValue[d] = v[vRow + d];
+  query[d] = p.scale * queryTurned(qRow, d, batch);
+  newKey[d] = keyTurned(kRow, d, batch);
+  newValue[d] = ${ofValues}[vRow + d];
 }
 workgroupBarrier();
 ${unrolled(quads, (q) => `let at${q} = ${placeOf(q, perWord, sharing, numbers)};`)}
@@ -207,15 +211,16 @@ function fourOf(name: string, at: string): string {
   return `vec4<f32>(${[0, 1, 2, 3].map((i) => `${name}[${at} + ${i}u]`).join(", ")})`;
 }
 
-/** Declares a function that gives a number of a head's row, rotated where heads are. */
-function turned(name: string, headDim: number, half: number, rotary: boolean): string {
+/** Declares `…Turned`, which gives a number of a head's row in a buffer, rotated where heads are. */
+function turned(name: string, buffer: string, headDim: number, rotary: boolean): string {
+  const half = headDim / 2;
   return `fn ${name}Turned(row: u32, d: u32, batch: u32) -> f32 {
   ${
     rotary
       ? `let turn = batch * ${half}u + d % ${half}u;
-  let other = select(${name}[row + d - min(d, ${half}u)], -${name}[row + min(d + ${half}u, ${headDim - 1}u)], d < ${half}u);
-  return ${name}[row + d] * cosines[turn] + other * sines[turn];`
-      : `return ${name}[row + d];`
+  let other = select(${buffer}[row + d - min(d, ${half}u)], -${buffer}[row + min(d + ${half}u, ${headDim - 1}u)], d < ${half}u);
+  return ${buffer}[row + d] * cosines[turn] + other * sines[turn];`
+      : `return ${buffer}[row + d];`
   }
 }`;
 }

@@ -1,17 +1,21 @@
 import { expect, test } from "vitest";
 import { create, globals } from "webgpu";
+import { pipelinesOf } from "../gpu-plan.ts";
 import type { GpuContext } from "../webgpu-device.ts";
 import { argmaxOfParts, argmaxOfRows } from "./argmax.ts";
 import { type AttentionOptions, appendToCache, attention } from "./attention.ts";
 import { attentionMatrices } from "./attention-matrices.ts";
-import { decodeAttention } from "./decode-attention.ts";
+import { decodeAttention, joinSplits } from "./decode-attention.ts";
 import { drawToken } from "./draw-token.ts";
 import { elementwise } from "./elementwise.ts";
+import { matmul } from "./matmul.ts";
 import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./matmul-matrices.ts";
 import { matvec } from "./matvec.ts";
 import { norm } from "./norm.ts";
+import { relativeScores } from "./relative-scores.ts";
 import { embedRows } from "./rows.ts";
 import type { Shader } from "./shader.ts";
+import { matvecTuning } from "./tuning.ts";
 import { denseFormats, type WeightFormat } from "./weight-format.ts";
 
 // Kernels for cards with F16 and units for matrices, which no card in software has: here a compiler reads them that runs nothing.
@@ -116,8 +120,15 @@ test.each([64, 80, 128])("attention with heads of %i is valid WGSL", async (head
     };
     const whole = { ...options, cached: false, rotary: false, window: false };
     const shaders = [
-      ...[attention(gpu, options), appendToCache(gpu, options), decodeAttention(gpu, options, 1)],
-      ...[decodeAttention(gpu, options, 4), attentionMatrices(gpu, { ...options, halves: true })],
+      ...[
+        attention(gpu, options),
+        appendToCache(gpu, options),
+        decodeAttention(gpu, { ...options, together: false }, 1),
+      ],
+      ...[
+        decodeAttention(gpu, { ...options, together: true }, 4),
+        attentionMatrices(gpu, { ...options, halves: true }),
+      ],
       ...[
         attentionMatrices(gpu, { ...options, halves: false }),
         attentionMatrices(gpu, { ...whole, halves: true }),
@@ -150,6 +161,55 @@ test("what chooses tokens is valid WGSL", async () => {
   for (const shader of [argmaxOfParts(gpu), argmaxOfRows(gpu), drawToken(gpu)])
     expect(await problemOf(shader)).toBeUndefined();
 });
+
+/** What WebGPU promises of every card that has subgroups: 16 KiB of workgroup memory, 256 threads, eight buffers. */
+const least = {
+  device,
+  name: "least",
+  hasF16: false,
+  hasMatrices: false,
+  lanes: 32,
+} as unknown as GpuContext;
+
+test.each(formats)("products with %s weights fit every card", async (_, format) => {
+  const pipelines = pipelinesOf(least);
+  const linear = { format, k: 8192, bias: true, residual: true, activation: "gelu" as const };
+  const shapes = [
+    { norm: { kind: "layer", bias: true }, gated: true, residual: false, split: undefined },
+    { norm: undefined, gated: false, residual: true, split: { splits: 4, headDim: 128 } },
+  ] as const;
+  for (const shape of shapes) {
+    const tuning = matvecTuning(least, format, { rows: 4096, k: linear.k, gated: shape.gated });
+    await pipelines(matvec, [{ ...linear, ...shape, quads: true, tuning }, constants]).pipeline;
+  }
+  await pipelines(matmul, [linear]).pipeline;
+  await pipelines(embedRows, [format]).pipeline;
+});
+
+test.each([64, 80, 128, 256])(
+  "attention with heads of %i, and what comes around it, fit every card",
+  async (headDim) => {
+    const pipelines = pipelinesOf(least);
+    const options: AttentionOptions = {
+      headDim,
+      cached: true,
+      rotary: true,
+      bias: true,
+      softcap: true,
+      window: true,
+    };
+    await pipelines(attention, [options]).pipeline;
+    await pipelines(appendToCache, [options]).pipeline;
+    await pipelines(decodeAttention, [{ ...options, together: true }, 4]).pipeline;
+    await pipelines(joinSplits, [{ splits: 4, headDim }, 32 * headDim]).pipeline;
+    await pipelines(norm, [
+      { kind: "layer", features: 32 * headDim, weight: true, bias: true, quads: true, halves: false },
+    ]).pipeline;
+    // DeBERTa's heads have 64 numbers.
+    await pipelines(relativeScores, [{ headDim: 64, keys: true, queries: true }]).pipeline;
+    for (const kernel of [argmaxOfParts, argmaxOfRows, drawToken]) await pipelines(kernel, []).pipeline;
+  },
+);
 
 test("what is not WGSL is noticed", async () => {
   expect(await problemOf({ code: "fn main() { let from = 1; }", params: [] })).toContain("reserved keyword");

@@ -8,12 +8,20 @@ import { scaleIndex, weightFunctions, weightSetup, wordsOfRow } from "./weight-f
 export const MATMUL_TILE = 64;
 const DEPTH = 32;
 const THREADS = 256;
+/** Numbers that keep rows of tiles off the same banks of memory, and bytes that are left for a codebook. */
+const PADDING = 4;
+const RESERVED = 64;
 
 /** x·Wᵀ for many tokens, in tiles of 64 × 64, each thread 4 × 4 of them. Dispatched as [outputs / 64, tokens / 64]. */
 export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
   const { format, k, activation } = options;
   const rowWords = wordsOfRow(format, k);
   const words = DEPTH / format.values;
+  const room = gpu.device.limits.maxComputeWorkgroupStorageSize - RESERVED;
+  // Where there is little room, rows of tokens are not kept apart, and codes are looked up elsewhere.
+  const padding = 8 * DEPTH * (MATMUL_TILE + PADDING) > room ? 0 : PADDING;
+  const row = MATMUL_TILE + padding;
+  const space = padding === 0 ? "private" : "workgroup";
   return shader({
     gpu,
     params: linearParams,
@@ -21,12 +29,12 @@ export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
     writes: { out: "array<f32>" },
     threads: THREADS,
     declarations: `
-${weightFunctions(gpu, format)}
+${weightFunctions(gpu, format, space)}
 ${mapFunction(activation)}
-var<workgroup> xs: array<f32, ${DEPTH * (MATMUL_TILE + 4)}>;
-var<workgroup> ws: array<f32, ${DEPTH * (MATMUL_TILE + 4)}>;`,
+var<workgroup> xs: array<f32, ${DEPTH * row}>;
+var<workgroup> ws: array<f32, ${DEPTH * row}>;`,
     main: `
-${weightSetup(format)}
+${weightSetup(format, "f32", space)}
 let firstN = group.x * ${MATMUL_TILE}u;
 let firstM = group.y * ${MATMUL_TILE}u;
 let across = local % 16u;
@@ -39,7 +47,7 @@ for (var depth = 0u; depth < ${k}u; depth += ${DEPTH}u) {
     let k = depth + i % ${DEPTH}u;
     let inside = token < p.m && k < ${k}u;
     let at = p.xOffset + select(0u, token * p.xStride + k, inside);
-    xs[(i % ${DEPTH}u) * ${MATMUL_TILE + 4}u + i / ${DEPTH}u] = select(0.0, x[at], inside);
+    xs[(i % ${DEPTH}u) * ${row}u + i / ${DEPTH}u] = select(0.0, x[at], inside);
   }
   for (var i = local; i < ${MATMUL_TILE * words}u; i += ${THREADS}u) {
     let row = i / ${words}u;
@@ -50,13 +58,13 @@ for (var depth = 0u; depth < ${k}u; depth += ${DEPTH}u) {
       let values = unpack(words[n * ${rowWords}u + word], zeroAt(at));
       let scale = scaleAt(at);
       let k = (i % ${words}u) * ${format.values}u;
-${unrolled(format.values, (v) => `      ws[(k + ${v}u) * ${MATMUL_TILE + 4}u + row] = values[${v >> 2}][${v & 3}] * scale;`)}
+${unrolled(format.values, (v) => `      ws[(k + ${v}u) * ${row}u + row] = values[${v >> 2}][${v & 3}] * scale;`)}
     }
   }
   workgroupBarrier();
   for (var k = 0u; k < ${DEPTH}u; k++) {
-    let atX = k * ${MATMUL_TILE + 4}u + down * 4u;
-    let atW = k * ${MATMUL_TILE + 4}u + across;
+    let atX = k * ${row}u + down * 4u;
+    let atW = k * ${row}u + across;
     let w = vec4<f32>(ws[atW], ws[atW + 16u], ws[atW + 32u], ws[atW + 48u]);
 ${unrolled(4, (i) => `    sums[${i}] += xs[atX + ${i}u] * w;`)}
   }

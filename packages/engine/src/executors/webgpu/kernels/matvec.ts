@@ -94,7 +94,7 @@ ${unrolled(
   const join = parts && joinedSplits(parts, k, threads);
   /** Fours of x that a thread puts into workgroup memory, by 16 bytes there, and then by fours of those. */
   const fours = Array.from({ length: Math.ceil((tile * stride * chunks) / threads) }, (_, i) =>
-    Array.from({ length: chunk / 4 }, (_, q) => ({ name: `x${i}_${q}`, i, at: `k${i} + ${4 * q}u` })),
+    Array.from({ length: chunk / 4 }, (_, q) => ({ name: `x${i}_${q}`, at: `k${i} + ${4 * q}u` })),
   );
   const read = (tileStep: string) =>
     fours

@@ -65,10 +65,15 @@ export function scaleIndex(format: WeightFormat, row: string, k: number): string
 /**
  * WGSL functions: `unpack(word, zero)` gives a word's numbers unscaled, as `array<vec4<f32>, values / 4>`; `scaleAt(group)` and
  * `zeroAt(group)` those of a group, groups being counted through all rows.
+ * @param space where the codebook is: once for a workgroup, or for each thread
  */
-export function weightFunctions(gpu: GpuContext, format: WeightFormat): string {
+export function weightFunctions(
+  gpu: GpuContext,
+  format: WeightFormat,
+  space: "workgroup" | "private" = "workgroup",
+): string {
   const { kind, values, codebook } = format;
-  const lookup = codebook === undefined ? "" : `var<workgroup> codebook: array<f32, 16>;`;
+  const lookup = codebook === undefined ? "" : `var<${space}> codebook: array<f32, 16>;`;
   return `
 alias Unpacked = array<vec4<f32>, ${values / 4}>;
 ${lookup}
@@ -80,10 +85,15 @@ ${unpacking[kind]}
 ${scaleFunctions(gpu, format)}`;
 }
 
-/** WGSL statements that a shader begins with, before a barrier; the codebook's numbers are of the type that its functions declare. */
-export function weightSetup({ codebook }: WeightFormat, type: "f32" | "f16" = "f32"): string {
+/** WGSL statements that a shader begins with, before a barrier; the codebook is of the type, and where, its functions declare it. */
+export function weightSetup(
+  { codebook }: WeightFormat,
+  type: "f32" | "f16" = "f32",
+  space: "workgroup" | "private" = "workgroup",
+): string {
   if (codebook === undefined) return "";
   const values = codebook.map((value) => `${type}(${value})`).join(", ");
+  if (space === "private") return `codebook = array<${type}, 16>(${values});`;
   return `if (local < 16u) { const values = array<${type}, 16>(${values}); codebook[local] = values[local]; }`;
 }
 
