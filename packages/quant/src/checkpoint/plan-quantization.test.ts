@@ -5,7 +5,6 @@ import { openFixture } from "../test-support/fixture.ts";
 
 async function planOf(model: string, request: QuantizationRequest) {
   const { checkpoint, description } = await openFixture(model);
-  await checkpoint.close();
   return planQuantization(description, checkpoint.tensors, request);
 }
 

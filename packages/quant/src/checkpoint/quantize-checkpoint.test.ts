@@ -43,7 +43,6 @@ async function quantize(model: string, request: QuantizationRequest, place: stri
   const { checkpoint, description } = await openFixture(model);
   const plan = planQuantization(description, checkpoint.tensors, request);
   const result = await quantizeCheckpoint(checkpoint, plan, place, { measure: true });
-  await checkpoint.close();
   return { plan, result };
 }
 
@@ -130,7 +129,6 @@ describe("a quantized checkpoint", () => {
         const config = async (of: typeof checkpoint) =>
           JSON.parse(new TextDecoder().decode(await of.readSibling("config.json"))) as unknown;
         expect(await config(dequantized)).toEqual(await config(checkpoint));
-        await checkpoint.close();
       }
     },
   );
@@ -182,7 +180,6 @@ describe("a quantized checkpoint", () => {
       expect(largest * (stored[0] as number)).toBeCloseTo(448 * 6, 2);
     }
     expect(() => quantization(plan)).toThrow(/largest magnitude is not given/);
-    await checkpoint.close();
   });
 
   it("tells of a weight that is not finite by its tensor and place, and leaves nothing behind", async () => {
@@ -232,7 +229,6 @@ describe("a quantized checkpoint", () => {
     const rows = checkpoint.tensors.get(name)?.shape[0];
     expect(quantized.tensors.get(`${name}_packed`)?.shape).toEqual([rows, 6]);
     expect(quantized.tensors.get(`${name}_scale`)?.shape).toEqual([rows, 3]);
-    await checkpoint.close();
   });
 });
 
