@@ -117,7 +117,7 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
           model,
           ids.map((own) => ({ ids: own, images: [] })),
           {
-            ...{ maxNewTokens: 24, minNewTokens: 24, endTokens: [2], signal: undefined, sampling },
+            ...{ maxNewTokens: 12, minNewTokens: 12, endTokens: [2], signal: undefined, sampling },
             onToken: () => false,
           },
         );
@@ -133,7 +133,7 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
     expect(found[1]).toEqual(found[0]);
     const [drawn, greedy, nucleus] = found[0] as number[][];
     expect(drawn).not.toEqual(nucleus);
-    expect(greedy).toHaveLength(24);
+    expect(greedy).toHaveLength(12);
     expect(found.flat(2)).not.toContain(2);
   });
 });

@@ -185,7 +185,6 @@ export function lowerPass(
       residual: residual !== undefined,
     };
     const params = (given: Placed, out: Placed, outputs: number) => ({
-      m: tokens,
       n: outputs,
       xOffset: given.offset,
       xStride: given.stride,
@@ -213,7 +212,7 @@ export function lowerPass(
       plan.dispatch(
         matmulMatrices,
         [{ ...options, gated: gated !== undefined, tile, store }],
-        params(given, product, n),
+        { m: tokens, ...params(given, product, n) },
         [given.buffer, ...own, ...added, product.buffer],
         [Math.ceil(tokens / tokensOfTile(tile)), Math.ceil(n / outputs)],
       );
@@ -225,7 +224,7 @@ export function lowerPass(
       plan.dispatch(
         matmul,
         [{ ...options, activation }],
-        params(given, product, weight.n),
+        { m: tokens, ...params(given, product, weight.n) },
         [given.buffer, ...own, ...added, product.buffer],
         [Math.ceil(weight.n / MATMUL_TILE), Math.ceil(tokens / MATMUL_TILE)],
       );
@@ -372,7 +371,7 @@ export function lowerPass(
       plan.dispatch(
         joinSplits,
         [split, outFeatures],
-        { m: batch, outStride: out.stride },
+        { outStride: out.stride },
         [found.buffer, out.buffer],
         [batch],
       );

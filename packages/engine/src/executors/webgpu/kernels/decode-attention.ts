@@ -226,10 +226,10 @@ function turned(name: string, buffer: string, headDim: number, rotary: boolean):
 }
 
 /**
- * WGSL that puts an `AttentionSplit` x with p.m sequences together, four numbers at a time.
+ * WGSL that puts an `AttentionSplit` x together, four numbers at a time.
  * @param width numbers of a sequence's row
  * @returns declarations; `read(name, row, k)`, which asks for the four numbers of a sequence's row at k; what a workgroup does before it uses
- *   them, for one row; and, behind a barrier, `sum(name, k)`: the numbers themselves, 0 behind the row's end
+ *   them, for one row of so many; and, behind a barrier, `sum(name, k)`: the numbers themselves, 0 behind the row's end
  */
 export function joinedSplits({ splits, headDim }: AttentionSplit, width: number, threads: number) {
   const heads = width / headDim;
@@ -246,9 +246,9 @@ fn stat(at: u32) -> f32 { return x[at / 4u][at % 4u]; }`,
             `let ${name}_${i} = x[(${row} * ${splits * width}u + min(${k}, ${width - 4}u) + ${i * width}u) / 4u];`,
         )
         .join("\n"),
-    setup: (row: string) => `
+    setup: (row: string, rows: string) => `
 for (var head = local; head < ${heads}u; head += ${threads}u) {
-  let at = p.m * ${splits * width}u + 2u * ${splits}u * (${row} * ${heads}u + head);
+  let at = ${rows} * ${splits * width}u + 2u * ${splits}u * (${row} * ${heads}u + head);
 ${unrolled(splits, (i) => `  let most${i} = stat(at + ${2 * i}u);`)}
 ${unrolled(splits, (i) => `  let total${i} = stat(at + ${2 * i + 1}u);`)}
   let most = ${all.map((i) => `most${i}`).reduce((a, b) => `max(${a}, ${b})`)};
@@ -269,13 +269,13 @@ export function joinSplits(gpu: GpuContext, split: AttentionSplit, width: number
   const { declarations, read, setup, sum } = joinedSplits(split, width, threads);
   return shader({
     gpu,
-    params: { m: "u32", outStride: "u32" },
+    params: { outStride: "u32" },
     reads: { x: "array<vec4<f32>>" },
     writes: { out: "array<f32>" },
     threads,
     declarations,
     main: `
-${setup("group.x")}
+${setup("group.x", "groups.x")}
 workgroupBarrier();
 for (var k = 4u * local; k < ${width}u; k += ${4 * threads}u) {
   ${read("four", "group.x", "k")}

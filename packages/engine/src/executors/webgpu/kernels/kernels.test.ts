@@ -72,7 +72,7 @@ const formats: readonly (readonly [string, WeightFormat])[] = [
 
 /** Of a product of one token by 4096 numbers to as many. */
 const constants = {
-  ...{ m: 1, n: 4096, xOffset: 0, xStride: 4096, outOffset: 0, outStride: 4096 },
+  ...{ n: 4096, xOffset: 0, xStride: 4096, outOffset: 0, outStride: 4096 },
   ...{ residualOffset: 0, residualStride: 4096, eps: 1e-5, normOffset: 0 },
 };
 

@@ -28,7 +28,8 @@ export interface MatvecOptions extends LinearOptions {
   readonly tuning: MatvecTuning;
 }
 
-const matvecParams = { ...linearParams, eps: "f32", normOffset: "f32" } as const;
+const { m: _, ...places } = linearParams;
+const matvecParams = { ...places, eps: "f32", normOffset: "f32" } as const;
 export type MatvecParams = Readonly<Record<keyof typeof matvecParams, number>>;
 
 /** Bytes of workgroup memory that are left for other things than x. */
@@ -163,7 +164,7 @@ var nextZero${r} = 8.0;`,
 )}
 ${load("0u")}
 ${waits ? read("0u") : ""}
-${join === undefined ? "" : `${join.setup("group.y")}\nworkgroupBarrier();`}
+${join === undefined ? "" : `${join.setup("group.y", "groups.y")}\nworkgroupBarrier();`}
 ${norm ? normStatistics(norm.kind, waits ? fours.flat() : undefined, threads, k) : ""}
 ${waits ? `${stage}\nworkgroupBarrier();` : ""}
 for (var block = group.x; block < blocks; block += groups.x) {
