@@ -165,13 +165,13 @@ ${unrolled(quads, (q) => unrolled(4, (i) => `  sums[subgroup * ${headDim}u + at$
 }
 workgroupBarrier();
 var allMost = mosts[0];
-${unrolled(subgroups - 1, (i) => `allMost = max(allMost, mosts[${i + 1}]);`)}
-${unrolled(subgroups, (i) => `let share${i} = exp(mosts[${i}] - allMost);`)}
-let allTotal = ${Array.from({ length: subgroups }, (_, i) => `share${i} * totals[${i}]`).join(" + ")};
+for (var i = 1u; i < ${subgroups}u; i++) { allMost = max(allMost, mosts[i]); }
+var allTotal = 0.0;
+for (var i = 0u; i < ${subgroups}u; i++) { allTotal += exp(mosts[i] - allMost) * totals[i]; }
 ${splits === 1 ? "let part = batch * p.outStride;" : `let part = (batch * ${splits}u + group.y) * p.heads * ${headDim}u;`}
 for (var d = local; d < ${headDim}u; d += ${threads}u) {
   var sum = 0.0;
-${unrolled(subgroups, (i) => `  sum += share${i} * sums[${i * headDim}u + d];`)}
+  for (var i = 0u; i < ${subgroups}u; i++) { sum += exp(mosts[i] - allMost) * sums[i * ${headDim}u + d]; }
   out[part + head * ${headDim}u + d] = sum${splits === 1 ? " / allTotal" : ""};
 }
 ${
