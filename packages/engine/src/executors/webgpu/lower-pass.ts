@@ -12,6 +12,7 @@ import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./kerne
 import { matvec, matvecGroups } from "./kernels/matvec.ts";
 import { norm } from "./kernels/norm.ts";
 import { RELATIVE_TILE, relativeScores } from "./kernels/relative-scores.ts";
+import { areQuads } from "./kernels/row-norm.ts";
 import {
   blendRows,
   copyRows,
@@ -124,8 +125,7 @@ export function lowerPass(
     const out = plan.place(a.shape, halves);
     const [rows, features] = [rowsOf(a), featuresOf(a)];
     const other = b ?? a;
-    const places = [features, a.offset, a.stride, other.offset, other.stride];
-    const quads = places.every((count) => count % 4 === 0);
+    const quads = areQuads(features, a.offset, a.stride, other.offset, other.stride);
     plan.dispatch(
       elementwise,
       [operation, { quads, halves }],
@@ -151,7 +151,7 @@ export function lowerPass(
     const rows = rowsOf(x) * node.heads;
     const features = featuresOf(x) / node.heads;
     const { kind, weight, bias, eps, offset } = node;
-    const quads = [x.offset, x.stride, features].every((count) => count % 4 === 0);
+    const quads = areQuads(x.offset, x.stride, features);
     plan.dispatch(
       norm,
       [{ kind, features, weight: weight !== undefined, bias: bias !== undefined, quads, halves }],
@@ -239,7 +239,7 @@ export function lowerPass(
       const norm = step.norm && { kind: step.norm.kind, bias: step.norm.bias !== undefined };
       const isGated = gated !== undefined;
       const tuning = matvecTuning(gpu, weight.format, { rows: weight.n, k: weight.k, gated: isGated });
-      const quads = [x.offset, x.stride, weight.k].every((count) => count % 4 === 0);
+      const quads = areQuads(x.offset, x.stride, weight.k);
       const { split } = x;
       const matvecOptions = { ...options, norm, gated: isGated, quads, split, tuning };
       out = plan.place(shape(n));

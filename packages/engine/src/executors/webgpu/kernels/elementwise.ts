@@ -1,6 +1,7 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { MAP, type MapName, mapFunction } from "./activation.ts";
 import { HALVED } from "./halves.ts";
+import { rowsType } from "./row-norm.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 
 /** What becomes of the numbers of one value, or of two. */
@@ -35,7 +36,7 @@ export function elementwise(
     add: "first + second",
     gated: `${MAP}(first) * second`,
   }[operation.of];
-  const numbers = quads ? "array<vec4<f32>>" : "array<f32>";
+  const numbers = rowsType(quads);
   const four = (buffer: string, row: string) => {
     const at = (column: string) => `p.${buffer}Offset + ${row} * p.${buffer}Stride + ${column}`;
     if (quads) return `${buffer}[(${at("min(column, p.features - 4u)")}) / 4u]`;

@@ -2,7 +2,7 @@ import type { GpuContext } from "../webgpu-device.ts";
 import { MAP, mapFunction } from "./activation.ts";
 import { type AttentionSplit, joinedSplits } from "./decode-attention.ts";
 import { type LinearOptions, linearParams, linearReads } from "./linear.ts";
-import { fourNumbers, type NormKind, rowSums } from "./row-norm.ts";
+import { fourNumbers, type NormKind, rowSums, rowsType } from "./row-norm.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 import { type MatvecTuning, UNITS } from "./tuning.ts";
 import {
@@ -66,6 +66,7 @@ export function matvec(gpu: GpuContext, options: MatvecOptions, constants: Matve
   const chunks = format.values / chunk;
   const subgroups = threads / lanes;
   const outputs = gated ? rows / 2 : rows;
+  const ofBlock = outputsOfBlock(gpu, options);
   const rowWords = wordsOfRow(format, k);
   /** Words that the subgroups of a row take at a time, and how often all the row needs. */
   const stride = lanes * split;
@@ -91,7 +92,7 @@ ${unrolled(
 )}
   }`;
   const product = halves ? productInHalves : productInFull;
-  const numbers = quads ? "array<vec4<f32>>" : "array<f32>";
+  const numbers = rowsType(quads);
   const join = parts && joinedSplits(parts, k, threads);
   /** Fours of x that a thread puts into workgroup memory, by 16 bytes there, and then by fours of those. */
   const fours = Array.from({ length: Math.ceil((tile * stride * chunks) / threads) }, (_, i) =>
@@ -153,7 +154,7 @@ ${weightSetup(format, halves ? "f16" : "f32")}
 let subgroup = local / ${lanes}u;
 let place = subgroup / ${split}u;
 let part = subgroup % ${split}u;
-let blocks = (p.n + ${outputs * (subgroups / split) - 1}u) / ${outputs * (subgroups / split)}u;
+let blocks = (p.n + ${ofBlock - 1}u) / ${ofBlock}u;
 let xRow = ${join === undefined ? "p.xOffset + group.y * p.xStride" : "group.y"};
 ${unrolled(
   rows,

@@ -1,6 +1,6 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { HALVED, halvesStride } from "./halves.ts";
-import { fourNumbers, type NormKind, rowSums } from "./row-norm.ts";
+import { fourNumbers, type NormKind, rowSums, rowsType } from "./row-norm.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 
 export interface NormOptions {
@@ -25,6 +25,7 @@ const FOURS = 4;
  */
 export function norm(gpu: GpuContext, options: NormOptions): Shader {
   const { kind, features, weight, bias, quads, halves } = options;
+  const numbers = rowsType(quads);
   const fours = (halves ? halvesStride(features) : features) / 4;
   let threads = gpu.lanes;
   while (threads < MOST_THREADS && FOURS * threads < fours) threads *= 2;
@@ -47,11 +48,11 @@ export function norm(gpu: GpuContext, options: NormOptions): Shader {
     gpu,
     params: { rows: "u32", heads: "u32", xOffset: "u32", xStride: "u32", eps: "f32", normOffset: "f32" },
     reads: {
-      x: four(quads),
-      ...(weight ? { weight: four(quads) } : {}),
-      ...(bias ? { bias: four(quads) } : {}),
+      x: numbers,
+      ...(weight ? { weight: numbers } : {}),
+      ...(bias ? { bias: numbers } : {}),
     },
-    writes: { out: halves ? "array<vec2<u32>>" : four(quads) },
+    writes: { out: halves ? "array<vec2<u32>>" : numbers },
     threads,
     declarations: `
 ${halves ? HALVED : ""}
@@ -76,8 +77,4 @@ ${places(
 }`,
 )}`,
   });
-}
-
-function four(quads: boolean): string {
-  return quads ? "array<vec4<f32>>" : "array<f32>";
 }

@@ -3,6 +3,16 @@ import type { GpuContext } from "../webgpu-device.ts";
 
 export type NormKind = "layer" | "rms";
 
+/** Whether rows, and where they begin, are at multiples of four numbers, so that shaders read them by fours. */
+export function areQuads(...counts: readonly number[]): boolean {
+  return counts.every((count) => count % 4 === 0);
+}
+
+/** WGSL: the type of a buffer of rows. */
+export function rowsType(quads: boolean): string {
+  return quads ? "array<vec4<f32>>" : "array<f32>";
+}
+
 /** Declares a function that gives four numbers of a row of so many, 0 behind its end. */
 export function fourNumbers(name: string, buffer: string, length: number, quads: boolean): string {
   const inside = (i: number) =>
