@@ -90,10 +90,7 @@ async function encoderOf(
       }
       return results;
     },
-    async release() {
-      await pass.release();
-      await checkpoint.close();
-    },
+    release: pass.release,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor } from "./executors/executor.ts";
 import type { DecodeImage } from "./images/image-input.ts";
+import { releaseOnce } from "./release-once.ts";
 
 /** What Node and browsers do each in a way of their own. */
 export interface Platform {
@@ -10,17 +11,25 @@ export interface Platform {
   executor(): Promise<Executor>;
 }
 
-/** What `load` makes of a checkpoint; one that was opened here for it is closed where it fails. */
-export async function loadFrom<T>(
+/** What `load` makes of a checkpoint; one that was opened here is closed where that fails, and where the result is released. */
+export async function loadFrom<T extends { release(): Promise<void> }>(
   { open }: Platform,
   location: string | Checkpoint,
   load: (checkpoint: Checkpoint) => Promise<T>,
 ): Promise<T> {
   const checkpoint = typeof location === "string" ? await open(location) : location;
-  try {
-    return await load(checkpoint);
-  } catch (error) {
+  const close = async () => {
     if (checkpoint !== location) await checkpoint.close();
+  };
+  try {
+    const loaded = await load(checkpoint);
+    const release = releaseOnce(async () => {
+      await loaded.release();
+      await close();
+    });
+    return { ...loaded, release };
+  } catch (error) {
+    await close();
     throw error;
   }
 }

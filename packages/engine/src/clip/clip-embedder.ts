@@ -79,7 +79,6 @@ async function embedderOf(
     async release() {
       await (await text)?.release();
       await (await vision)?.release();
-      await checkpoint.close();
     },
   };
 }

@@ -100,10 +100,7 @@ async function scorerOf(
       }
       return results;
     },
-    async release() {
-      await reader.release();
-      await checkpoint.close();
-    },
+    release: reader.release,
   };
 }
 

@@ -3,6 +3,7 @@ import { parse, relative } from "node:path";
 import type { ForwardPass, InputSpec } from "@vlmopt/models";
 import * as ort from "onnxruntime-node";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";
+import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import {
@@ -89,7 +90,7 @@ async function prepare(
       );
     },
     ...(recorder && { statistics: recorder.statistics }),
-    release: () => session.release(),
+    release: releaseOnce(() => session.release()),
   };
 }
 

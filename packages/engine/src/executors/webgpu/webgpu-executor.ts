@@ -1,5 +1,6 @@
 import type { CacheSpec, ForwardPass } from "@vlmopt/models";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";
+import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import {
   type CacheStep,
@@ -76,11 +77,11 @@ export async function executorOn(webgpu: GPU, options: GpuOptions): Promise<Exec
       const prepared = await preparePass(gpu, queue, pipelines, pass, stored, options);
       return {
         ...prepared,
-        async release() {
+        release: releaseOnce(async () => {
           queue.send();
           caches.clear();
           await prepared.release();
-        },
+        }),
       };
     },
     createCache: caches.take,
