@@ -1,3 +1,15 @@
+export type {
+  Activations,
+  Block,
+  CalibrationWalk,
+  InputStatistics,
+  LinearAlgebra,
+  Observation,
+  ObserveRequest,
+  ReplacedTensor,
+  Replacements,
+  ResidualTarget,
+} from "./calibration.ts";
 export { describeModel, expectedTensors, modelTypes } from "./describe-model.ts";
 export {
   type Attention,
