@@ -122,7 +122,7 @@ async function main() {
         execFileSync(python, ["-c", peers, values.million, values.rounds], {
           encoding: "utf8",
           stdio: ["ignore", "pipe", "ignore"],
-          env: { ...process.env, OMP_NUM_THREADS: "2" },
+          env: { ...process.env, OMP_NUM_THREADS: "2", ORT_DISABLE_TELEMETRY: "1" },
         }),
       )
     : { onnxruntime: {}, bitsandbytes: {} };

@@ -133,6 +133,18 @@ describe("vlmopt ask", () => {
     expect(answer.timings.tokens).toHaveLength(23);
   });
 
+  it("leaves nothing in the home and the temporary folder, as ONNX Runtime's telemetry would", async () => {
+    const folder = await temporaryFolder();
+    const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...env } = process.env;
+    Object.assign(env, { HOME: folder, USERPROFILE: folder, LOCALAPPDATA: folder });
+    Object.assign(env, { TMPDIR: folder, TMP: folder, TEMP: folder });
+    const { status } = spawnSync(process.execPath, [main, "ask", qwen, "x", "--max-new-tokens", "2"], {
+      env,
+    });
+    expect(status).toBe(0);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it.each([
     [[qwen, "x", "--image", "/nowhere.png"], 1, "error: /nowhere.png: cannot be read"],
     [[qwen, "x", "--top-p", "2"], 2, "Give a number from 0 to 1."],

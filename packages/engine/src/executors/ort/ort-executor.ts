@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
 import type { ForwardPass, InputSpec } from "@vlmopt/models";
-import * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-node";
 import { probeRecorder } from "../../calibration/channel-statistics.ts";
 import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
@@ -17,6 +17,7 @@ import {
   type PrepareOptions,
 } from "../executor.ts";
 import { encodeOnnx, type OnnxInitializer } from "./onnx-model.ts";
+import { onnxRuntime } from "./onnx-runtime.ts";
 import { type LayerCache, type OrtCache, ortCache } from "./ort-cache.ts";
 import { graphWriter, type PendingInitializer } from "./ort-graph.ts";
 import { cacheInputs, type OrtOps, type OrtValue, ortOps } from "./ort-ops.ts";
@@ -42,7 +43,8 @@ export function ortExecutor(options: OrtOptions = {}): Executor {
     createCache: ortCache,
     async stack(parts, features) {
       const data = concatenated(await Promise.all(parts.map((part) => part.read())));
-      return deviceTensor(new ort.Tensor("float32", data, [1, data.length / features, features]));
+      const { Tensor } = onnxRuntime();
+      return deviceTensor(new Tensor("float32", data, [1, data.length / features, features]));
     },
   };
 }
@@ -116,18 +118,19 @@ function declareCaches(graph: ReturnType<typeof graphWriter>, { caches, windows 
 
 /** Earlier keys and values, and what says how much of them there is. */
 function cacheFeeds({ caches, windows }: OrtOps, { cache, added }: CacheStep): Record<string, ort.Tensor> {
+  const { Tensor } = onnxRuntime();
   const { batch, lengths, layers, room } = cache as OrtCache;
   const feeds: Record<string, ort.Tensor> = {};
   for (const [layer, { pastKey, pastValue }] of caches) {
     const { keys, values, shape } = layers[layer] as LayerCache;
-    feeds[pastKey] = new ort.Tensor("float32", keys, shape);
-    feeds[pastValue] = new ort.Tensor("float32", values, shape);
+    feeds[pastKey] = new Tensor("float32", keys, shape);
+    feeds[pastValue] = new Tensor("float32", values, shape);
   }
   const totals = totalsOf(cache, added);
   const last = totals.map((total) => total - 1);
-  feeds[cacheInputs.lengths] = new ort.Tensor("int32", last, [batch]);
-  feeds[cacheInputs.longest] = new ort.Tensor("int32", Int32Array.of(Math.max(...totals)), []);
-  feeds[cacheInputs.single] = new ort.Tensor("bool", Uint8Array.of(Math.max(...added) === 1 ? 1 : 0), []);
+  feeds[cacheInputs.lengths] = new Tensor("int32", last, [batch]);
+  feeds[cacheInputs.longest] = new Tensor("int32", Int32Array.of(Math.max(...totals)), []);
+  feeds[cacheInputs.single] = new Tensor("bool", Uint8Array.of(Math.max(...added) === 1 ? 1 : 0), []);
   for (const window of windows) {
     const seen = new Float32Array(batch * (room + 1)).fill(Number.NEGATIVE_INFINITY);
     lengths.forEach((length, n) => {
@@ -136,7 +139,7 @@ function cacheFeeds({ caches, windows }: OrtOps, { cache, added }: CacheStep): R
       seen.fill(0, row + Math.min(first, length), row + length);
       seen[row + room] = 0;
     });
-    feeds[cacheInputs.seen(window)] = new ort.Tensor("float32", seen, [batch, 1, 1, room + 1]);
+    feeds[cacheInputs.seen(window)] = new Tensor("float32", seen, [batch, 1, 1, room + 1]);
   }
   return feeds;
 }
@@ -178,7 +181,7 @@ async function createSession(
           : { ...data, location: relative(root, await realpath(data.location)) };
       initializers.push({ ...pending, data: located });
     }
-    return await ort.InferenceSession.create(encodeOnnx({ ...graph, initializers }), {
+    return await onnxRuntime().InferenceSession.create(encodeOnnx({ ...graph, initializers }), {
       executionProviders: [...providers],
       graphOptimizationLevel: "all",
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
@@ -201,9 +204,10 @@ async function placed({ data }: PendingInitializer, file: Awaited<ReturnType<typ
 function ortTensor(input: PassInput | undefined, name: string): ort.Tensor {
   if (input === undefined) throw new TypeError(`the pass needs the input ${name}`);
   if (isDeviceTensor(input)) return (input as unknown as OrtDeviceTensor).tensor;
+  const { Tensor } = onnxRuntime();
   return input.data instanceof Float32Array
-    ? new ort.Tensor("float32", input.data, input.shape)
-    : new ort.Tensor("int32", input.data, input.shape);
+    ? new Tensor("float32", input.data, input.shape)
+    : new Tensor("int32", input.data, input.shape);
 }
 
 interface OrtDeviceTensor extends DeviceTensor {
