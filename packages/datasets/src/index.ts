@@ -10,6 +10,7 @@ export {
   type ColumnMapping,
   type ColumnMappingInput,
   columnMappingSchema,
+  type UnusableRow,
 } from "./records/column-mapping.ts";
 export type { VqaRecord } from "./records/vqa-record.ts";
 export { type Sampling, sampleRecords, samplingSchema } from "./sampling.ts";

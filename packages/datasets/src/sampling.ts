@@ -9,11 +9,18 @@ const seed = z.int().min(0).default(0);
 /**
  * Which records to take: the `first`; `random` ones; or `stratified`, random within each topic, as many as its share of the whole.
  */
-export const samplingSchema = z.discriminatedUnion("method", [
-  z.strictObject({ method: z.literal("first"), count }),
-  z.strictObject({ method: z.literal("random"), count, seed }),
-  z.strictObject({ method: z.literal("stratified"), count, seed }),
-]);
+export const samplingSchema = z.discriminatedUnion(
+  "method",
+  [
+    z.strictObject({ method: z.literal("first"), count }),
+    z.strictObject({ method: z.literal("random"), count, seed }),
+    z.strictObject({ method: z.literal("stratified"), count, seed }),
+  ],
+  {
+    error: ({ input }) =>
+      `there is no method of sampling ${JSON.stringify((input as { method?: unknown } | null)?.method)}: there are first, random, stratified`,
+  },
+);
 
 export type Sampling = z.input<typeof samplingSchema>;
 

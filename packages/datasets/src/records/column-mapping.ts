@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { DatasetError } from "../dataset-error.ts";
+import { cellText, type Place, placeText, structured, textsOf } from "./cell.ts";
 import type { Table } from "./table.ts";
 import type { VqaRecord } from "./vqa-record.ts";
 
 /**
  * Which column holds what. A dot reaches inside: `answers.answer` takes `answer` of an object, or of each object in a list. Columns
- * of lists give several answers.
+ * of lists give several answers, of texts that are lists in Python's or JSON's writing too.
  */
 export const columnMappingSchema = z.strictObject({
   question: z.string().default("question"),
@@ -28,36 +29,109 @@ export function columnsRead(mapping: ColumnMapping, available: readonly string[]
   return [...new Set(columns.map((column) => ownColumn(column, available)))];
 }
 
-/** The records of a table's rows. `prefix` goes before the row numbers that serve as ids. */
-export function toRecords(table: Table, mapping: ColumnMapping, prefix: string): VqaRecord[] {
+/** A row that asks nothing: it has no question, or no picture of its own. */
+export interface UnusableRow {
+  /** File and row. */
+  readonly place: string;
+  readonly problem: string;
+}
+
+/** A record and the row that it is of. */
+export interface RowRecord {
+  readonly record: VqaRecord;
+  readonly row: number;
+}
+
+/**
+ * The records of a table's rows.
+ * @param prefix goes before the row numbers that serve as ids
+ * @param leaveOut takes note of rows that ask nothing; without it they are errors
+ */
+export function toRecords(
+  table: Table,
+  mapping: ColumnMapping,
+  prefix: string,
+  leaveOut?: (row: UnusableRow) => void,
+): RowRecord[] {
   for (const column of Object.values(mapping)) {
-    if (column !== undefined) requireColumn(table, column);
+    if (column === undefined) continue;
+    requireColumn(table, column);
+    requireMember(table, column);
   }
-  return table.rows.map((row, index) => {
+  return table.rows.flatMap((row, index): RowRecord[] => {
     const place = { table, row: index };
-    const id = optionalText(row, mapping.id, place) ?? `${prefix}${index}`;
-    const image =
-      table.readImage !== undefined ? `${id}#${mapping.image}` : requiredText(row, mapping.image, place);
-    const optional = {
-      context: optionalText(row, mapping.context, place),
-      topic: optionalText(row, mapping.topic, place),
-      url: optionalText(row, mapping.url, place),
-    };
-    return {
-      id,
-      image,
-      question: requiredText(row, mapping.question, place),
-      answers: texts(row, mapping.answer, place),
-      ...Object.fromEntries(Object.entries(optional).filter(([, text]) => text !== undefined)),
-    };
+    const read = recordOf(row, place, mapping, prefix);
+    if (!("problem" in read)) return [{ record: read, row: index }];
+    if (leaveOut === undefined)
+      throw new DatasetError("invalid-row", `${placeText(place)}: ${read.problem}`, { hint: read.hint });
+    leaveOut({ place: placeText(place), problem: read.problem });
+    return [];
   });
+}
+
+interface Unusable {
+  readonly problem: string;
+  readonly hint: string;
+}
+
+function recordOf(row: Row, place: Place, mapping: ColumnMapping, prefix: string): VqaRecord | Unusable {
+  const id = optionalText(row, mapping.id, place) ?? `${prefix}${place.row}`;
+  const image =
+    place.table.readImage === undefined ? imageName(row, mapping.image, place) : `${id}#${mapping.image}`;
+  if (typeof image !== "string") return image;
+  const asked = optionalText(row, mapping.question, place);
+  // CSV does not tell a question without words from one that is missing.
+  const question = asked ?? (place.table.cellsAreText ? "" : undefined);
+  if (question === undefined) return empty(mapping.question);
+  const optional = {
+    context: optionalText(row, mapping.context, place),
+    topic: optionalText(row, mapping.topic, place),
+    url: optionalText(row, mapping.url, place),
+  };
+  return {
+    id,
+    image,
+    question,
+    answers: textsOf(cell(row, mapping.answer, place), mapping.answer, place),
+    ...Object.fromEntries(Object.entries(optional).filter(([, text]) => text !== undefined)),
+  };
+}
+
+/** A picture's name, or what it is itself in base64; of a list of one picture, that. */
+function imageName(row: Row, column: string, place: Place): string | Unusable {
+  const value = cell(row, column, place);
+  const pictures = (Array.isArray(value) ? value : [listOfPictures(value) ?? value]).flat();
+  if (pictures.length > 1)
+    return {
+      problem: `column ${JSON.stringify(column)} has ${pictures.length} pictures`,
+      hint: "a question is asked about one: keep one picture a row",
+    };
+  const [picture] = pictures;
+  const held = isRow(picture) && ("bytes" in picture || "path" in picture) ? heldBy(picture) : picture;
+  return cellText(held, column, place) ?? empty(column);
+}
+
+/** Of `{bytes, path}`, as the hub keeps pictures: in text, bytes are base64. */
+function heldBy({ bytes, path }: Row): unknown {
+  if (typeof bytes !== "string") return bytes ?? path;
+  return bytes.startsWith("data:") ? bytes : `data:image/unknown;base64,${bytes}`;
+}
+
+/** `['a.png']`, as CSV has lists. */
+function listOfPictures(value: unknown): readonly unknown[] | undefined {
+  if (typeof value !== "string" || !/^\s*[[({]\s*['"]/.test(value)) return undefined;
+  const read = structured(value);
+  return Array.isArray(read) ? read : isRow(read) ? [read] : undefined;
+}
+
+function empty(column: string): Unusable {
+  return { problem: `column ${JSON.stringify(column)} is empty`, hint: "fill it in, or take the row out" };
 }
 
 type Row = Readonly<Record<string, unknown>>;
 
-interface Place {
-  readonly table: Table;
-  readonly row: number;
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The table's own column that a mapping's column is, or lies in. */
@@ -72,48 +146,43 @@ function requireColumn({ file, columns }: Table, column: string): void {
   });
 }
 
-function cell(row: Row, column: string): unknown {
-  if (column in row) return row[column];
+/** A path that reaches nothing in any row is a wrong one. */
+function requireMember(table: Table, column: string): void {
+  const { file, columns, rows } = table;
+  const own = ownColumn(column, columns);
+  if (own === column || !rows.some((row) => Object.hasOwn(row, own))) return;
+  const reached = (value: unknown): boolean =>
+    Array.isArray(value) ? value.length === 0 || value.some(reached) : value !== undefined;
+  if (rows.some((row, index) => reached(cell(row, column, { table, row: index })))) return;
+  throw new DatasetError("missing-column", `${file}: no row has ${JSON.stringify(column)}`, {
+    hint: `look at what ${JSON.stringify(own)} holds`,
+  });
+}
+
+function cell(row: Row, column: string, place: Place): unknown {
+  if (Object.hasOwn(row, column)) return row[column];
   let value: unknown = row;
   for (const part of column.split(".")) {
-    value = Array.isArray(value)
-      ? value.map((item) => item?.[part])
-      : (value as Row | null | undefined)?.[part];
+    const opened = typeof value === "string" ? opening(value, column, place) : value;
+    value = Array.isArray(opened) ? opened.flatMap((item) => member(item, part)) : member(opened, part);
   }
   return value;
 }
 
-function requiredText(row: Row, column: string, place: Place): string {
-  const text = optionalText(row, column, place);
-  if (text !== undefined) return text;
-  throw invalid(place, column, "is empty");
+function member(value: unknown, part: string): unknown {
+  return isRow(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+}
+
+/** What a text holds in Python's or JSON's writing, where a path reaches into it. */
+function opening(text: string, column: string, place: Place): unknown {
+  const read = structured(text);
+  if (read !== undefined) return read;
+  throw new DatasetError(
+    "invalid-row",
+    `${placeText(place)}: column ${JSON.stringify(column)} cannot be read: ${JSON.stringify(text.slice(0, 60))} is neither an object nor a list`,
+  );
 }
 
 function optionalText(row: Row, column: string | undefined, place: Place): string | undefined {
-  if (column === undefined) return undefined;
-  const value = cell(row, column);
-  return value === null || value === undefined ? undefined : text(value, column, place);
-}
-
-function texts(row: Row, column: string, place: Place): string[] {
-  const value = cell(row, column);
-  if (value === null || value === undefined) return [];
-  return Array.isArray(value) ? value.map((item) => text(item, column, place)) : [text(value, column, place)];
-}
-
-function text(value: unknown, column: string, place: Place): string {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean")
-    return String(value);
-  // Parquet written without saying that a column is text.
-  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
-  const kind = Array.isArray(value) ? "a list" : value === null ? "empty" : "an object";
-  throw invalid(place, column, `is ${kind}, not text`);
-}
-
-function invalid({ table, row }: Place, column: string, problem: string): DatasetError {
-  return new DatasetError(
-    "invalid-row",
-    `${table.file}: row ${row}: column ${JSON.stringify(column)} ${problem}`,
-  );
+  return column === undefined ? undefined : cellText(cell(row, column, place), column, place);
 }

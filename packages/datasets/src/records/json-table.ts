@@ -1,42 +1,39 @@
 import { constants } from "node:buffer";
-import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
+import { stat } from "node:fs/promises";
 import { DatasetError } from "../dataset-error.ts";
+import { parseJson } from "./json-text.ts";
 import { rowsTable } from "./rows-table.ts";
-import type { Table } from "./table.ts";
+import type { Table, TableSelection } from "./table.ts";
+import { textLines, wholeText } from "./text-encoding.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** Reads a list of objects; an object one of whose members is that list; or, as the hub's `.json` often are, JSON lines. */
-export async function readJson(path: string): Promise<Table> {
+export async function readJson(path: string, selection: TableSelection): Promise<Table> {
   const { size } = await stat(path);
-  if (size > constants.MAX_STRING_LENGTH) return readJsonLines(path);
-  const text = (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
+  if (size > constants.MAX_STRING_LENGTH) return readJsonLines(path, selection);
+  const text = await wholeText(path, selection.encoding);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     const firstLine = text.slice(0, text.indexOf("\n") + 1);
-    if (isRow(tryParse(firstLine))) return readJsonLines(path);
+    if (isRow(tryParse(firstLine))) return readJsonLines(path, selection);
     throw error;
   }
-  const rows = Array.isArray(value) ? value : listWithin(value, path);
+  const rows = Array.isArray(value) ? value : rowsWithin(value, path, selection.image);
   const wrong = rows.findIndex((row) => !isRow(row));
   if (wrong < 0) return rowsTable(path, rows as Row[]);
   throw new DatasetError("invalid-row", `${path}: row ${wrong} is not an object`);
 }
 
 /** Reads an object a line. */
-export async function readJsonLines(path: string): Promise<Table> {
+export async function readJsonLines(path: string, { encoding }: TableSelection): Promise<Table> {
   const rows: Row[] = [];
   let number = 0;
-  for await (const line of createInterface({
-    input: createReadStream(path),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
+  for await (const line of textLines(path, encoding)) {
     number++;
-    const text = line.replace(/^\uFEFF/, "").trim();
+    const text = line.trim();
     if (text === "") continue;
     const row = tryParse(text);
     if (!isRow(row)) throw new DatasetError("invalid-row", `${path}: line ${number} is not a JSON object`);
@@ -45,7 +42,9 @@ export async function readJsonLines(path: string): Promise<Table> {
   return rowsTable(path, rows);
 }
 
-function listWithin(value: unknown, path: string): unknown[] {
+/** The one list of objects in an object; the object itself where it is a row, as of JSON lines of which there is one. */
+function rowsWithin(value: unknown, path: string, image: string): unknown[] {
+  if (isRow(value) && Object.hasOwn(value, image)) return [value];
   const members = isRow(value) ? Object.entries(value) : [];
   const lists = members.filter(([, member]) => Array.isArray(member) && isRow(member[0]));
   if (lists.length === 1) return lists[0]?.[1] as unknown[];
@@ -63,7 +62,7 @@ function isRow(value: unknown): value is Row {
 
 function tryParse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

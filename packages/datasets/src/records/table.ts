@@ -10,14 +10,18 @@ export interface Table {
   readonly file: string;
   readonly columns: readonly string[];
   readonly rows: readonly Readonly<Record<string, unknown>>[];
-  /** Reads a row's image, where the file itself holds the images' bytes; they stay there until asked for. */
-  readonly readImage?: (row: number) => Promise<Uint8Array | undefined>;
+  /** Every cell is text: what a list was before it was written is one cell. */
+  readonly cellsAreText?: boolean;
+  /** Reads a row's image, where the file itself holds the images' bytes; they stay there until asked for. A name stands for a file. */
+  readonly readImage?: (row: number) => Promise<Uint8Array | string | undefined>;
 }
 
 /** What to read of a file: files of columns read no others. */
 export interface TableSelection {
   /** The column of images: it may hold bytes. */
   readonly image: string;
+  /** Of files of text. Default: UTF-8, or UTF-16 where its byte order mark says so. */
+  readonly encoding?: string | undefined;
   choose(available: readonly string[]): readonly string[];
 }
 
@@ -25,8 +29,8 @@ const readers: Readonly<Record<string, (path: string, selection: TableSelection)
   ".json": readJson,
   ".jsonl": readJsonLines,
   ".ndjson": readJsonLines,
-  ".csv": (path) => readCsv(path, ","),
-  ".tsv": (path) => readCsv(path, "\t"),
+  ".csv": (path, { encoding }) => readCsv(path, ",", encoding),
+  ".tsv": (path, { encoding }) => readCsv(path, "\t", encoding),
   ".parquet": readParquet,
 };
 

@@ -16,6 +16,7 @@ export interface ImageIndex {
 export function indexImages(paths: readonly string[], set: string): ImageIndex {
   const images = paths.filter((path) => IMAGE.test(path));
   const whole = new Set(images);
+  const folders = new Set(images.map((path) => posix.dirname(path)));
   const byName = new Map<string, string | string[]>();
   for (const path of images) {
     const name = posix.basename(path);
@@ -25,10 +26,14 @@ export function indexImages(paths: readonly string[], set: string): ImageIndex {
   return {
     find(image, root = "") {
       const path = posix.normalize(image.replaceAll("\\", "/"));
-      for (const candidate of [posix.join(root, path), path]) if (whole.has(candidate)) return candidate;
-      const found = byName.get(posix.basename(path));
+      const candidates = [posix.join(root, path), path];
+      for (const candidate of candidates) if (whole.has(candidate)) return candidate;
+      // Where the folder is there and the file is not, another folder's file of that name is another picture.
+      const isElsewhere =
+        path.includes("/") && candidates.some((candidate) => folders.has(posix.dirname(candidate)));
+      const found = isElsewhere ? undefined : byName.get(posix.basename(path));
       if (typeof found === "string") return found;
-      const name = JSON.stringify(image);
+      const name = JSON.stringify(image.length > 200 ? `${image.slice(0, 200)}…` : image);
       if (found === undefined) {
         throw new DatasetError(
           "missing-image",

@@ -75,7 +75,7 @@ describe("tables that other tools wrote", () => {
     expect(set.records.map(({ answers }) => answers)).toEqual(expected.answers);
     expect(await imageHashes(set, set.records.slice(1))).toEqual(expected.imageSha256.slice(1));
     expect((await failure(set.readImage(set.records[0] as never))).message).toBe(
-      `${folder}: the image of 0 is empty`,
+      `${join(folder, "plain-gzip.parquet")}: row 0: the image of 0 is empty`,
     );
   });
 
@@ -179,6 +179,14 @@ describe("a folder", () => {
       set.records.map(async (record) => String(Buffer.from(await set.readImage(record)))),
     );
     expect(texts).toEqual(["one", "two", "two", "one", "three"]);
+  });
+
+  it("has no picture of another folder for one that is missing in its own", async () => {
+    const files = { "a.json": row("train/1.png"), "train/0.png": "", "test/1.png": "another" };
+    const set = await localFolder(await folderWith(files));
+    expect((await failure(set.readImage(set.records[0] as never))).message).toMatch(
+      /there is no image "train\/1.png" among its 2$/,
+    );
   });
 
   it("where a name is in two folders, or in none, says so", async () => {

@@ -9,7 +9,9 @@ import {
   type ColumnMappingInput,
   columnMappingSchema,
   columnsRead,
+  type RowRecord,
   toRecords,
+  type UnusableRow,
 } from "../records/column-mapping.ts";
 import { readTable } from "../records/table.ts";
 import type { VqaRecord } from "../records/vqa-record.ts";
@@ -32,6 +34,10 @@ export interface VqaSetOptions {
   readonly topics?: readonly string[];
   /** Of these topics, or of all, which records. Default: all. */
   readonly sample?: Sampling;
+  /** Of JSON, CSV and TSV: `latin1`, `shift_jis` … Default: UTF-8, or UTF-16 where its byte order mark says so. */
+  readonly encoding?: string;
+  /** Takes note of rows without a question or a picture, which are left out. Without it such a row is an error. */
+  readonly leaveOut?: (row: UnusableRow) => void;
 }
 
 /** Questions about images, and the images. */
@@ -46,12 +52,16 @@ export interface VqaSet {
   readonly signature: string;
   /** An image's bytes, as the file holds them (PNG, JPEG …); fetched if it is not there. */
   readImage(record: VqaRecord): Promise<Uint8Array>;
-  /** Fetches the images of all records at once. */
-  fetchImages(options?: FetchOptions): Promise<void>;
+  /** File and row of a record, for messages. */
+  placeOf(record: VqaRecord): string;
+  /** Fetches the images of all records at once, or of these. @throws {DatasetError} where there is none of that name */
+  fetchImages(options?: FetchOptions & { readonly records?: readonly VqaRecord[] }): Promise<void>;
+  /** Whether there is an image of that name, as far as that can be told before it is read. */
+  hasImage(record: VqaRecord): boolean;
 }
 
-/** How the image of a record is had: from the data file, or from a file of its own. */
-type ImageSource = () => Promise<Uint8Array | undefined>;
+/** How the image of a record is had from the data file; a text is the path of a file of its own. */
+type ImageSource = () => Promise<Uint8Array | string | undefined>;
 
 /** Reads a split's rows from a tree of files. */
 export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchOptions): Promise<VqaSet> {
@@ -59,25 +69,31 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
   const files = chooseDataFiles(tree.paths, tree.name, options);
   await tree.fetch(files, options);
   const embedded = new Map<string, ImageSource>();
-  const imageRoots = new Map<string, string>();
+  const places = new Map<string, RowPlace>();
   const all: VqaRecord[] = [];
   for (const [number, file] of files.entries()) {
-    const records = await readRecords(tree, file, files.length > 1 ? `${number}:` : "", options, embedded);
-    for (const record of records) {
-      imageRoots.set(record.id, options.imageRoot ?? posix.dirname(file));
+    const prefix = files.length > 1 ? `${number}:` : "";
+    for (const { record, row } of await readRecords(tree, file, prefix, options, embedded)) {
+      const twice = places.get(record.id);
+      if (twice !== undefined) throw sameId(record.id, tree, twice, { file, row });
+      places.set(record.id, { file, row });
       all.push(record);
     }
   }
-  checkIds(all, tree.name);
   const ofTopics =
     topics === undefined ? all : all.filter(({ topic }) => topic !== undefined && topics.includes(topic));
   if (ofTopics.length === 0 && all.length > 0) throw noSuchTopic(tree.name, all);
   const records = sample === undefined ? ofTopics : sampleRecords(ofTopics, sample);
 
   let index: ImageIndex | undefined;
-  const fileOf = ({ id, image }: VqaRecord) => {
+  const fileNamed = (image: string, id: string) => {
     index ??= indexImages(tree.paths, tree.name);
-    return index.find(image, imageRoots.get(id));
+    return index.find(image, options.imageRoot ?? posix.dirname(places.get(id)?.file ?? ""));
+  };
+  const fileOf = ({ id, image }: VqaRecord) => fileNamed(image, id);
+  const placeOf = ({ id }: VqaRecord) => {
+    const place = places.get(id);
+    return place === undefined ? tree.name : rowText(tree, place);
   };
   return {
     name: tree.name,
@@ -85,17 +101,53 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
     commit: tree.commit,
     records,
     signature: signatureOf(tree, split, topics, sample, records),
+    placeOf,
     async readImage(record) {
       const source = embedded.get(record.id);
-      const bytes = source === undefined ? await readImageFile(tree, fileOf(record)) : await source();
-      if (bytes !== undefined) return bytes;
-      throw new DatasetError("missing-image", `${tree.name}: the image of ${record.id} is empty`);
+      const held = source === undefined ? fileOf(record) : await heldImage(source, record, placeOf);
+      if (typeof held !== "string") return held;
+      return readImageFile(tree, source === undefined ? held : fileNamed(held, record.id));
     },
-    async fetchImages(fetchOptions) {
-      const apart = records.filter(({ id }) => !embedded.has(id));
+    async fetchImages({ records: wanted = records, ...fetchOptions } = {}) {
+      const apart = wanted.filter(({ id }) => !embedded.has(id));
       await tree.fetch([...new Set(apart.map(fileOf))], fetchOptions);
     },
+    hasImage(record) {
+      try {
+        return embedded.has(record.id) || fileOf(record) !== "";
+      } catch (error) {
+        if (error instanceof DatasetError) return false;
+        throw error;
+      }
+    },
   };
+}
+
+/** A data file and a row of it, counted from 0. */
+interface RowPlace {
+  readonly file: string;
+  readonly row: number;
+}
+
+function rowText(tree: FileTree, { file, row }: RowPlace): string {
+  return `${tree.pathOf(file)}: row ${row}`;
+}
+
+async function heldImage(
+  source: ImageSource,
+  record: VqaRecord,
+  placeOf: (record: VqaRecord) => string,
+): Promise<Uint8Array | string> {
+  const problem = (text: string, cause?: unknown) =>
+    new DatasetError("missing-image", `${placeOf(record)}: the image of ${record.id} ${text}`, { cause });
+  let held: Uint8Array | string | undefined;
+  try {
+    held = await source();
+  } catch (error) {
+    throw problem(error instanceof Error ? error.message : String(error), error);
+  }
+  if (held === undefined || held.length === 0) throw problem("is empty");
+  return held;
 }
 
 async function readRecords(
@@ -104,28 +156,29 @@ async function readRecords(
   prefix: string,
   options: VqaSetOptions,
   embedded: Map<string, ImageSource>,
-): Promise<VqaRecord[]> {
+): Promise<RowRecord[]> {
   const given = parseMapping(options.columns);
   let mapping = given;
   const table = await readTable(tree.pathOf(file), {
     image: given.image,
+    encoding: options.encoding,
     choose: (available) => {
       mapping = withOptionalColumns(given, available);
       return columnsRead(mapping, available);
     },
   });
   mapping = withOptionalColumns(given, table.columns);
-  const records = toRecords(table, mapping, prefix);
   const { readImage } = table;
-  return records.map((record, row) => {
+  return toRecords(table, mapping, prefix, options.leaveOut).map((read): RowRecord => {
+    const { record, row } = read;
     if (readImage !== undefined) {
       embedded.set(record.id, () => readImage(row));
-      return record;
+      return read;
     }
-    if (inlineImage(record.image) === undefined) return record;
+    if (inlineImage(record.image) === undefined) return read;
     const text = record.image;
     embedded.set(record.id, async () => inlineImage(text));
-    return { ...record, image: `${record.id}#${mapping.image}` };
+    return { record: { ...record, image: `${record.id}#${mapping.image}` }, row };
   });
 }
 
@@ -146,13 +199,12 @@ async function readImageFile(tree: FileTree, path: string): Promise<Uint8Array> 
   return readFile(tree.pathOf(path));
 }
 
-function checkIds(records: readonly VqaRecord[], set: string): void {
-  const seen = new Set<string>();
-  for (const { id } of records) {
-    if (seen.has(id))
-      throw new DatasetError("invalid-row", `${set}: the id ${JSON.stringify(id)} is there twice`);
-    seen.add(id);
-  }
+function sameId(id: string, tree: FileTree, first: RowPlace, second: RowPlace): DatasetError {
+  const rows =
+    first.file === second.file
+      ? `${tree.pathOf(first.file)}: rows ${first.row} and ${second.row}`
+      : `${rowText(tree, first)}, and ${rowText(tree, second)}`;
+  return new DatasetError("invalid-row", `${rows}: the id ${JSON.stringify(id)} is there twice`);
 }
 
 function noSuchTopic(set: string, records: readonly VqaRecord[]): DatasetError {
