@@ -17,6 +17,7 @@ export function benchCommand() {
     .argument("[models...]", "folders of models")
     .option("--data <folder>", "questions: a folder with <split>.json, .jsonl, .csv or .parquet, and images")
     .option("--split <split>", "of --data, which file")
+    .option("--encoding <name>", "of --data's JSON or CSV: latin1, shift_jis … (default: UTF-8)")
     .addOption(new Option("--vqaonline <split>", "questions of VQAonline").choices(vqaonlineSplits))
     .option("--limit <count>", "this many questions, of all topics", parseWhole(1))
     .option("--quantize <schemes>", "such as none,int4-g128,nf4", parseList, ["none"])
@@ -83,7 +84,8 @@ Examples:
       }
       const lone = named.find((option) => ofRandomWeights.includes(option.attributeName()));
       if (lone !== undefined) command.error(`error: ${lone.long} needs --random-weights`);
-      const { endpoint, servedModel, concurrency, apiKeyVariable, data, vqaonline, limit, split } = options;
+      const { endpoint, servedModel, concurrency, apiKeyVariable, data, vqaonline, limit, split, encoding } =
+        options;
       if (models.length === 0 && endpoint === undefined)
         command.error("error: name a model, or an --endpoint");
       if (endpoint !== undefined && servedModel === undefined)
@@ -97,7 +99,7 @@ Examples:
         {
           name: "bench",
           data: {
-            ...(vqaonline === undefined ? { folder: data, ...given({ split }) } : { vqaonline }),
+            ...(vqaonline === undefined ? { folder: data, ...given({ split, encoding }) } : { vqaonline }),
             ...(limit === undefined ? {} : { sample: { method: "stratified", count: limit } }),
           },
           protocol: given({ newTokens, minRepetitions: repetitions }),

@@ -1,6 +1,7 @@
 import type { PruningRecipe } from "@vlmopt/pruning";
 import { z } from "zod";
 import type { PruningLabel } from "../records/run-summary.ts";
+import { oneOf } from "./one-of.ts";
 
 const ratio = z.number().gt(0, "is a share between 0 and 1").lt(1, "is a share between 0 and 1");
 const count = z.int().min(1);
@@ -9,11 +10,11 @@ const count = z.int().min(1);
 export const pruneSchema = z.strictObject({
   /** Share of the MLP's neurons that goes. */
   glu: ratio.optional(),
-  method: z.enum(["maw", "vow", "pon", "l2", "random"]).optional(),
+  method: oneOf("method", ["maw", "vow", "pon", "l2", "random"]).optional(),
   divisor: count.optional(),
   /** Share of the attention heads that goes. */
   heads: ratio.optional(),
-  headsMode: z.enum(["per-layer", "seed"]).optional(),
+  headsMode: oneOf("mode", ["per-layer", "seed"]).optional(),
   kvGroups: z.boolean().optional(),
   dropLayers: z.array(z.int().min(0)).min(1).optional(),
   dropMiddle: count.optional(),

@@ -48,6 +48,53 @@ test.each([
   expect(recipe(changes)).toThrow("/work/recipe.json");
 });
 
+test.each([
+  [
+    { grids: [{ model: "m", quantize: ["none", "int5"] }] },
+    'grids[0].quantize[1]: no scheme is named "int5": there are int4-g32, ',
+  ],
+  [
+    { grids: [{ model: "m", quantize: [{ scheme: "int5" }] }] },
+    'grids[0].quantize[0].scheme: no scheme is named "int5": there are ',
+  ],
+  [
+    { grids: [{ model: "m", quantize: [4] }] },
+    "grids[0].quantize[0]: is the name of a scheme, or {scheme: …, preset: …}",
+  ],
+  [
+    { variants: [{ name: "a", model: "m", quantize: "int5" }] },
+    'variants[0].quantize: no scheme is named "int5": there are ',
+  ],
+  [
+    { variants: [{ name: "a", model: "m", quantize: { scheme: "nf4", preset: "slow" } }] },
+    'quantize.preset: there is no preset "slow": there are fast, best',
+  ],
+  [{ metrics: ["metor"] }, 'metrics[0]: there is no metric "metor": there are meteor, '],
+  [
+    { engine: { executor: "cuda" } },
+    'engine.executor: there is no executor "cuda": there are auto, ort, webgpu, plain',
+  ],
+  [
+    { variants: [{ name: "a", model: "m", engine: { executor: "cuda" } }] },
+    'variants[0].engine.executor: there is no executor "cuda": there are auto, ort, webgpu, plain',
+  ],
+  [
+    { variants: [{ name: "a", model: "m", prune: { glu: 0.3, method: "best" } }] },
+    'variants[0].prune.method: there is no method "best": there are maw, vow, pon, l2, random',
+  ],
+  [
+    { data: { vqaonline: "valid" } },
+    'data.vqaonline: there is no split of VQAonline "valid": there are train, val, test',
+  ],
+  [
+    { data: { folder: "f", sample: { method: "some", count: 3 } } },
+    'data.sample.method: there is no method of sampling "some": there are first, random, stratified',
+  ],
+  [{ data: { coco: "val" } }, "data: is {folder: …}, {vqaonline: train | val | test} or {hub: org/name}"],
+])("of an unknown name, says which there are: %j", (changes, message) => {
+  expect(recipe(changes)).toThrow(message);
+});
+
 test("says where YAML breaks off, and which file is not there", async () => {
   expect(() => parseRecipe("name: [", "r.yaml")).toThrow(/^r\.yaml: .*line 1/);
   await expect(readRecipe("/nowhere/r.yaml")).rejects.toThrow("/nowhere/r.yaml: no such file");

@@ -2,29 +2,29 @@ import { columnMappingSchema, samplingSchema, vqaonlineSplits } from "@vlmopt/da
 import { metricNames } from "@vlmopt/metrics";
 import { schemeNamed } from "@vlmopt/quant";
 import { z } from "zod";
+import { oneOf } from "./one-of.ts";
 import { pruneSchema } from "./prune-spec.ts";
 
 const count = z.int().min(1);
 
-const quantizeSchema = z.union([
-  z
-    .string()
-    .refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) })
-    .transform((scheme) => ({ scheme, preset: "best" as const })),
-  z.strictObject({
-    scheme: z.string().refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) }),
-    preset: z.enum(["fast", "best"]).default("best"),
-  }),
-]);
+const schemeName = z.string().refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) });
+const schemeObject = z.strictObject({
+  scheme: schemeName,
+  preset: oneOf("preset", ["fast", "best"]).default("best"),
+});
+const schemeError = { error: "is the name of a scheme, or {scheme: …, preset: …}" };
+const best = (scheme: string) => ({ scheme, preset: "best" as const });
+
+const quantizeSchema = z.union([schemeName.transform(best), schemeObject], schemeError);
 
 export type QuantizeSpec = z.output<typeof quantizeSchema>;
 
 const engineSchema = z.strictObject({
-  executor: z.enum(["auto", "ort", "webgpu", "plain"]).default("ort"),
+  executor: oneOf("executor", ["auto", "ort", "webgpu", "plain"]).default("ort"),
   threads: count.optional(),
   /** ONNX Runtime's execution providers, in order of preference. */
   providers: z.array(z.string()).min(1).optional(),
-  activations: z.enum(["int8", "float32"]).optional(),
+  activations: oneOf("kind of activations", ["int8", "float32"]).optional(),
 });
 
 export type EngineSpec = z.output<typeof engineSchema>;
@@ -71,7 +71,20 @@ const gridSchema = z.strictObject({
   prune: z.record(z.string().min(1), pruneSchema).default({ dense: {} }),
   /** `none` leaves weights as they are. */
   quantize: z
-    .array(z.union([z.literal("none"), quantizeSchema]))
+    .array(
+      z.union(
+        [
+          z
+            .string()
+            .refine((name) => name === "none" || isScheme(name), {
+              error: ({ input }) => schemeProblem(String(input)),
+            })
+            .transform((name) => (name === "none" ? name : best(name))),
+          schemeObject,
+        ],
+        schemeError,
+      ),
+    )
     .min(1)
     .default(["none"]),
   engine: engineSchema.partial().optional(),
@@ -84,11 +97,12 @@ const dataSchema = z.union(
       split: z.string().optional(),
       columns: columnMappingSchema.partial().optional(),
       files: z.array(z.string()).optional(),
+      encoding: z.string().optional(),
       topics: z.array(z.string()).min(1).optional(),
       sample: samplingSchema.optional(),
     }),
     z.strictObject({
-      vqaonline: z.enum(vqaonlineSplits),
+      vqaonline: oneOf("split of VQAonline", vqaonlineSplits),
       revision: z.string().optional(),
       topics: z.array(z.string()).min(1).optional(),
       sample: samplingSchema.optional(),
@@ -99,6 +113,7 @@ const dataSchema = z.union(
       revision: z.string().optional(),
       columns: columnMappingSchema.partial().optional(),
       files: z.array(z.string()).optional(),
+      encoding: z.string().optional(),
       topics: z.array(z.string()).min(1).optional(),
       sample: samplingSchema.optional(),
     }),
@@ -129,7 +144,7 @@ export const recipeSchema = z
     data: dataSchema,
     protocol: protocolSchema.prefault({}),
     metrics: z
-      .array(z.enum(metricNames as [string, ...string[]]))
+      .array(oneOf("metric", metricNames as [string, ...string[]]))
       .min(1)
       .default(["meteor", "rouge"]),
     /** Of BERTScore: folder of a BERT or one of its kin. */

@@ -50,12 +50,13 @@ async function openSet(spec: DataSpec): Promise<VqaSet> {
     const { vqaonline: split, revision } = spec;
     return vqaonline({ split, ...chosen, ...(revision === undefined ? {} : { revision }) });
   }
-  const { split, columns, files } = spec;
+  const { split, columns, files, encoding } = spec;
   const read = {
     ...chosen,
     ...(split === undefined ? {} : { split }),
     ...(columns === undefined ? {} : { columns }),
     ...(files === undefined ? {} : { files }),
+    ...(encoding === undefined ? {} : { encoding }),
   };
   if ("folder" in spec) return localFolder(spec.folder, read);
   return hubSet(spec.hub, { ...read, ...(spec.revision === undefined ? {} : { revision: spec.revision }) });
