@@ -1,0 +1,69 @@
+import { Worker } from "node:worker_threads";
+import { builtModule } from "@vlmopt/tensor-io";
+import type { CholeskyTiles, FailedPivot } from "./cholesky.ts";
+import type { FromCholeskyWorker, ToCholeskyWorker } from "./cholesky-worker.ts";
+
+/** A request for some rows of the result, with the buffers to hand over. */
+export interface RowRequest {
+  readonly message: ToCholeskyWorker;
+  readonly transfer: ArrayBuffer[];
+}
+
+/**
+ * Factorizes shared tiles in worker threads, which then answer requests, each taking the next when it has finished one.
+ * @param onRows takes the rows that request `index` asked for
+ */
+export async function runCholeskyThreads(
+  tiles: CholeskyTiles,
+  threads: number,
+  requests: { readonly count: number; make(index: number): RowRequest },
+  onRows: (index: number, rows: Float64Array) => void,
+): Promise<FailedPivot | undefined> {
+  const url = new URL(builtModule("cholesky-worker", import.meta.url));
+  // Flags of the calling process, such as `--input-type` or a loader, are not for this module.
+  const workers = Array.from({ length: threads }, () => new Worker(url, { execArgv: [], workerData: tiles }));
+  try {
+    const factorized = await Promise.all(workers.map((worker) => ask(worker, { kind: "factorize" })));
+    for (const answer of factorized) {
+      if (answer.kind === "factorized" && answer.failed !== undefined) return answer.failed;
+    }
+    let next = 0;
+    await Promise.all(
+      workers.map(async (worker) => {
+        while (next < requests.count) {
+          const index = next++;
+          const { message, transfer } = requests.make(index);
+          const answer = await ask(worker, message, transfer);
+          if (answer.kind === "solved") onRows(index, answer.x);
+        }
+      }),
+    );
+    return undefined;
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+function ask(
+  worker: Worker,
+  message: ToCholeskyWorker,
+  transfer: ArrayBuffer[] = [],
+): Promise<FromCholeskyWorker> {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      worker.off("message", onMessage);
+      worker.off("error", onError);
+    };
+    const onMessage = (answer: FromCholeskyWorker) => {
+      settle();
+      resolve(answer);
+    };
+    const onError = (error: Error) => {
+      settle();
+      reject(error);
+    };
+    worker.on("message", onMessage);
+    worker.on("error", onError);
+    worker.postMessage(message, transfer);
+  });
+}
