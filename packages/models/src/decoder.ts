@@ -1,85 +1,8 @@
 import type { ConfigReader } from "./config-reader.ts";
+import { type DecoderTraits, traitsByType } from "./decoder-traits.ts";
 import type { Attention, LanguageModel, Layer } from "./description.ts";
 import { separateAttention } from "./separate-attention.ts";
 import type { WeightList, WeightScope } from "./weight-list.ts";
-
-/** What a configuration may leave out, as transformers fills it in, and what sets the text models apart. */
-interface DecoderTraits {
-  readonly vocabSize: number;
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layers: number;
-  readonly heads: number;
-  /** Undefined: as many as query heads. */
-  readonly kvHeads?: number;
-  /** Undefined: hidden size / heads. */
-  readonly headDim?: number;
-  readonly qkvBias?: boolean;
-  /** RMS norms of q and k, over headDim. */
-  readonly qkNorm?: boolean;
-  /** Norms before and after the MLP, besides those around attention. */
-  readonly feedForwardNorms?: boolean;
-  readonly tied?: boolean;
-}
-
-const llama: DecoderTraits = {
-  vocabSize: 32_000,
-  hiddenSize: 4096,
-  intermediateSize: 11_008,
-  layers: 32,
-  heads: 32,
-};
-const qwen2: DecoderTraits = {
-  ...llama,
-  vocabSize: 151_936,
-  intermediateSize: 22_016,
-  kvHeads: 32,
-  qkvBias: true,
-};
-const qwen2Vl: DecoderTraits = {
-  vocabSize: 152_064,
-  hiddenSize: 8192,
-  intermediateSize: 29_568,
-  layers: 80,
-  heads: 64,
-  kvHeads: 8,
-  qkvBias: true,
-};
-const qwen3: DecoderTraits = { ...qwen2, qkvBias: false, qkNorm: true, headDim: 128 };
-const gemma: DecoderTraits = {
-  vocabSize: 256_000,
-  hiddenSize: 3072,
-  intermediateSize: 24_576,
-  layers: 28,
-  heads: 16,
-  kvHeads: 16,
-  headDim: 256,
-  tied: true,
-};
-
-/** Decoders of gated MLPs and rotary attention, by `model_type`. */
-const traitsByType: Readonly<Record<string, DecoderTraits>> = {
-  llama,
-  mistral: { ...llama, intermediateSize: 14_336, kvHeads: 8 },
-  qwen2,
-  qwen2_vl: qwen2Vl,
-  qwen2_vl_text: qwen2Vl,
-  qwen2_5_vl: qwen2Vl,
-  qwen2_5_vl_text: qwen2Vl,
-  qwen3,
-  qwen3_vl: qwen3,
-  qwen3_vl_text: qwen3,
-  gemma,
-  gemma2: {
-    ...gemma,
-    hiddenSize: 2304,
-    intermediateSize: 9216,
-    layers: 26,
-    heads: 8,
-    kvHeads: 4,
-    feedForwardNorms: true,
-  },
-};
 
 /** Model types that `describeDecoder` knows. */
 export const decoderTypes = [...Object.keys(traitsByType), "opt"];
@@ -118,10 +41,10 @@ function describeGated(
   const intermediateSize = config.size("intermediate_size", traits.intermediateSize);
   const vocabSize = config.size("vocab_size", traits.vocabSize);
   const numHeads = config.size("num_attention_heads", traits.heads);
-  const numKvHeads = config.size("num_key_value_heads", traits.kvHeads ?? numHeads);
-  const headDim = config.size("head_dim", traits.headDim ?? Math.floor(hiddenSize / numHeads));
-  const attentionBias = config.flag("attention_bias", false);
-  const mlpBias = config.flag("mlp_bias", false);
+  const numKvHeads = kvHeadsOf(config, traits, numHeads);
+  const headDim = headDimOf(config, traits, Math.floor(hiddenSize / numHeads));
+  const attentionBias = traits.attentionBias === "told" && config.flag("attention_bias", false);
+  const mlpBias = traits.mlpBias === true && config.flag("mlp_bias", false);
 
   const body = list.component("languageModel", places.body, "embed_tokens.weight");
   const embedTokens = body.weight("embedding", "embed_tokens.weight", [vocabSize, hiddenSize]);
@@ -129,7 +52,7 @@ function describeGated(
     { length: config.size("num_hidden_layers", traits.layers) },
     (_, index): Layer<Attention> => {
       const layer = body.at(`layers.${index}.`, index);
-      const qkvBias = traits.qkvBias === true || attentionBias;
+      const qkvBias = traits.attentionBias === "always" || attentionBias;
       const attention: Attention = {
         kind: "separate",
         qProj: layer.linear("qProj", "self_attn.q_proj", numHeads * headDim, hiddenSize, qkvBias),
@@ -159,6 +82,18 @@ function describeGated(
   return { modelType, configPath: config.path, hiddenSize, vocabSize, layers, embedTokens, lmHead };
 }
 
+function kvHeadsOf(config: ConfigReader, { kvHeads, nullKvHeads }: DecoderTraits, heads: number): number {
+  const told = "num_key_value_heads";
+  return nullKvHeads ? (config.sizeOrNull(told, kvHeads ?? heads) ?? heads) : config.size(told, kvHeads);
+}
+
+function headDimOf(config: ConfigReader, { headDim }: DecoderTraits, share: number): number {
+  if (headDim === "hidden") return share;
+  return headDim === "told"
+    ? (config.sizeOrNull("head_dim", share) ?? share)
+    : config.size("head_dim", headDim);
+}
+
 /** OPT: learned positions, biases everywhere, an MLP without a gate. */
 function describeOpt(
   list: WeightList,
@@ -169,7 +104,7 @@ function describeOpt(
   const hiddenSize = config.size("hidden_size", 768);
   const ffnDim = config.size("ffn_dim", 3072);
   const vocabSize = config.size("vocab_size", 50_272);
-  const embedDim = config.size("word_embed_proj_dim", hiddenSize);
+  const embedDim = config.sizeOrNull("word_embed_proj_dim", hiddenSize) ?? hiddenSize;
   const numHeads = config.size("num_attention_heads", 12);
   const bias = config.flag("enable_bias", true);
   const normWeights = config.flag("layer_norm_elementwise_affine", true);

@@ -171,6 +171,27 @@ describe("a mistake", () => {
   });
 });
 
+describe("more layers in the weights than in the configuration", () => {
+  it.each([
+    [
+      "llava",
+      ["text_config", "num_hidden_layers"],
+      2,
+      "3 layers language_model.model.layers.*, and the configuration 2",
+    ],
+    ["llava", ["vision_config", "num_hidden_layers"], 1, "2 layers vision_tower.encoder.layers.*"],
+    ["blip-2", ["qformer_config", "num_hidden_layers"], 1, "2 layers qformer.encoder.layer.*"],
+    ["qwen2_5-vl", ["vision_config", "depth"], 1, "2 layers visual.blocks.*"],
+    ["gemma2", ["num_hidden_layers"], 2, "3 layers model.layers.*, and the configuration 2"],
+  ])("of %s are refused: %j", (name, path, count, message) => {
+    const config = configOf(name);
+    const part = path.slice(0, -1).reduce((at, key) => at[key], config);
+    part[path.at(-1) as string] = count;
+    expect(() => describeModel(config, tensorsOf(name))).toThrow(ModelMismatchError);
+    expect(() => describeModel(config, tensorsOf(name))).toThrow(message);
+  });
+});
+
 describe("resizing a configuration", () => {
   const editsOf = (name: string, sizes: Parameters<typeof resizeConfig>[2]) =>
     Object.fromEntries(
@@ -185,6 +206,39 @@ describe("resizing a configuration", () => {
       layer_types: ["sliding_attention", "sliding_attention"],
     });
     expect(editsOf("llava", { numHeads: 6, numKvHeads: 6 })).toEqual({});
+  });
+
+  /** Edits of a configuration that says other things of its layers than the fixture's. */
+  const editsOfChanged = (name: string, changes: Record<string, unknown>, keptLayers: number[]) => {
+    const config = { ...configOf(name), ...changes };
+    return Object.fromEntries(
+      resizeConfig(config, fixture(name), { keptLayers }).map(({ path, value }) => [path.join("."), value]),
+    );
+  };
+
+  it("takes along what is told of layers by their index", () => {
+    // transformers lets every second layer slide, from the first on.
+    expect(editsOfChanged("gemma2", { layer_types: undefined }, [0, 2])).toEqual({
+      num_hidden_layers: 2,
+      layer_types: ["sliding_attention", "sliding_attention"],
+    });
+    const windows = { layer_types: undefined, use_sliding_window: true, sliding_window: 8 };
+    expect(editsOfChanged("qwen2", { ...windows, max_window_layers: 2 }, [0, 2])).toEqual({
+      num_hidden_layers: 2,
+      max_window_layers: 1,
+    });
+    expect(editsOfChanged("qwen2", { ...windows, max_window_layers: 28 }, [0, 2])).toEqual({
+      num_hidden_layers: 2,
+    });
+  });
+
+  it("refuses to drop layers that take in features of pictures", () => {
+    const { vision_config: vision } = configOf("qwen3-vl");
+    const changes = { vision_config: { ...vision, deepstack_visual_indexes: [0, 1] } };
+    expect(editsOfChanged("qwen3-vl", changes, [0, 1])).toEqual({ "text_config.num_hidden_layers": 2 });
+    expect(() => editsOfChanged("qwen3-vl", changes, [0, 2])).toThrow(
+      "layer 1 cannot go: the first 2 layers of qwen3_vl take in features of pictures one by one",
+    );
   });
 
   it("keeps llama where its heads divide the hidden size, and calls it mistral where they do not", () => {

@@ -1,5 +1,5 @@
 import type { TensorSpec } from "@vlmopt/tensor-io";
-import { type ConfigReader, readConfig } from "./config-reader.ts";
+import type { ConfigReader } from "./config-reader.ts";
 import { decoderTypes } from "./decoder.ts";
 import { ConfigError, type ModelDescription, ModelMismatchError, type TensorSpecs } from "./description.ts";
 import { blip2 } from "./families/blip-2.ts";
@@ -9,6 +9,8 @@ import { llava } from "./families/llava.ts";
 import { paligemma } from "./families/paligemma.ts";
 import { qwenVl } from "./families/qwen-vl.ts";
 import { text } from "./families/text.ts";
+import { assertNoFurtherLayers, stacksOf } from "./layer-count.ts";
+import { readModelConfig } from "./sub-configs.ts";
 import { weightList } from "./weight-list.ts";
 
 const families: readonly Family[] = [llava, qwenVl, paligemma, blip2, idefics3, text];
@@ -24,7 +26,7 @@ export const modelTypes: readonly string[] = families.flatMap((family) => family
  * @throws {ModelMismatchError} where it promises tensors that are not there, or other shapes
  */
 export function describeModel(config: unknown, tensors: TensorSpecs): ModelDescription {
-  const description = describe(readConfig(config), tensors);
+  const description = describe(readModelConfig(config), tensors);
   const promised = new Set(description.weights.map(({ name }) => name));
   const differences = description.weights.flatMap(({ name, shape }) => {
     const tensor = tensors.get(name);
@@ -34,6 +36,8 @@ export function describeModel(config: unknown, tensors: TensorSpecs): ModelDescr
       : [`${name} has shape ${shapeText(tensor.shape)} instead of ${shapeText(shape)}`];
   });
   if (differences.length > 0) throw new ModelMismatchError(description.modelType, differences);
+  for (const [stack, count] of stacksOf(promised))
+    assertNoFurtherLayers(tensors, description.modelType, stack, count);
   return { ...description, unknown: [...tensors.keys()].filter((name) => !promised.has(name)) };
 }
 
@@ -42,7 +46,11 @@ export function describeModel(config: unknown, tensors: TensorSpecs): ModelDescr
  * @param dtype of all of them
  */
 export function expectedTensors(config: unknown, dtype: TensorSpec["dtype"] = "BF16"): TensorSpec[] {
-  return describe(readConfig(config), undefined).weights.map(({ name, shape }) => ({ name, dtype, shape }));
+  return describe(readModelConfig(config), undefined).weights.map(({ name, shape }) => ({
+    name,
+    dtype,
+    shape,
+  }));
 }
 
 function describe(config: ConfigReader, tensors: TensorSpecs | undefined): ModelDescription {

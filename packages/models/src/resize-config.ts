@@ -1,5 +1,8 @@
 import { parse, stringify } from "lossless-json";
+import { traitsByType } from "./decoder-traits.ts";
 import { ConfigError, type LanguageModel, type ModelDescription } from "./description.ts";
+import { alternatingTypes } from "./layer-windows.ts";
+import { readModelConfig } from "./sub-configs.ts";
 
 /** New sizes of the language model; what is left out stays. */
 export interface LanguageModelSizes {
@@ -31,15 +34,22 @@ export function resizeConfig(
   sizes: LanguageModelSizes,
 ): ConfigEdit[] {
   const { languageModel } = description;
-  const text = languageModel.configPath.reduce((part, key) => part[key] as Json, config as Json);
+  const text = languageModel.configPath.reduce(
+    (part: Json | undefined, key) => part?.[key] as Json | undefined,
+    config as Json,
+  );
+  if (text === undefined || text === null) {
+    throw new ConfigError(
+      `${languageModel.configPath.join(".")} of config.json is missing, where the new sizes must stand`,
+    );
+  }
   const changes: Record<string, unknown> = {};
   if (sizes.intermediateSize !== undefined) {
     changes[languageModel.modelType === "opt" ? "ffn_dim" : "intermediate_size"] = sizes.intermediateSize;
   }
   if (sizes.keptLayers !== undefined) {
     changes.num_hidden_layers = sizes.keptLayers.length;
-    const { layer_types: types } = text;
-    if (Array.isArray(types)) changes.layer_types = sizes.keptLayers.map((layer) => types[layer] as unknown);
+    Object.assign(changes, layerChanges(config, description, sizes.keptLayers));
   }
   const attention = languageModel.layers[0]?.attention;
   if (attention !== undefined) {
@@ -71,6 +81,35 @@ export function editConfig(text: string, edits: readonly ConfigEdit[]): string {
     else parent[key] = value;
   }
   return `${stringify(config, undefined, 2)}\n`;
+}
+
+/** What is told of layers by their index goes along with them. */
+function layerChanges(
+  config: unknown,
+  { modelType, languageModel }: ModelDescription,
+  kept: readonly number[],
+): Record<string, unknown> {
+  const reader = readModelConfig(config);
+  const count = languageModel.layers.length;
+  if (modelType === "qwen3_vl") {
+    const deep = reader.child("vision_config").sizes("deepstack_visual_indexes", [8, 16, 24]).length;
+    const first = Array.from({ length: Math.min(deep, count) }, (_, layer) => layer);
+    const gone = first.filter((layer) => !kept.includes(layer));
+    if (gone.length > 0) {
+      throw new ConfigError(
+        `layer ${gone.join(", ")} cannot go: the first ${deep} layers of ${modelType} take in features of pictures one by one (deepstack), and no configuration can leave one out; drop layers from ${deep} on`,
+      );
+    }
+  }
+  const text = languageModel.configPath.reduce((part, key) => part.child(key), reader);
+  const windows = traitsByType[languageModel.modelType]?.windows;
+  if (windows?.kind === "alternate" || text.has("layer_types")) {
+    const types = text.has("layer_types") ? text.texts("layer_types") : alternatingTypes(count);
+    return { layer_types: kept.map((layer) => types[layer]) };
+  }
+  if (windows?.kind !== "from") return {};
+  const first = text.numberOrNull("max_window_layers", windows.first) ?? count;
+  return first < count ? { max_window_layers: kept.filter((layer) => layer < first).length } : {};
 }
 
 function headChanges(

@@ -61,7 +61,7 @@ async function scorerOf(
   const reader =
     config?.model_type === "gpt2"
       ? await gpt2Reader(checkpoint, config, executor)
-      : await decoderReader(checkpoint, config, executor);
+      : await decoderReader(checkpoint, executor);
   const startId = tokenizer.bosToken === undefined ? undefined : tokenizer.idOf(tokenizer.bosToken);
 
   function tokensOf(text: string, startToken: boolean): number[] {
@@ -120,11 +120,7 @@ async function gpt2Reader(checkpoint: Checkpoint, config: Json, executor: Execut
   };
 }
 
-async function decoderReader(
-  checkpoint: Checkpoint,
-  config: Json | undefined,
-  executor: Executor,
-): Promise<Reader> {
+async function decoderReader(checkpoint: Checkpoint, executor: Executor): Promise<Reader> {
   const model = await loadModel(checkpoint, executor);
   const { forward, description } = model;
   if ("visible" in forward.decoder.inputs) {
@@ -134,7 +130,7 @@ async function decoderReader(
     );
   }
   return {
-    maxTokens: maxTokensOf(config, description.languageModel.configPath),
+    maxTokens: forward.maxPositions,
     async logits(texts, wanted) {
       const longest = Math.max(...texts.map(({ length }) => length));
       const cache = model.createCache(texts.length, longest);
@@ -154,12 +150,6 @@ async function decoderReader(
     },
     release: () => model.release(),
   };
-}
-
-function maxTokensOf(config: Json | undefined, path: readonly string[]): number {
-  const text = path.reduce<Json | undefined>((part, key) => part?.[key] as Json | undefined, config);
-  const most = text?.max_position_embeddings;
-  return typeof most === "number" ? most : Number.POSITIVE_INFINITY;
 }
 
 /** −ln of the share that softmax gives a token. */

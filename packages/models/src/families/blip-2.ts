@@ -13,6 +13,7 @@ export const blip2: Family = {
       list,
       config.child("qformer_config"),
       config.size("num_query_tokens", 32),
+      visionTower.hiddenSize,
     );
     const { text, modelType } = textPart(config, "opt");
     const languageModel = describeDecoder(
@@ -67,11 +68,15 @@ function describeVit(list: WeightList, config: ConfigReader): VisionTower {
 }
 
 /** @returns its hidden size */
-function describeQFormer(list: WeightList, config: ConfigReader, queries: number): number {
+function describeQFormer(
+  list: WeightList,
+  config: ConfigReader,
+  queries: number,
+  encoderSize: number,
+): number {
   const root = list.component("qFormer", ["", "model."], "query_tokens");
   const hiddenSize = config.size("hidden_size", 768);
   const intermediateSize = config.size("intermediate_size", 3072);
-  const encoderSize = config.size("encoder_hidden_size", 1408);
   const crossEvery = config.size("cross_attention_frequency", 2);
   root.weight("embedding", "query_tokens", [1, queries, hiddenSize]);
   const qFormer = root.at("qformer.");

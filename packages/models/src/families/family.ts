@@ -18,7 +18,8 @@ export function textPart(
   config: ConfigReader,
   fallbackType: string,
 ): { text: ConfigReader; modelType: string } {
-  if (!config.has("text_config")) return { text: config, modelType: fallbackType };
+  const isFlat = fallbackType === "qwen2_vl" || fallbackType === "qwen2_5_vl";
+  if (isFlat && !config.has("text_config")) return { text: config, modelType: fallbackType };
   const text = config.child("text_config");
   return { text, modelType: text.text("model_type", fallbackType) };
 }

@@ -1,5 +1,6 @@
 import { type ConfigReader, readConfig } from "../config-reader.ts";
 import { ConfigError, type TensorSpecs } from "../description.ts";
+import { assertNoFurtherLayers, stacksOf } from "../layer-count.ts";
 import { clip, clipLayers, describeVisionTower } from "../vision-tower.ts";
 import { type WeightScope, weightList } from "../weight-list.ts";
 import { clipTower } from "./image-encoders/clip-tower.ts";
@@ -37,20 +38,25 @@ export function clipForward(config: unknown, tensors: TensorSpecs): ClipForward 
   const text = reader.child("text_config");
   const features = tensors.get("text_projection.weight")?.shape[0] ?? reader.size("projection_dim", 512);
   const endToken = text.number("eos_token_id", 49407);
+  const passes = {
+    text: textPass(text, list.component("languageModel", ["text_model."], "final_layer_norm.weight")),
+    ...visionPart(
+      reader.child("vision_config"),
+      list.component("visionTower", ["vision_model."], "post_layernorm.weight"),
+    ),
+  };
+  for (const [stack, count] of stacksOf(list.weights.map(({ name }) => name)))
+    assertNoFurtherLayers(tensors, modelType, stack, count);
   return {
+    ...passes,
     features,
     maxTokens: text.size("max_position_embeddings", 77),
-    text: textPass(text, list.component("languageModel", ["text_model."], "final_layer_norm.weight")),
     textInputsOf(texts) {
       const { ids, positions } = paddedTexts(texts, 0);
       const longest = ids.shape[1] as number;
       const ends = texts.map((tokens, n) => n * longest + endOf(tokens, endToken));
       return { ids, positions, visible: causalBias(longest), ends: rowTensor(ends) };
     },
-    ...visionPart(
-      reader.child("vision_config"),
-      list.component("visionTower", ["vision_model."], "post_layernorm.weight"),
-    ),
   };
 }
 

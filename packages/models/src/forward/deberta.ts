@@ -1,5 +1,6 @@
 import { type ConfigReader, readConfig } from "../config-reader.ts";
 import { ConfigError, type TensorSpecs } from "../description.ts";
+import { assertNoFurtherLayers } from "../layer-count.ts";
 import { activationOf } from "./activation.ts";
 import {
   type Convolution,
@@ -46,7 +47,8 @@ export function debertaEncoder(config: unknown, modelType: string, tensors: Tens
   const layers = reader.size("num_hidden_layers", modelType === "deberta" ? 12 : 24);
   const hiddenSize = reader.size("hidden_size", modelType === "deberta" ? 768 : 1536);
   const settings = settingsOf(reader, config, modelType, hiddenSize, tensors);
-  const padToken = reader.number("pad_token_id", 0);
+  assertNoFurtherLayers(tensors, modelType, `${settings.prefix}encoder.layer.`, layers);
+  const padToken = reader.numberOrNull("pad_token_id", 0) ?? 0;
   return {
     modelType,
     layers,

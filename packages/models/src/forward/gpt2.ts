@@ -1,5 +1,6 @@
 import { readConfig } from "../config-reader.ts";
 import { ConfigError, type TensorSpecs } from "../description.ts";
+import { assertNoFurtherLayers } from "../layer-count.ts";
 import { activationOf } from "./activation.ts";
 import { rowInput, rowTensor } from "./image-encoders/image-encoder.ts";
 import { type Activation, type ForwardPass, forwardPass, type HostTensor, type Ops } from "./ops.ts";
@@ -56,6 +57,7 @@ export function gpt2Forward(config: unknown, tensors: TensorSpecs): Gpt2Forward 
     output: tensors.has("lm_head.weight") ? "lm_head.weight" : `${prefix}wte.weight`,
     scaleOf: (layer) => (byLayer ? scale / (layer + 1) : scale),
   };
+  assertNoFurtherLayers(tensors, modelType, `${prefix}h.`, settings.layers);
   const tokens = { dtype: "I32", shape: [undefined, undefined] } as const;
   const visible = { dtype: "F32", shape: [1, 1, undefined, undefined] } as const;
   return {

@@ -1,7 +1,9 @@
-import { type ConfigReader, readConfig } from "../config-reader.ts";
+import type { ConfigReader } from "../config-reader.ts";
+import { traitsByType } from "../decoder-traits.ts";
 import type { ModelDescription } from "../description.ts";
+import { readModelConfig } from "../sub-configs.ts";
 import { type DecoderInputs, decode } from "./decoder.ts";
-import { decoderSettings } from "./decoder-settings.ts";
+import { assertCausality, decoderSettings, maxPositionsOf } from "./decoder-settings.ts";
 import { blip2ImageEncoder } from "./image-encoders/blip-2.ts";
 import { idefics3ImageEncoder } from "./image-encoders/idefics3.ts";
 import type { ImageEncoder } from "./image-encoders/image-encoder.ts";
@@ -23,6 +25,8 @@ export interface ModelForward {
   /** The tensors of `deep…` that come with image features. */
   readonly deep: number;
   readonly cache: CacheSpec;
+  /** Positions that the text model was made for: a prompt and its answer end there. */
+  readonly maxPositions: number;
   /** Places of a prompt's tokens, as rotary embeddings and tables of positions count them. */
   promptPositions(ids: ArrayLike<number>, grids: readonly (readonly [number, number, number])[]): Positions;
   decoderInputs(step: DecoderStep): Readonly<Record<string, HostTensor>>;
@@ -67,16 +71,18 @@ const imageEncoders: Readonly<
  * @throws {ConfigError} where it asks for something that is not known
  */
 export function modelForward(config: unknown, description: ModelDescription): ModelForward {
-  const reader = readConfig(config);
+  const reader = readModelConfig(config);
   const { languageModel } = description;
   const text = languageModel.configPath.reduce((part, key) => part.child(key), reader);
   const settings = decoderSettings(text, languageModel);
   const imageEncoder = imageEncoders[description.modelType]?.(reader, description);
   const deep = imageEncoder?.deep ?? 0;
-  const rotary = settings.rotary
-    ? rotarySettings(text, languageModel.layers[0]?.attention.headDim ?? 0)
-    : undefined;
+  const maxPositions = maxPositionsOf(text, languageModel.modelType);
+  const traits = traitsByType[languageModel.modelType];
+  const headDim = languageModel.layers[0]?.attention.headDim ?? 0;
+  const rotary = traits && rotarySettings(text, headDim, { ...traits, maxPositions });
   const seesPromptWhole = description.modelType === "paligemma";
+  assertCausality(text, languageModel.modelType, seesPromptWhole);
   const imageToken = imageTokenOf(reader, description.modelType);
   const mergeSize = reader.child("vision_config").size("spatial_merge_size", 2);
   const inputs: Record<string, InputSpec> = {
@@ -90,6 +96,7 @@ export function modelForward(config: unknown, description: ModelDescription): Mo
     imageEncoder,
     imageToken,
     deep,
+    maxPositions,
     decoder: forwardPass(inputs, <T>(ops: Ops<T>, given: Readonly<Record<string, T>>) => ({
       logits: decode(ops, description, settings, decoderInputsOf(given, deep)),
     })),
@@ -152,9 +159,25 @@ function decoderInputsOf<T>(given: Readonly<Record<string, T>>, deep: number): D
   };
 }
 
+/** The token that stands for pictures, unless the configuration tells another; BLIP-2's older ones had none, and OPT's texts never hold 1. */
+const imageTokens: Readonly<Record<string, number>> = {
+  llava: 32_000,
+  llava_next: 32_000,
+  qwen2_vl: 151_655,
+  qwen2_5_vl: 151_655,
+  qwen3_vl: 151_655,
+  paligemma: 256_000,
+  "blip-2": 1,
+  idefics3: 128_257,
+  smolvlm: 128_257,
+};
+
 function imageTokenOf(config: ConfigReader, modelType: string): number | undefined {
-  if (!(modelType in imageEncoders)) return undefined;
-  return config.size(config.has("image_token_id") ? "image_token_id" : "image_token_index", 1);
+  const usual = imageTokens[modelType];
+  if (usual === undefined) return undefined;
+  const key =
+    config.isNull("image_token_id") || config.has("image_token_id") ? "image_token_id" : "image_token_index";
+  return modelType === "blip-2" ? (config.sizeOrNull(key, usual) ?? usual) : config.size(key, usual);
 }
 
 function padTogether({ sequences }: DecoderStep): { ids: HostTensor; positions: Int32Array[] } {

@@ -1,4 +1,5 @@
 import type { ConfigReader } from "../config-reader.ts";
+import type { MropeTraits } from "../decoder-traits.ts";
 import { ConfigError } from "../description.ts";
 import type { HostTensor } from "./ops.ts";
 
@@ -10,14 +11,26 @@ export interface RotarySettings {
   readonly axes: Uint8Array;
 }
 
+/** What a text model's configuration may leave out. */
+interface RotaryDefaults {
+  readonly theta: number;
+  readonly maxPositions: number;
+  readonly mrope?: MropeTraits | undefined;
+}
+
 /** @throws {ConfigError} for kinds of scaling that are not known */
-export function rotarySettings(text: ConfigReader, headDim: number): RotarySettings {
-  // Older configurations spread over `rope_theta` and `rope_scaling` what newer ones gather.
-  const rope = text.child(text.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
-  const theta = rope.number("rope_theta", text.number("rope_theta", 10_000));
+export function rotarySettings(
+  text: ConfigReader,
+  headDim: number,
+  { theta: fallback, maxPositions, mrope }: RotaryDefaults,
+): RotarySettings {
+  // Older configurations spread over `rope_theta` and `rope_scaling` what newer ones gather; where both are there, transformers reads these.
+  const older = text.child("rope_scaling");
+  const rope = older.isEmpty ? text.child("rope_parameters") : older;
+  const theta = rope.number("rope_theta", text.number("rope_theta", fallback));
   const type = rope.text("rope_type", rope.text("type", "default"));
   const plain = frequenciesOf(theta, headDim / 2);
-  return { frequencies: scaled(plain, type, rope), axes: axesOf(rope, headDim / 2) };
+  return { frequencies: scaled(plain, type, rope, maxPositions), axes: axesOf(rope, mrope, headDim / 2) };
 }
 
 /** Frequencies of a vision transformer's two axes: the first half of the pairs turns with the row, the second with the column. */
@@ -34,7 +47,12 @@ function frequenciesOf(theta: number, pairs: number): Float32Array {
   return Float32Array.from({ length: pairs }, (_, i) => 1 / Math.fround(theta ** Math.fround(i / pairs)));
 }
 
-function scaled(frequencies: Float32Array, type: string, rope: ConfigReader): Float32Array {
+function scaled(
+  frequencies: Float32Array,
+  type: string,
+  rope: ConfigReader,
+  maxPositions: number,
+): Float32Array {
   switch (type) {
     case "default":
     case "mrope":
@@ -42,7 +60,7 @@ function scaled(frequencies: Float32Array, type: string, rope: ConfigReader): Fl
     case "linear":
       return frequencies.map((frequency) => frequency / rope.number("factor", 1));
     case "llama3":
-      return frequencies.map((frequency) => llama3(frequency, rope));
+      return frequencies.map((frequency) => llama3(frequency, rope, maxPositions));
     default:
       throw new ConfigError(
         `${[...rope.path, "rope_type"].join(".")} "${type}" is not known; known are default, linear, llama3, mrope`,
@@ -51,13 +69,13 @@ function scaled(frequencies: Float32Array, type: string, rope: ConfigReader): Fl
 }
 
 /** Llama 3.1: long waves are stretched by `factor`, short ones stay, those between are blended. */
-function llama3(frequency: number, rope: ConfigReader): number {
+function llama3(frequency: number, rope: ConfigReader, maxPositions: number): number {
   const [factor, low, high] = [
     rope.number("factor", 8),
     rope.number("low_freq_factor", 1),
     rope.number("high_freq_factor", 4),
   ];
-  const context = rope.number("original_max_position_embeddings", 8192);
+  const context = rope.number("original_max_position_embeddings", maxPositions);
   const waves = (context * frequency) / (2 * Math.PI);
   if (waves < low) return frequency / factor;
   if (waves > high) return frequency;
@@ -65,12 +83,11 @@ function llama3(frequency: number, rope: ConfigReader): number {
   return (1 - share) * (frequency / factor) + share * frequency;
 }
 
-/** M-RoPE (arXiv:2409.12191): sections of pairs by axis, or, since Qwen3-VL, the axes taking turns. */
-function axesOf(rope: ConfigReader, pairs: number): Uint8Array {
+function axesOf(rope: ConfigReader, mrope: MropeTraits | undefined, pairs: number): Uint8Array {
   const axes = new Uint8Array(pairs);
-  if (!rope.has("mrope_section")) return axes;
-  const sections = rope.sizes("mrope_section", []);
-  if (rope.flag("mrope_interleaved", false)) {
+  if (mrope === undefined) return axes;
+  const sections = rope.sizes("mrope_section", mrope.sections);
+  if (mrope.interleaved) {
     for (const axis of [1, 2]) {
       for (let pair = axis; pair < 3 * (sections[axis] ?? 0); pair += 3) axes[pair] = axis;
     }

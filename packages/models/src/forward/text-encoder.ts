@@ -1,5 +1,6 @@
 import { type ConfigReader, readConfig } from "../config-reader.ts";
 import { ConfigError, type TensorSpecs } from "../description.ts";
+import { assertNoFurtherLayers } from "../layer-count.ts";
 import { activationOf } from "./activation.ts";
 import { debertaEncoder } from "./deberta.ts";
 import { type Activation, type ForwardPass, forwardPass, type HostTensor, type Ops } from "./ops.ts";
@@ -95,8 +96,11 @@ export function textEncoder(config: unknown, tensors: TensorSpecs): TextEncoder 
     ? [reader.size("n_layers", 6), reader.size("dim", 768)]
     : [reader.size("num_hidden_layers", 12), reader.size("hidden_size", 768)];
   const settings = settingsOf(reader, modelType, tensors);
+  assertNoFurtherLayers(tensors, modelType, settings.prefix + settings.names.layer, layers);
   // RoBERTa counts positions from behind its padding token's number.
-  const padToken = reader.number("pad_token_id", isRoberta ? 1 : 0);
+  const padToken = isRoberta
+    ? reader.number("pad_token_id", 1)
+    : (reader.numberOrNull("pad_token_id", 0) ?? 0);
   const firstPosition = isRoberta ? padToken + 1 : 0;
   return {
     modelType,
@@ -127,7 +131,7 @@ function settingsOf(reader: ConfigReader, modelType: string, tensors: TensorSpec
     prefix,
     heads: isDistil ? reader.size("n_heads", 12) : reader.size("num_attention_heads", 12),
     activation: activationOf(reader, isDistil ? "activation" : "hidden_act", "gelu"),
-    eps: reader.number("layer_norm_eps", 1e-12),
+    eps: isDistil ? 1e-12 : reader.number("layer_norm_eps", 1e-12),
     hasTypes: !isDistil,
   };
 }

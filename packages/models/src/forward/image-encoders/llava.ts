@@ -7,6 +7,15 @@ import { clipTower, siglipTower } from "./clip-tower.ts";
 import { type ImageEncoder, pixelInput, rowInput, rowTensor } from "./image-encoder.ts";
 import { tileRows } from "./llava-next-tiles.ts";
 
+/** Heights and widths of LLaVA-NeXT's pictures, unless a configuration tells others. */
+const llavaNextPinpoints = [
+  [336, 672],
+  [672, 336],
+  [672, 672],
+  [1008, 336],
+  [336, 1008],
+] as const;
+
 /** LLaVA-1.5 (arXiv:2310.03744): patches of CLIP's last layer but one, through two linears. */
 export function llavaImageEncoder(config: ConfigReader, description: ModelDescription): ImageEncoder {
   const { project, size } = llavaFeatures(config, description);
@@ -27,7 +36,7 @@ export function llavaNextImageEncoder(config: ConfigReader, description: ModelDe
   const { project, size, grid } = llavaFeatures(config, description);
   const newline = description.weights.find(({ name }) => name.endsWith("image_newline"))?.name ?? "";
   const { hiddenSize } = description.languageModel;
-  const pinpoints = config.pairs("image_grid_pinpoints");
+  const pinpoints = config.pairs("image_grid_pinpoints", llavaNextPinpoints);
   return {
     deep: 0,
     pass: forwardPass({ pixels: pixelInput(size), order: rowInput }, (ops, { pixels, order }) => {

@@ -87,6 +87,8 @@ export function qwen3VlImageEncoder(config: ConfigReader, description: ModelDesc
   const settings = layerSettings("layer", activationOf(vision, "hidden_act", "gelu_pytorch_tanh"));
   const { tower, prefix, mergeSize } = parts;
   const deepLayers = vision.sizes("deepstack_visual_indexes", [8, 16, 24]);
+  // Whatever the order in which they are told, features come in that of the layers; one that is not there gives none.
+  const deep = tower.layers.filter(({ index }) => deepLayers.includes(index)).map(({ index }) => index);
   const tableSide = Math.floor(Math.sqrt(vision.size("num_position_embeddings", 2304)));
   const inputs = {
     pixels: parts.pixelInput,
@@ -95,7 +97,7 @@ export function qwen3VlImageEncoder(config: ConfigReader, description: ModelDesc
     shares: { dtype: "F32", shape: [undefined, 4] },
   } as const;
   return {
-    deep: deepLayers.length,
+    deep: deep.length,
     pass: forwardPass(inputs, (ops, { pixels, cos, sin, corners, shares }) => {
       const patches = ops.linear(
         pixels,
@@ -106,12 +108,14 @@ export function qwen3VlImageEncoder(config: ConfigReader, description: ModelDesc
       const outputs: Record<string, typeof x> = {};
       for (const layer of tower.layers) {
         x = visionLayer(ops, x, layer, prefix, settings, { cos, sin });
-        const deep = deepLayers.indexOf(layer.index);
-        if (deep === -1) continue;
-        const at = `deepstack_merger_list.${deep}.`;
+        if (!deep.includes(layer.index)) continue;
+        const at = `deepstack_merger_list.${deepLayers.indexOf(layer.index)}.`;
         const merged = ops.regroup(x, parts.merged);
         const normed = ops.layerNorm(merged, EPS, `${prefix}${at}norm.weight`, `${prefix}${at}norm.bias`);
-        outputs[`deep${deep}`] = merge(ops, parts, normed, [`${at}linear_fc1`, `${at}linear_fc2`]);
+        outputs[`deep${deep.indexOf(layer.index)}`] = merge(ops, parts, normed, [
+          `${at}linear_fc1`,
+          `${at}linear_fc2`,
+        ]);
       }
       const normed = ops.layerNorm(x, EPS, `${prefix}merger.norm.weight`, `${prefix}merger.norm.bias`);
       return { features: merge(ops, parts, normed, ["merger.linear_fc1", "merger.linear_fc2"]), ...outputs };
