@@ -8,14 +8,16 @@ import ts from "typescript";
  * same table to people.
  */
 export const allowedImports = {
-  "@vlmopt/tensor-io": [],
+  "@vlmopt/files": [],
+  "@vlmopt/tensor-io": ["@vlmopt/files"],
   "@vlmopt/models": ["@vlmopt/tensor-io (types)"],
   "@vlmopt/pruning": ["@vlmopt/tensor-io", "@vlmopt/models"],
   "@vlmopt/quant": ["@vlmopt/tensor-io", "@vlmopt/models"],
   "@vlmopt/engine": ["@vlmopt/tensor-io", "@vlmopt/models", "@vlmopt/quant"],
   "@vlmopt/metrics": [],
-  "@vlmopt/datasets": [],
+  "@vlmopt/datasets": ["@vlmopt/files"],
   "@vlmopt/bench": [
+    "@vlmopt/files",
     "@vlmopt/tensor-io",
     "@vlmopt/models",
     "@vlmopt/pruning",

@@ -95,6 +95,50 @@ describe("vlmopt convert", () => {
     expect(vlmopt("convert", llava, out, "--force", "--json").status).toBe(0);
   });
 
+  it("replaces with --force what vlmopt wrote, and nothing else, the input or a folder around it least of all", async () => {
+    const folder = await temporaryFolder();
+    const [input, out] = [join(folder, "in"), join(folder, "out")];
+    expect(vlmopt("convert", llava, input).status).toBe(0);
+    expect(vlmopt("convert", input, out).status).toBe(0);
+    for (const command of [
+      ["convert", input, out],
+      ["prune", input, out, "--glu", "0.3", "--divisor", "8"],
+      ["quantize", input, out, "--scheme", "int8"],
+      ["dequantize", out, join(folder, "again")],
+    ]) {
+      expect(vlmopt(...command, "--force").stderr, command.join(" ")).toBe("");
+    }
+    const before = (await readdir(folder, { recursive: true })).sort();
+    await writeFile(join(out, "notes.txt"), "precious");
+    const whole = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/llava", import.meta.url));
+    for (const [target, problem] of [
+      [out, "holds notes.txt, which vlmopt did not write, or which changed since"],
+      [input, "is the input, which is never replaced"],
+      [folder, `holds the input, ${input}, which is never replaced`],
+    ] as const) {
+      for (const [command, ...args] of [
+        ["convert"],
+        ["prune", "--glu", "0.3", "--divisor", "8"],
+        ["quantize", "--scheme", "int8"],
+        ["dequantize"],
+      ] as const) {
+        const { status, stderr } = vlmopt(command, input, target, ...args, "--force");
+        expect({ status, stderr }, `${command} ${target}`).toEqual({
+          status: 1,
+          stderr: expect.stringMatching(`^error: ${target}: ${problem}\nhint: `),
+        });
+      }
+    }
+    const gguf = ["--scheme", "gguf-q8_0", "--force"];
+    expect(vlmopt("quantize", whole, out, ...gguf).stderr).toContain("holds notes.txt");
+    const here = spawnSync(process.execPath, [main, "convert", input, ".", "--force"], {
+      cwd: out,
+      encoding: "utf8",
+    });
+    expect(here.stderr).toMatch(/^error: \.: is the working folder, which is never replaced\n/);
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual([...before, "out/notes.txt"].sort());
+  });
+
   it("stops cleanly on Ctrl-C", async () => {
     const folder = await temporaryFolder();
     const bytes = new Uint8Array(400_000_000);
@@ -111,7 +155,7 @@ describe("vlmopt convert", () => {
     child.stderr.on("data", (text) => {
       stderr += text;
     });
-    await expect.poll(async () => (await readdir(folder)).length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(async () => (await readdir(folder)).length, { timeout: 10_000 }).toBe(3);
     child.kill("SIGINT");
     const [code] = await once(child, "exit");
     expect({ code, stderr }).toEqual({ code: 130, stderr: "error: interrupted; nothing was written\n" });
@@ -223,6 +267,7 @@ describe("vlmopt prune", () => {
     expect(stdout).toMatch(/^neurons +80 +56 +70\.0 %$/m);
     expect(stdout).toMatch(/^heads +6 +4 +66\.7 %$/m);
     expect((await readdir(once)).sort()).toEqual([
+      ".vlmopt.json",
       "README.md",
       "config.json",
       "generation_config.json",

@@ -1,4 +1,5 @@
 export * from "./browser.ts";
+export { inputPaths } from "./checkpoint/checkpoint.ts";
 export { openCheckpoint } from "./checkpoint/open-checkpoint.ts";
 export { SinkError } from "./errors.ts";
 export {

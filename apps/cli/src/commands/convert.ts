@@ -25,7 +25,7 @@ export function convertCommand() {
     )
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
-    .option("--force", "replace <out> if it exists")
+    .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",

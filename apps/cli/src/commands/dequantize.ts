@@ -1,6 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { dequantizeCheckpoint } from "@vlmopt/quant";
-import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
+import { folderSink, inputPaths, openCheckpoint } from "@vlmopt/tensor-io";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatCount, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
@@ -24,14 +24,14 @@ export function dequantizeCommand() {
     )
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
-    .option("--force", "replace <out> if it exists")
+    .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ vlmopt dequantize ./llava-int4 ./llava-again --dtype bf16")
     .action(async (input, output, options) => {
       const started = performance.now();
       await using source = await openCheckpoint(input);
       const sink = folderSink(output, { overwrite: options.force === true });
-      await sink.assertFree();
+      await using _claim = await sink.claim(inputPaths(source));
       const progress = byteProgress("dequantizing", options.json === true);
       const { files, tensors, tensorBytes } = await interruptible((signal) =>
         dequantizeCheckpoint(source, sink, {

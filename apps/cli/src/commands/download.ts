@@ -41,7 +41,7 @@ export function downloadCommand() {
     .option("--topic <topic...>", "of vqaonline, these topics alone")
     .option("--concurrency <count>", "files at once", parseWhole(1), 8)
     .option("--offline", "only check that everything is there")
-    .option("--force", "replace files that are in the way")
+    .option("--force", "bring files again that changed since they were downloaded")
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",

@@ -13,7 +13,7 @@ import {
   pruningTransform,
 } from "@vlmopt/pruning";
 import { joinedMagnitudes, planQuantization, type QuantizationRequest, quantization } from "@vlmopt/quant";
-import { type Checkpoint, folderSink, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
+import { type Checkpoint, folderSink, inputPaths, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
@@ -60,7 +60,7 @@ export function pruneCommand() {
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
-    .option("--force", "replace <out> if it exists")
+    .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print the plan as JSON")
     .addHelpText(
       "after",
@@ -86,7 +86,7 @@ Examples:
       const started = performance.now();
       await using source = await openCheckpoint(input);
       const sink = folderSink(output ?? "", { overwrite: options.force === true });
-      if (!planOnly) await sink.assertFree();
+      await using _claim = planOnly ? undefined : await sink.claim(inputPaths(source));
       const shared = options.workers === undefined ? {} : { workers: options.workers };
       const scoring = byteProgress("scoring", json);
       const pruning = byteProgress("pruning", json);

@@ -30,6 +30,7 @@ describe("vlmopt quantize", () => {
     expect(stdout).toMatch(/^qProj +3 +0\.\d{3} % +0\.\d{3} %$/m);
     expect(stdout).toMatch(/^worst: language_model\.\S+ 0\.\d{3} %$/m);
     expect((await readdir(out)).sort()).toEqual([
+      ".vlmopt.json",
       "config.json",
       "generation_config.json",
       "model.safetensors",
@@ -88,8 +89,9 @@ describe("vlmopt quantize --scheme gguf-…", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^matrices of the text model: .*\d+ Q4_0/m);
     const files = (await readdir(out)).sort();
-    expect(files).toEqual(["llava-Q4_0.gguf", "mmproj-llava-F16.gguf"]);
-    for (const file of files) expect((await readFile(join(out, file))).toString("latin1", 0, 4)).toBe("GGUF");
+    expect(files).toEqual([".vlmopt.json", "llava-Q4_0.gguf", "mmproj-llava-F16.gguf"]);
+    for (const file of files.slice(1))
+      expect((await readFile(join(out, file))).toString("latin1", 0, 4)).toBe("GGUF");
   });
 
   it("refuses to print a plan, and models that the files cannot describe", async () => {

@@ -9,7 +9,7 @@ import {
   type Scheme,
   schemeNamed,
 } from "@vlmopt/quant";
-import { folderSink, openCheckpoint } from "@vlmopt/tensor-io";
+import { folderSink, inputPaths, openCheckpoint } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
@@ -30,7 +30,7 @@ export function quantizeCommand() {
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
-    .option("--force", "replace <out> if it exists")
+    .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print plan and errors as JSON")
     .addHelpText(
       "after",
@@ -54,7 +54,7 @@ Examples:
       const started = performance.now();
       await using source = await openCheckpoint(input);
       const sink = folderSink(output ?? "", { overwrite: options.force === true });
-      if (!planOnly) await sink.assertFree();
+      await using _claim = planOnly ? undefined : await sink.claim(inputPaths(source));
       const description = describeModel(await readPlainConfig(source), source.tensors);
       const skip = options.skip ?? [];
       const plan = planQuantization(description, source.tensors, {

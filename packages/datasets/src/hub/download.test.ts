@@ -127,11 +127,21 @@ describe("files that are there already", () => {
     await writeFile(join(folder, "config.json"), "my own");
     expect(await failure(download(hub, folder))).toMatchObject({
       code: "would-replace",
-      message: `${join(folder, "config.json")}: is in the way, and was not downloaded from org/model`,
+      message: `${join(folder, "config.json")}: is in the way, and has changed since it was downloaded`,
     });
     expect(await readFile(join(folder, "config.json"), "utf8")).toBe("my own");
     await download(hub, folder, { replace: true });
     expect(await readFile(join(folder, "config.json"), "utf8")).toBe(model["config.json"]);
+  });
+
+  it("are never replaced where no download put them there", async () => {
+    const [hub, folder] = [await hubWith(), await temporaryFolder()];
+    await writeFile(join(folder, "config.json"), "my own");
+    expect(await failure(download(hub, folder, { replace: true }))).toMatchObject({
+      code: "would-replace",
+      message: `${join(folder, "config.json")}: is in the way, and was not downloaded from org/model`,
+    });
+    expect(await readFile(join(folder, "config.json"), "utf8")).toBe("my own");
   });
 
   it("are hashed again where their time has changed, and brought again where they are gone", async () => {

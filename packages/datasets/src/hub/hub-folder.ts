@@ -1,9 +1,10 @@
 import { stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { acquireLock, holderNamed, LockedError } from "@vlmopt/files";
 import { contentHasher, hashFile } from "./content-hash.ts";
 import { downloadFile } from "./download-file.ts";
 import { DownloadLog } from "./download-log.ts";
-import { acquireLock } from "./folder-lock.ts";
+import { fileSystemError } from "./file-system-error.ts";
 import { RECORDS_FOLDER, recordPaths } from "./folder-records.ts";
 import type { HubConnection } from "./hub-connection.ts";
 import { HubError } from "./hub-error.ts";
@@ -136,15 +137,14 @@ export function hubFolder(
       return { files: wanted, bytes, fetchedFiles: 0, fetchedBytes: 0 };
     }
 
-    await using _lock = await acquireLock(records.lock, {
-      wait,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    await using _lock = await lockFolder(wait, signal);
     // Another download may have brought some of them in the meantime.
     await log.refresh();
     const looks = await mapConcurrently(wanted, LOOKS_AT_ONCE, (file) => look(file, signal));
-    const foreign = wanted.find((_, index) => looks[index] === "foreign");
-    if (foreign !== undefined && !replace) throw inTheWay(foreign);
+    // Files that were downloaded and have changed since may be brought again; what others put there is theirs.
+    const foreign = wanted.filter((_, index) => looks[index] === "foreign");
+    const inPlace = foreign.find(({ path }) => !replace || log.get(path) === undefined);
+    if (inPlace !== undefined) throw inTheWay(inPlace);
     for (const [index, file] of wanted.entries()) if (looks[index] === "unlogged") await remember(file);
     const absent = notHere(wanted, looks);
     await checkSpace(absent);
@@ -155,6 +155,22 @@ export function hubFolder(
       fetchedFiles: absent.length,
       fetchedBytes: totalSize(absent),
     };
+  }
+
+  async function lockFolder(wait: number, signal: AbortSignal | undefined): Promise<AsyncDisposable> {
+    try {
+      return await acquireLock(records.lock, { of: folder, wait, signal });
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw fileSystemError(error, records.lock);
+      throw new HubError(
+        "locked",
+        `${folder}: another download is at work there (${holderNamed(error.holder)})`,
+        {
+          hint: "wait until it is done, or choose another folder",
+          cause: error,
+        },
+      );
+    }
   }
 
   async function download(
@@ -234,14 +250,14 @@ export function hubFolder(
     );
   }
 
-  function inTheWay(file: HubFile): HubError {
-    return new HubError(
-      "would-replace",
-      `${pathOf(file.path)}: is in the way, and was not downloaded from ${id}`,
-      {
-        hint: "choose another folder, or replace it (--force on the command line)",
-      },
-    );
+  function inTheWay({ path }: HubFile): HubError {
+    const wasOurs = log.get(path) !== undefined;
+    const whose = wasOurs ? "has changed since it was downloaded" : `was not downloaded from ${id}`;
+    return new HubError("would-replace", `${pathOf(path)}: is in the way, and ${whose}`, {
+      hint: wasOurs
+        ? "choose another folder, or bring it again (--force on the command line)"
+        : "choose another folder, or move it away",
+    });
   }
 
   return { folder, repository: id, revision, commit, files, pathOf, missing, fetch };

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { describeModel, type ModelDescription } from "@vlmopt/models";
-import { type Checkpoint, fileSink, folderSink, type Sink, tensorNamed } from "@vlmopt/tensor-io";
+import { type Checkpoint, fileSink, folderSink, inputPaths, type Sink, tensorNamed } from "@vlmopt/tensor-io";
 import { clipModel } from "./clip-vision-model.ts";
 import { type Json, objectAt } from "./config-values.ts";
 import type { ConvertibleTensor } from "./convertible-tensor.ts";
@@ -52,7 +52,7 @@ export async function quantizeToGguf(
   options: QuantizeToGgufOptions,
 ): Promise<QuantizeToGgufResult> {
   const target = typeof sink !== "string" ? sink : sink.endsWith(".gguf") ? fileSink(sink) : folderSink(sink);
-  await target.assertFree();
+  await using _claim = await target.claim(inputPaths(checkpoint));
   const config = await jsonBeside(checkpoint, "config.json");
   if (config === undefined) {
     throw new GgufError(`${checkpoint.location}: there is no config.json beside the weights`);

@@ -24,6 +24,12 @@ export interface Checkpoint {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** What a checkpoint is read from, as far as that lies on disks: outputs may not replace it. */
+export function inputPaths({ location, sources }: Checkpoint): string[] {
+  const files = [...sources.values()].flatMap(({ path }) => (path === undefined ? [] : [path]));
+  return [location, ...files];
+}
+
 /**
  * The tensor of that name.
  * @throws {CheckpointError} `missing-tensor`, naming the closest one there is.

@@ -1,6 +1,8 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -38,18 +40,19 @@ describe("a rewrite that is killed in the middle", () => {
   it("leaves the old output as it was and nothing half-written under its name; a rerun succeeds and tidies up", async () => {
     const folder = await checkpointFolder(4);
     const output = join(folder, "out");
-    await mkdir(output);
-    await writeFile(join(output, "old.txt"), "precious");
+    await writeCheckpoint([], output, { files: { "old.txt": "precious" } });
+    const old = await readdir(output);
 
     const process = spawn(globalThis.process.execPath, [child, join(folder, "in"), output, "slow"]);
     await once(process.stdout, "data");
-    await expect.poll(() => readdir(folder).then((names) => names.length)).toBe(3);
+    // Input, old output, lock, and what is being written.
+    await expect.poll(() => readdir(folder).then((names) => names.length)).toBe(4);
     process.kill("SIGKILL");
     await once(process, "exit");
 
     const left = await readdir(folder);
     expect(left.filter((name) => name.startsWith(".out.partial-")).length).toBe(1);
-    expect(await readdir(output)).toEqual(["old.txt"]);
+    expect(await readdir(output)).toEqual(old);
     expect(await readFile(join(output, "old.txt"), "utf8")).toBe("precious");
 
     execFileSync(globalThis.process.execPath, [child, join(folder, "in"), output]);
@@ -60,7 +63,6 @@ describe("a rewrite that is killed in the middle", () => {
 
   it("between the two renames gives the old output back on the next run", async () => {
     const folder = await checkpointFolder(1);
-    const { hostname } = await import("node:os");
     const dead = spawnSync(process.execPath, ["-e", ""]).pid;
     const aside = join(folder, `.out.replaced-${hostname().replaceAll(/[^\w-]/g, "_")}-${dead}-00000000`);
     await mkdir(aside);
@@ -77,33 +79,105 @@ describe("an output that exists", () => {
   it("is refused, and stays, unless it is to be overwritten", async () => {
     const folder = await checkpointFolder(1);
     const output = join(folder, "out");
-    await mkdir(output);
-    await writeFile(join(output, "old.txt"), "precious");
+    await writeCheckpoint([], output, { files: { "old.txt": "of an earlier run" } });
+    const old = await readdir(output);
     await using source = await openCheckpoint(join(folder, "in"));
     await expect(rewriteCheckpoint(source, undefined, output)).rejects.toThrow(`${output}: is already there`);
-    expect(await readdir(output)).toEqual(["old.txt"]);
+    expect(await readdir(output)).toEqual(old);
     await rewriteCheckpoint(source, undefined, folderSink(output, { overwrite: true }));
-    expect(await readdir(output)).toEqual(["config.json", "model.safetensors"]);
+    expect(await readdir(output)).toEqual([".vlmopt.json", "config.json", "model.safetensors"]);
     expect((await readdir(folder)).sort()).toEqual(["in", "out"]);
   });
 
-  it("may be the input itself", async () => {
-    const folder = await checkpointFolder(2);
-    const input = join(folder, "in");
-    await using source = await openCheckpoint(input);
-    await rewriteCheckpoint(source, undefined, folderSink(input, { overwrite: true }), { dtype: "BF16" });
-    await using result = await openCheckpoint(input);
-    expect([...result.tensors.values()].map(({ dtype }) => dtype)).toEqual(["BF16", "BF16"]);
+  it("is not overwritten where others put something, at the start or meanwhile", async () => {
+    const folder = await checkpointFolder(1);
+    const output = join(folder, "out");
+    await mkdir(output);
+    await writeFile(join(output, "notes.txt"), "precious");
+    await using source = await openCheckpoint(join(folder, "in"));
+    const problem = `${output}: holds notes.txt, which vlmopt did not write, or which changed since`;
+    const sink = () => folderSink(output, { overwrite: true });
+    await expect(rewriteCheckpoint(source, undefined, sink())).rejects.toMatchObject({
+      name: "SinkError",
+      message: problem,
+    });
+    await rm(join(output, "notes.txt"));
+    let put = false;
+    const meanwhile = rewriteCheckpoint(source, undefined, sink(), {
+      workers: 0,
+      onProgress() {
+        if (!put) writeFileSync(join(output, "notes.txt"), "precious");
+        put = true;
+      },
+    });
+    await expect(meanwhile).rejects.toThrow(problem);
+    expect(await readdir(output)).toEqual(["notes.txt"]);
+    expect((await readdir(folder)).sort()).toEqual(["in", "out"]);
   });
 
-  it("that is a file is replaced by a file", async () => {
+  it("is not overwritten where it is the input, holds it or lies within it", async () => {
+    const folder = await checkpointFolder(1);
+    const input = join(folder, "in");
+    await using source = await openCheckpoint(input);
+    const file = join(input, "model.safetensors");
+    for (const [sink, problem] of [
+      [folderSink(input, { overwrite: true }), `${input}: is the input`],
+      [folderSink(folder, { overwrite: true }), `${folder}: holds the input, ${input}`],
+      [fileSink(file, { overwrite: true }), `${file}: lies within the input, ${input}`],
+    ] as const) {
+      await expect(rewriteCheckpoint(source, undefined, sink)).rejects.toThrow(problem);
+    }
+    expect(await readdir(input)).toEqual([".vlmopt.json", "config.json", "model.safetensors"]);
+    // A file is read of a folder: so nothing replaces the folder.
+    await using shard = await openCheckpoint(file);
+    await expect(rewriteCheckpoint(shard, undefined, folderSink(input, { overwrite: true }))).rejects.toThrow(
+      `${input}: holds the input, ${file}`,
+    );
+  });
+
+  it("that is a file is replaced by a file, if it was written here", async () => {
     const folder = await checkpointFolder(1);
     const output = join(folder, "x.safetensors");
-    await writeFile(output, "old");
+    await writeFile(output, "somebody's");
     await using source = await openCheckpoint(join(folder, "in"));
     await expect(rewriteCheckpoint(source, undefined, output)).rejects.toThrow("is already there");
-    await rewriteCheckpoint(source, undefined, fileSink(output, { overwrite: true }));
-    expect((await readdir(folder)).sort()).toEqual(["in", "x.safetensors"]);
+    const sink = fileSink(output, { overwrite: true });
+    await expect(rewriteCheckpoint(source, undefined, sink)).rejects.toThrow("which vlmopt did not write");
+    await rm(output);
+    await rewriteCheckpoint(source, undefined, output);
+    await rewriteCheckpoint(source, undefined, sink);
+    expect((await readdir(folder)).sort()).toEqual([".x.safetensors.vlmopt.json", "in", "x.safetensors"]);
+  });
+});
+
+describe("two processes that write one output", () => {
+  it("do not work at once: the second is told who writes it, before it begins", async () => {
+    const folder = await checkpointFolder(4);
+    const output = join(folder, "out");
+    const first = spawn(process.execPath, [child, join(folder, "in"), output, "slow"]);
+    onTestFinished(() => void first.kill("SIGKILL"));
+    await expect.poll(() => readdir(folder)).toContain(".out.lock");
+    await using source = await openCheckpoint(join(folder, "in"));
+    const problem = `${output}: process ${first.pid} on ${hostname()} is writing it`;
+    await expect(folderSink(output).claim()).rejects.toMatchObject({ name: "SinkError", message: problem });
+    await expect(rewriteCheckpoint(source, undefined, output)).rejects.toThrow(problem);
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    await rewriteCheckpoint(source, undefined, output);
+    expect((await readdir(folder)).sort()).toEqual(["in", "out"]);
+  });
+
+  it("are kept apart by a claim, too, which may come before long work", async () => {
+    const folder = await checkpointFolder(1);
+    const output = join(folder, "out");
+    await using source = await openCheckpoint(join(folder, "in"));
+    const sink = folderSink(output);
+    {
+      await using _claim = await sink.claim();
+      await expect(rewriteCheckpoint(source, undefined, output)).rejects.toThrow("is writing it");
+      await rewriteCheckpoint(source, undefined, sink);
+    }
+    expect((await readdir(folder)).sort()).toEqual(["in", "out"]);
   });
 });
 
@@ -172,7 +246,9 @@ describe.runIf(isRoot && process.platform === "linux")("a device (as root)", () 
     late.stderr.on("data", (text) => {
       stderr += text;
     });
-    await expect.poll(() => readdir(small).then((names) => names.length)).toBe(1);
+    await expect
+      .poll(() => readdir(small).then((names) => names.some((name) => name.startsWith(".out.partial-"))))
+      .toBe(true);
     await writeFile(join(small, "ballast"), new Uint8Array(12e6));
     const [code] = await once(late, "exit");
     expect(code).toBe(1);

@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { RECORD_NAME } from "@vlmopt/files";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type ByteSource, memorySource } from "../source/byte-source.ts";
 import { fileSource } from "../source/file-source.ts";
@@ -69,7 +70,10 @@ function inMemory(name: string, bytes: Uint8Array): OtherFile {
 
 async function listFiles(folder: string, prefix: string): Promise<string[]> {
   const names: string[] = [];
-  for (const entry of await readdir(join(folder, prefix), { withFileTypes: true })) {
+  const entries = await readdir(join(folder, prefix), { withFileTypes: true });
+  // An output of its own, which was written into the model's folder, is no part of it.
+  if (prefix !== "" && entries.some(({ name }) => name === RECORD_NAME)) return [];
+  for (const entry of entries) {
     if (entry.name.startsWith(".")) continue;
     const name = prefix + entry.name;
     if (entry.isDirectory()) names.push(...(await listFiles(folder, `${name}/`)));

@@ -89,6 +89,7 @@ describe("rewriting", () => {
     await using source = await openCheckpoint(join(folder, "a"));
     await rewriteCheckpoint(source, undefined, join(folder, "b"), { shardSize: 2600 });
     expect(await readdir(join(folder, "b"))).toEqual([
+      ".vlmopt.json",
       "model-00001-of-00002.safetensors",
       "model-00002-of-00002.safetensors",
       "model.safetensors.index.json",
@@ -357,12 +358,14 @@ describe("files beside the weights", () => {
     });
     await mkdir(join(folder, "in/.cache"));
     await writeFile(join(folder, "in/.cache/x"), "hidden");
+    await writeCheckpoint(tensors, join(folder, "in/another"), { files: { "config.json": "another" } });
     await using source = await openCheckpoint(join(folder, "in"));
     await rewriteCheckpoint(source, undefined, join(folder, "out"), {
       files: { "config.json": "new", "generation_config.json": null, "README.md": "card" },
     });
     const names = (await readdir(join(folder, "out"), { recursive: true })).sort();
     expect(names).toEqual([
+      ".vlmopt.json",
       "README.md",
       "chat",
       "chat/template.jinja",
@@ -379,7 +382,7 @@ describe("files beside the weights", () => {
     await writeCheckpoint(tensors, join(folder, "in"), { shardSize: 100, files: { "config.json": "{}" } });
     await using source = await openCheckpoint(join(folder, "in"));
     await rewriteCheckpoint(source, undefined, join(folder, "out.safetensors"));
-    expect((await readdir(folder)).sort()).toEqual(["in", "out.safetensors"]);
+    expect((await readdir(folder)).sort()).toEqual([".out.safetensors.vlmopt.json", "in", "out.safetensors"]);
     await using result = await openCheckpoint(join(folder, "out.safetensors"));
     expect(result.tensors.size).toBe(5);
   });

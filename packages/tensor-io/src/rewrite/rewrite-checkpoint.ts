@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { type Checkpoint, sourceNamed } from "../checkpoint/checkpoint.ts";
+import { type Checkpoint, inputPaths, sourceNamed } from "../checkpoint/checkpoint.ts";
 import { byteLengthOf, type Dtype } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
 import type { PlacedTensor } from "../format/layout.ts";
@@ -101,7 +101,7 @@ export async function rewriteCheckpoint(
   const given = index === undefined ? options.files : { ...options.files, [INDEX_NAME]: index };
   const others = target.singleFile ? [] : await otherFiles(source, given ?? {});
   const weightFiles = [...layouts].map(([name, { fileSize }]) => ({ name, size: fileSize }));
-  const session = await target.begin([...weightFiles, ...others]);
+  const session = await target.begin([...weightFiles, ...others], inputPaths(source));
   try {
     const placed = new Map<string, PlacedTensor & Destination>();
     for (const [file, { header, tensors }] of layouts) {

@@ -3,6 +3,14 @@ import type { Dirent } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import {
+  acquireLock,
+  assertReplaceable,
+  holderNamed,
+  InTheWayError,
+  LockedError,
+  recordWritten,
+} from "@vlmopt/files";
 import { SinkError } from "../errors.ts";
 import { reasonOf } from "../source/file-source.ts";
 
@@ -17,9 +25,13 @@ export interface Sink {
   readonly name: string;
   /** True where there is room for one file of weights and nothing else. */
   readonly singleFile: boolean;
-  /** Throws where `begin` would, because the output exists: before long work whose result would have no place. */
-  assertFree(): Promise<void>;
-  begin(files: readonly OutputFile[]): Promise<SinkSession>;
+  /**
+   * Keeps the output for this process until disposed, and throws where `begin` would, because the output exists or another process writes
+   * it: before long work whose result would have no place.
+   * @param inputs paths that are read, which no output may replace
+   */
+  claim(inputs?: readonly string[]): Promise<AsyncDisposable>;
+  begin(files: readonly OutputFile[], inputs?: readonly string[]): Promise<SinkSession>;
 }
 
 export interface SinkSession {
@@ -35,7 +47,10 @@ export interface SinkSession {
 }
 
 export interface SinkOptions {
-  /** Replace what is there, once the new output is complete; otherwise an output that exists is an error. */
+  /**
+   * Replace what is there, once the new output is complete; otherwise an output that exists is an error. Only what was written here before
+   * is replaced, or an empty folder: never the input, the working folder, or what others put there.
+   */
   readonly overwrite?: boolean;
 }
 
@@ -56,7 +71,7 @@ export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8
     name: "memory",
     singleFile: true,
     files,
-    async assertFree() {},
+    claim: async () => ({ async [Symbol.asyncDispose]() {} }),
     async begin(outputs) {
       const memory = new Map(outputs.map(({ name, size }) => [name, new SharedArrayBuffer(size)]));
       return {
@@ -77,24 +92,63 @@ export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8
 
 function diskSink(path: string, singleFile: boolean, { overwrite = false }: SinkOptions): Sink {
   const target = resolve(path);
-  async function assertFree(): Promise<void> {
-    await clearLeftovers(target);
-    if (overwrite || !(await exists(target))) return;
+  const lock = join(dirname(target), `.${basename(target)}.lock`);
+  /** What `claim` was told, while it lasts. */
+  let claimed: readonly string[] | undefined;
+
+  async function assertFree(inputs: readonly string[]): Promise<void> {
+    if (!(await exists(target))) return;
+    if (overwrite) return assertReplaceable(path, { inputs });
     throw new SinkError(path, "is already there", {
       hint: "choose another name, or overwrite it (--force on the command line)",
     });
   }
+
+  async function lockedAndFree(inputs: readonly string[]): Promise<AsyncDisposable> {
+    // Before a folder for it is made, too.
+    await assertFree(inputs);
+    const held = await acquireLock(lock, { of: path });
+    try {
+      await clearLeftovers(target);
+      await assertFree(inputs);
+      return held;
+    } catch (error) {
+      await held[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
   return {
     name: path,
     singleFile,
-    assertFree,
-    async begin(files) {
+    async claim(inputs = []) {
       try {
-        await assertFree();
+        const held = await lockedAndFree(inputs);
+        claimed = inputs;
+        return {
+          async [Symbol.asyncDispose]() {
+            claimed = undefined;
+            await held[Symbol.asyncDispose]();
+          },
+        };
+      } catch (error) {
+        throw asSinkError(path, error);
+      }
+    },
+    async begin(files, given = []) {
+      const inputs = [...(claimed ?? []), ...given];
+      let held: AsyncDisposable | undefined;
+      try {
+        if (claimed === undefined) held = await lockedAndFree(inputs);
+        else await assertFree(inputs);
         await mkdir(dirname(target), { recursive: true });
         await assertRoom(path, dirname(target), files);
-        return await openSession(path, target, singleFile, files);
+        return await openSession(path, target, singleFile, files, {
+          assertFree: () => assertFree(inputs),
+          release: async () => held?.[Symbol.asyncDispose](),
+        });
       } catch (error) {
+        await held?.[Symbol.asyncDispose]();
         throw asSinkError(path, error);
       }
     },
@@ -106,6 +160,7 @@ async function openSession(
   target: string,
   singleFile: boolean,
   files: readonly OutputFile[],
+  output: { assertFree(): Promise<void>; release(): Promise<void> },
 ): Promise<SinkSession> {
   const temporary = siblingName(target, "partial");
   const place = (file: string) => (singleFile ? temporary : join(temporary, file));
@@ -117,6 +172,7 @@ async function openSession(
   const abort = async () => {
     await closeAll();
     await rm(temporary, { recursive: true, force: true });
+    await output.release();
   };
   try {
     if (!singleFile) await mkdir(temporary);
@@ -148,8 +204,13 @@ async function openSession(
       try {
         for (const handle of handles.values()) await handle.sync();
         await closeAll();
+        if (!singleFile) await recordWritten(temporary);
         if (!singleFile) await syncFolder(temporary);
+        // Somebody may have put something there meanwhile.
+        await output.assertFree();
         await moveIntoPlace(temporary, target);
+        if (singleFile) await recordWritten(target);
+        await output.release();
       } catch (error) {
         await abort();
         throw asSinkError(path, error);
@@ -243,6 +304,14 @@ async function syncFolder(path: string): Promise<void> {
 
 export function asSinkError(path: string, error: unknown): Error {
   if (error instanceof SinkError) return error;
+  if (error instanceof LockedError) {
+    const { holder, hint } = error;
+    return new SinkError(path, `${holderNamed(holder)} is writing it`, { hint, cause: error });
+  }
+  if (error instanceof InTheWayError) {
+    const { message, hint } = error;
+    return new SinkError(path, message.slice(path.length + 2), { hint, cause: error });
+  }
   if ((error as NodeJS.ErrnoException).code === undefined) return error as Error;
   return new SinkError(path, reasonOf(error), { cause: error });
 }
