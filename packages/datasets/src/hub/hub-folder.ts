@@ -29,7 +29,7 @@ export interface DownloadProgress {
 export interface FetchOptions {
   /** Files that are downloaded at once. Default 8. */
   readonly concurrency?: number;
-  /** Replace files that are in the way and were not downloaded. Default false: they are an error. */
+  /** Bring files again that have changed since they were downloaded. Default false: they are an error, as others' files always are. */
   readonly replace?: boolean;
   /** Milliseconds to wait for another download into the same folder. Default 0. */
   readonly wait?: number;
