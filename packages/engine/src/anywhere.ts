@@ -22,6 +22,7 @@ export {
   type TokenTimings,
 } from "./generate/generate-tokens.ts";
 export type { SamplingOptions } from "./generate/sample.ts";
+export type { ImageFeatures } from "./image-features.ts";
 export type { ImageInput } from "./images/image-input.ts";
 export {
   type Filter,
@@ -34,8 +35,9 @@ export {
   type RgbImage,
   resize,
 } from "./images/index.ts";
-export { type ImageFeatures, loadModel, type Model, type ModelStep } from "./model.ts";
+export { loadModel, type Model, type ModelStep } from "./model.ts";
 export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
+export type { Request } from "./prompt-reader.ts";
 export type { Question } from "./text/prompt.ts";
 export {
   loadTokenizer,
@@ -44,5 +46,5 @@ export {
   type Tokenizer,
   TokenizerError,
 } from "./text/tokenizer.ts";
-export type { Answer, GenerateOptions, Request, Timings, Vlm } from "./vlm.ts";
+export type { Answer, GenerateOptions, Timings, Vlm } from "./vlm.ts";
 export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

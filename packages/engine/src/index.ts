@@ -1,8 +1,18 @@
 export * from "./anywhere.ts";
 export { type CalibrationOptions, calibrate } from "./calibration/calibrate.ts";
-export type { ChannelStatistics, ProbeOptions } from "./calibration/channel-statistics.ts";
+export type { CalibrationData, CalibrationItem } from "./calibration/calibration-data.ts";
+export type { CalibrationWalkOptions } from "./calibration/calibration-walk.ts";
+export type { PassStatistics, ProbeOptions } from "./calibration/input-statistics.ts";
+export type { StreamOptions } from "./calibration/open-streams.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 export { type DecodeOptions, decodeImage } from "./images/decode.ts";
-export { clipEmbedder, languageScorer, loadEncoder, loadVlm } from "./load-in-node.ts";
+export {
+  clipEmbedder,
+  depthDistances,
+  languageScorer,
+  loadEncoder,
+  loadVlm,
+  openCalibrationWalk,
+} from "./load-in-node.ts";
 export { loadModelWith, type VlmOptions } from "./load-model-with.ts";

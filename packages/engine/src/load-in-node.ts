@@ -1,5 +1,11 @@
 // What loads a model in Node: from a folder, with ONNX Runtime unless told.
+
+import type { CalibrationWalk } from "@vlmopt/models";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import type { CalibrationData } from "./calibration/calibration-data.ts";
+import { type CalibrationWalkOptions, calibrationWalkFrom } from "./calibration/calibration-walk.ts";
+import { depthDistancesFrom } from "./calibration/depth-distances.ts";
+import type { StreamOptions } from "./calibration/open-streams.ts";
 import { type ClipEmbedder, type ClipEmbedderOptions, embedderFrom } from "./clip/clip-embedder.ts";
 import { type Encoder, type EncoderOptions, encoderFrom } from "./encoder.ts";
 import { ortExecutor } from "./executors/ort/ort-executor.ts";
@@ -56,4 +62,35 @@ export function languageScorer(
   options?: LanguageScorerOptions,
 ): Promise<LanguageScorer> {
   return scorerFrom(node, path, options);
+}
+
+/**
+ * Opens a model with data, to be read block by block while the model is compressed. Every eighth item is held out for losses and errors, where
+ * there are eight; where there are not, those fitted to serve.
+ * @param path folder of a checkpoint
+ * @throws {RangeError} where there is no data, or a layer that is to be dropped is not there
+ * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
+ */
+export function openCalibrationWalk(
+  path: string | Checkpoint,
+  data: CalibrationData,
+  options?: CalibrationWalkOptions,
+): Promise<CalibrationWalk> {
+  return calibrationWalkFrom(node, path, data, options);
+}
+
+/**
+ * How little runs of layers change the residual stream (arXiv:2403.17887). The first items are read that have some 8,192 tokens together.
+ * @param path folder of a checkpoint
+ * @param span layers of a run
+ * @returns of each layer that begins a run, in order: the mean over tokens of 1 − cosine between the stream before it and behind the run
+ * @throws {RangeError} where the model has fewer layers
+ */
+export function depthDistances(
+  path: string | Checkpoint,
+  data: CalibrationData,
+  span: number,
+  options?: StreamOptions,
+): Promise<Float64Array> {
+  return depthDistancesFrom(node, path, data, span, options);
 }

@@ -8,7 +8,8 @@ import {
   type ProcessedImage,
 } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import type { DeviceTensor, Executor, KvCache, PassInput, PreparedPass } from "./executors/executor.ts";
+import type { DeviceTensor, Executor, KvCache, PassInput } from "./executors/executor.ts";
+import { featureNames, type ImageFeatures, imageSight, stackedFeatures } from "./image-features.ts";
 import { readJson } from "./read-json.ts";
 import { modelWeights } from "./weights/model-weights.ts";
 
@@ -28,12 +29,6 @@ export interface Model {
   step(step: ModelStep): Promise<DeviceTensor>;
   readonly executor: Executor;
   release(): Promise<void>;
-}
-
-export interface ImageFeatures {
-  readonly rows: number;
-  /** `features` and, where there are, `deep…`: `[1, rows, hiddenSize]`. */
-  readonly tensors: Readonly<Record<string, DeviceTensor>>;
 }
 
 export interface ModelStep {
@@ -60,14 +55,7 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
   const forward = modelForward(config, description);
   const { hiddenSize } = description.languageModel;
   const decoder = await executor.prepare(forward.decoder, weights);
-  let encoder: Promise<PreparedPass> | undefined;
-  const names = ["features", ...Array.from({ length: forward.deep }, (_, i) => `deep${i}`)];
-  const none = { shape: [1, 0, hiddenSize], data: new Float32Array(0) };
-  const together = async (parts: readonly ImageFeatures[], name: string) => {
-    const tensors = parts.map((part) => part.tensors[name] as DeviceTensor);
-    if (tensors.length <= 1) return tensors[0] ?? none;
-    return executor.stack(tensors, hiddenSize);
-  };
+  const sight = imageSight(executor, weights, description, forward);
   async function step({ cache, sequences, wanted, images, tokens }: ModelStep): Promise<DeviceTensor> {
     const inputs: Record<string, PassInput> = {
       ...forward.decoderInputs({ sequences, wanted, capacity: cache.capacity }),
@@ -76,7 +64,9 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
     if (forward.imageEncoder !== undefined) {
       const rows = Int32Array.from(images?.rows ?? []);
       inputs.imageRows = { shape: [rows.length], data: rows };
-      for (const name of names) inputs[name] = await together(images?.features ?? [], name);
+      for (const name of featureNames(forward)) {
+        inputs[name] = await stackedFeatures(executor, hiddenSize, images?.features ?? [], name);
+      }
     }
     const added = sequences.map(({ ids }) => ids.length);
     const { logits } = await decoder.run(inputs, { cache, added });
@@ -85,16 +75,7 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
   return {
     description,
     forward,
-    async see(image) {
-      const { imageEncoder } = forward;
-      if (imageEncoder === undefined) {
-        throw new TypeError(`a ${description.modelType} sees no pictures: leave them out`);
-      }
-      // Prepared when the first picture comes, so that text alone pays nothing for it.
-      encoder ??= executor.prepare(imageEncoder.pass, weights);
-      const tensors = await (await encoder).run(imageEncoder.inputsOf(image));
-      return { rows: tensors.features?.shape[1] ?? 0, tensors };
-    },
+    see: sight.see,
     createCache: (batch, capacity) => executor.createCache(forward.cache, batch, capacity),
     step,
     async decode(given) {
@@ -106,7 +87,7 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
     executor,
     async release() {
       await decoder.release();
-      await (await encoder)?.release();
+      await sight.release();
     },
   };
 }

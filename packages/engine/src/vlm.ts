@@ -1,17 +1,13 @@
-import { ConfigError } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { generateTokens, type TokenAnswer, type TokenPrompt } from "./generate/generate-tokens.ts";
+import { generateTokens, type TokenAnswer } from "./generate/generate-tokens.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
-import { type DecodeImage, type ImageInput, pixelsOf } from "./images/image-input.ts";
-import { loadImageProcessor } from "./images/load-image-processor.ts";
+import type { DecodeImage } from "./images/image-input.ts";
 import type { Model } from "./model.ts";
 import { loadFrom, type Platform } from "./platform.ts";
+import { promptReader, type ReadPrompt, type Request } from "./prompt-reader.ts";
 import { readJson } from "./read-json.ts";
-import { promptTokens, type Question } from "./text/prompt.ts";
 import { tokenStream } from "./text/token-stream.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
-
-export type Request = Question & { readonly images?: readonly ImageInput[] };
 
 export interface GenerateOptions extends SamplingOptions {
   /** 256 unless told. */
@@ -81,40 +77,13 @@ async function vlmOf(
   const tokenizer = await loadTokenizer(checkpoint);
   const model = await load(checkpoint);
   const endTokens = await endTokensOf(checkpoint);
-  const config = await readJson(checkpoint, "config.json");
-  // A model without an image encoder needs no image processor.
-  const processor = model.forward.imageEncoder && (await loadImageProcessor(checkpoint, config));
-  const { forward, description } = model;
-  const promptModel = { modelType: description.modelType, imageToken: forward.imageToken };
-
-  /** Pictures seen and text as tokens, with the milliseconds that took. */
-  async function prepare(
-    request: Request,
-  ): Promise<{ prompt: TokenPrompt; preprocess: number; vision: number }> {
-    let started = performance.now();
-    const prepared = await Promise.all(
-      (request.images ?? []).map(async (image) => {
-        if (processor === undefined)
-          throw new ConfigError(`a ${description.modelType} sees no pictures: leave them out`);
-        return processor(await pixelsOf(image, decodeImage));
-      }),
-    );
-    const preprocess = performance.now() - started;
-    started = performance.now();
-    const images = [];
-    for (const picture of prepared) images.push({ ...picture, features: await model.see(picture) });
-    const vision = performance.now() - started;
-    return {
-      prompt: { ids: promptTokens(tokenizer, promptModel, request, images), images },
-      preprocess,
-      vision,
-    };
-  }
+  const { forward } = model;
+  const prepare = await promptReader(checkpoint, tokenizer, model, decodeImage);
 
   async function generateBatch(requests: readonly Request[], options: GenerateOptions = {}) {
     const { maxNewTokens = 256, minNewTokens = 0, stop = [], signal, onText } = options;
     const started = performance.now();
-    const prepared: Awaited<ReturnType<typeof prepare>>[] = [];
+    const prepared: ReadPrompt[] = [];
     for (const request of requests) {
       signal?.throwIfAborted();
       prepared.push(await prepare(request));

@@ -30,11 +30,11 @@ export {
   type Weight,
 } from "./description.ts";
 export { type ClipForward, clipForward } from "./forward/clip.ts";
+export type { BlockForward, BlockOptions, DecoderParts } from "./forward/decoder-parts.ts";
 export { type Gpt2Forward, gpt2Forward } from "./forward/gpt2.ts";
 export type { ImageEncoder, ProcessedImage } from "./forward/image-encoders/image-encoder.ts";
 export { bestResolution } from "./forward/image-encoders/llava-next-tiles.ts";
 export {
-  type CacheSpec,
   type DecoderStep,
   type ModelForward,
   modelForward,
@@ -43,6 +43,7 @@ export type {
   Activation,
   AttentionShape,
   CachedAttentionShape,
+  CacheSpec,
   ElementType,
   ForwardPass,
   HostTensor,

@@ -1,9 +1,10 @@
+import type { Activations, InputStatistics } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor, PreparedPass } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/ort-executor.ts";
 import { loadVlm } from "../load-in-node.ts";
-import type { Request } from "../vlm.ts";
-import type { ChannelStatistics, ProbeOptions } from "./channel-statistics.ts";
+import type { Request } from "../prompt-reader.ts";
+import { assertFinite, type ProbeOptions } from "./input-statistics.ts";
 
 export interface CalibrationOptions extends ProbeOptions {
   /** ONNX Runtime unless told. */
@@ -16,8 +17,9 @@ export interface CalibrationOptions extends ProbeOptions {
 /**
  * Lets a model read prompts, pictures and all, and watches what goes into its linears.
  * @param path folder of a checkpoint
- * @returns by the name of a linear's weight; linears that take in the same, such as q, k and v, have one entry, under the first's name
- * @throws {TypeError} where the executor has no probes
+ * @returns by the name of a linear's weight; linears that take in the same, such as q, k and v, share one object
+ * @throws {TypeError} where the executor keeps no statistics
+ * @throws {RangeError} where NaN or infinite numbers go into a linear
  */
 export async function calibrate(
   path: string | Checkpoint,
@@ -28,7 +30,7 @@ export async function calibrate(
     onRequest,
     ...probes
   }: CalibrationOptions = {},
-): Promise<ReadonlyMap<string, ChannelStatistics>> {
+): Promise<Activations> {
   const passes: PreparedPass[] = [];
   const vlm = await loadVlm(path, { executor: probing(executor, probes, passes) });
   try {
@@ -38,13 +40,18 @@ export async function calibrate(
       await vlm.logits(request);
       onRequest?.(++done);
     }
-    return new Map(passes.flatMap(({ statistics }) => [...(statistics?.() ?? [])]));
+    const all = new Map<string, InputStatistics>();
+    for (const { statistics } of passes) {
+      for (const [weight, input] of (await statistics?.())?.inputs ?? []) all.set(weight, input);
+    }
+    assertFinite(all, "calibration");
+    return all;
   } finally {
     await vlm.release();
   }
 }
 
-/** An executor that prepares every pass with probes, and keeps account of them. */
+/** An executor that keeps statistics of every pass, and account of the passes. */
 function probing(executor: Executor, probes: ProbeOptions, passes: PreparedPass[]): Executor {
   return {
     ...executor,
@@ -52,7 +59,7 @@ function probing(executor: Executor, probes: ProbeOptions, passes: PreparedPass[
       const prepared = await executor.prepare(pass, weights, { probes });
       if (prepared.statistics === undefined) {
         await prepared.release();
-        throw new TypeError(`the ${executor.name} executor has no probes: calibrate with another`);
+        throw new TypeError(`the ${executor.name} executor keeps no statistics: calibrate with another`);
       }
       passes.push(prepared);
       return prepared;

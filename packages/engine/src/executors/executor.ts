@@ -1,7 +1,7 @@
 // What every way of running a model offers. A pass is prepared once, which may take long, and run often; tensors that it gives back
 // stay where they were computed until somebody reads them, and may go into another pass unread.
 import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
-import type { ChannelStatistics, ProbeOptions } from "../calibration/channel-statistics.ts";
+import type { PassStatistics, ProbeOptions } from "../calibration/input-statistics.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 
 export interface Executor {
@@ -46,7 +46,7 @@ export interface TokenChooser {
 }
 
 export interface PrepareOptions {
-  /** Keep account of what the pass shows to `Ops.probe`; not unless told. */
+  /** Keep account of what goes into linears; not unless told. */
   readonly probes?: ProbeOptions;
 }
 
@@ -56,8 +56,11 @@ export interface PreparedPass {
     inputs: Readonly<Record<string, PassInput>>,
     step?: CacheStep,
   ): Promise<Readonly<Record<string, DeviceTensor>>>;
-  /** Of all runs so far, by the names of probes; of passes that were prepared for it, by executors that have probes. */
-  readonly statistics?: () => ReadonlyMap<string, ChannelStatistics>;
+  /**
+   * Of all runs so far; of passes that were prepared for it, by executors that keep account. All sequences of a run are of one length then,
+   * so that padding never counts.
+   */
+  readonly statistics?: () => Promise<PassStatistics>;
   release(): Promise<void>;
 }
 
@@ -88,4 +91,14 @@ export interface DeviceTensor<Data extends Float32Array | Int32Array = Float32Ar
 
 export function isDeviceTensor(tensor: PassInput): tensor is DeviceTensor | DeviceTensor<Int32Array> {
   return "read" in tensor;
+}
+
+/** @throws {RangeError} where sequences are of several lengths, whose padding statistics would count */
+export function assertEqualLengths(step: CacheStep | undefined): void {
+  const [first, ...others] = step?.added ?? [];
+  if (others.some((length) => length !== first)) {
+    throw new RangeError(
+      `statistics are kept of sequences of one length, and these have ${step?.added.join(", ")} tokens: run those of each length together`,
+    );
+  }
 }

@@ -1,4 +1,5 @@
-import type { ImageFeatures, Model } from "../model.ts";
+import type { ImageFeatures } from "../image-features.ts";
+import type { Model } from "../model.ts";
 import { type SamplingOptions, sampler, uniformNumbers } from "./sample.ts";
 import { stepByStep, stepsAhead, type TokenSource } from "./token-steps.ts";
 

@@ -6,6 +6,7 @@ import { loadFrom, type Platform } from "../platform.ts";
 import { type Json, readJson } from "../read-json.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { modelWeights } from "../weights/model-weights.ts";
+import { surprisal } from "./surprisal.ts";
 
 export interface LanguageScorerOptions {
   /** What to call it; the checkpoint's location unless told. */
@@ -150,15 +151,6 @@ async function decoderReader(checkpoint: Checkpoint, executor: Executor): Promis
     },
     release: () => model.release(),
   };
-}
-
-/** −ln of the share that softmax gives a token. */
-function surprisal(logits: Float32Array, token: number): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i] as number);
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] as number) - largest);
-  return Math.log(sum) + largest - (logits[token] as number);
 }
 
 /** Numbers of texts that are read together, neighbours in length; those with nothing to predict are left out. */

@@ -1,4 +1,5 @@
-import type { ImageFeatures, Model } from "../model.ts";
+import type { ImageFeatures } from "../image-features.ts";
+import type { Model } from "../model.ts";
 import { goldenPixels, type ModelGolden } from "./goldens.ts";
 
 /** Pictures of a golden, one at a time. */

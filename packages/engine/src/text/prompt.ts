@@ -1,4 +1,4 @@
-import type { ImageFeatures } from "../model.ts";
+import type { ImageFeatures } from "../image-features.ts";
 import type { Message, MessagePart, Tokenizer } from "./tokenizer.ts";
 
 /** What is asked: a question, a conversation, or a text that is exactly what the model shall continue. */

@@ -10,97 +10,173 @@ export interface DecoderInputs<T> {
   readonly rotary: Rotary<T> | undefined;
   /** Of models with learned positions: rows of their table, `[batch, tokens]`. */
   readonly positions: T | undefined;
-  /** What takes the place of some tokens' embeddings: values `[1, n, hiddenSize]`, rows `[n]`. */
-  readonly images: { readonly values: T; readonly rows: T; readonly deep: readonly T[] } | undefined;
+  /**
+   * What takes the place of some tokens' embeddings, values `[1, n, hiddenSize]` and rows `[n]`, and what is added to them behind the first
+   * layers.
+   */
+  readonly images:
+    | { readonly values: T | undefined; readonly rows: T; readonly deep: readonly (T | undefined)[] }
+    | undefined;
   /** Of models where the prompt sees itself whole: what each token sees, `[batch, 1, tokens, capacity]`. */
   readonly visible: T | undefined;
   /** Tokens whose logits are wanted, counted through: `[n]`. */
   readonly wanted: T;
 }
 
+/** What every step of a decoder's pass needs. */
+export interface DecoderPass<T> {
+  readonly ops: Ops<T>;
+  readonly description: ModelDescription;
+  readonly settings: DecoderSettings;
+  readonly inputs: Omit<DecoderInputs<T>, "ids" | "wanted">;
+}
+
 /** From tokens to logits `[1, wanted, vocabSize]`: Llama and its kin (Mistral, Qwen2, Qwen3, Gemma), or OPT. */
 export function decode<T>(
   ops: Ops<T>,
-  { languageModel: model, prefixes }: ModelDescription,
+  description: ModelDescription,
   settings: DecoderSettings,
   inputs: DecoderInputs<T>,
 ): T {
-  const pass = { ops, model, prefix: prefixes.languageModel ?? "", settings, inputs };
-  return model.modelType === "opt" ? decodeOpt(pass) : decodeGated(pass);
-}
-
-/** What every step of a decoder's pass needs. */
-interface Pass<T> {
-  readonly ops: Ops<T>;
-  readonly model: LanguageModel;
-  readonly prefix: string;
-  readonly settings: DecoderSettings;
-  readonly inputs: DecoderInputs<T>;
-}
-
-function decodeGated<T>(pass: Pass<T>): T {
-  const { ops, model, prefix, settings, inputs } = pass;
-  const norm = (x: T, name: string) =>
-    ops.rmsNorm(x, `${prefix}${name}.weight`, settings.eps, settings.normOffset);
-  let x = embed(pass);
-  for (const layer of model.layers) {
-    const at = `layers.${layer.index}.`;
-    const attended = attend(pass, norm(x, `${at}input_layernorm`), layer);
-    if (model.modelType === "gemma2") {
-      x = ops.add(x, norm(attended, `${at}post_attention_layernorm`));
-      const fed = feedForward(pass, norm(x, `${at}pre_feedforward_layernorm`), layer.mlp);
-      x = ops.add(x, norm(fed, `${at}post_feedforward_layernorm`));
-    } else {
-      x = ops.add(x, attended);
-      x = ops.add(x, feedForward(pass, norm(x, `${at}post_attention_layernorm`), layer.mlp));
-    }
-    const deep = inputs.images?.deep[layer.index];
-    if (deep !== undefined && inputs.images !== undefined)
-      x = ops.putRows(x, deep, inputs.images.rows, "add");
+  const pass = { ops, description, settings, inputs };
+  let stream = embedTokens(pass, inputs.ids);
+  for (const layer of description.languageModel.layers) {
+    stream = attentionBlock(pass, stream, layer, layer.index);
+    stream = mlpBlock(pass, stream, layer, layer.index);
   }
-  return logits(pass, norm(ops.takeRows(x, inputs.wanted), "norm"));
+  return headLogits(pass, stream, inputs.wanted);
 }
 
-/** OPT (arXiv:2205.01068): learned positions, layer norms, an MLP without a gate. */
-function decodeOpt<T>(pass: Pass<T>): T {
-  const { ops, model, prefix, settings, inputs } = pass;
-  const norm = (x: T, name: string) =>
-    settings.normWeights
-      ? ops.layerNorm(x, settings.eps, `${prefix}${name}.weight`, `${prefix}${name}.bias`)
-      : ops.layerNorm(x, settings.eps);
-  const project = (x: T, name: string) => (settings.projects ? ops.linear(x, `${prefix}${name}.weight`) : x);
-  let x = project(embed(pass), "project_in");
-  if (inputs.positions !== undefined) {
-    x = ops.add(x, ops.embed(inputs.positions, `${prefix}embed_positions.weight`));
-  }
-  for (const layer of model.layers) {
-    const at = `layers.${layer.index}.`;
-    const around = (input: T, name: string, block: (normed: T) => T) =>
-      settings.normFirst
-        ? ops.add(input, block(norm(input, at + name)))
-        : norm(ops.add(input, block(input)), at + name);
-    x = around(x, "self_attn_layer_norm", (normed) => attend(pass, normed, layer));
-    x = around(x, "final_layer_norm", (normed) => feedForward(pass, normed, layer.mlp));
-  }
-  x = ops.takeRows(x, inputs.wanted);
-  return logits(pass, project(settings.finalNorm ? norm(x, "final_layer_norm") : x, "project_out"));
-}
-
-function embed<T>({ ops, model, settings, inputs }: Pass<T>): T {
-  const embedded = ops.embed(inputs.ids, model.embedTokens);
+/** The residual stream before the first layer, `[batch, tokens, hiddenSize]`. */
+export function embedTokens<T>(pass: DecoderPass<T>, ids: T): T {
+  const { ops, settings, inputs } = pass;
+  const embedded = ops.embed(ids, languageModelOf(pass).embedTokens);
   const x = settings.embeddingScale === 1 ? embedded : ops.scale(embedded, settings.embeddingScale);
-  return inputs.images === undefined
-    ? x
-    : ops.putRows(x, inputs.images.values, inputs.images.rows, "replace");
+  const { values, rows } = inputs.images ?? {};
+  const seen = values === undefined || rows === undefined ? x : ops.putRows(x, values, rows, "replace");
+  const wide = settings.projects ? ops.linear(seen, nameOf(pass, "project_in")) : seen;
+  return inputs.positions === undefined
+    ? wide
+    : ops.add(wide, ops.embed(inputs.positions, nameOf(pass, "embed_positions")));
 }
 
-function attend<T>(pass: Pass<T>, x: T, { index, attention }: Layer<Attention>): T {
-  const { ops, prefix, settings, inputs } = pass;
+/**
+ * The residual stream behind a layer's attention.
+ * @param cached the layer of the cache that keeps keys and values
+ */
+export function attentionBlock<T>(
+  pass: DecoderPass<T>,
+  stream: T,
+  layer: Layer<Attention>,
+  cached: number,
+): T {
+  const attention = (x: T) => attend(pass, x, layer, cached);
+  if (isOpt(pass)) return aroundOpt(pass, stream, layer, "self_attn_layer_norm", attention);
+  const attended = attention(layerNorm(pass, stream, layer, "input_layernorm"));
+  return pass.ops.add(
+    stream,
+    normsResults(pass) ? layerNorm(pass, attended, layer, "post_attention_layernorm") : attended,
+  );
+}
+
+/**
+ * The residual stream behind a layer's MLP, and behind what pictures add there in Qwen3-VL.
+ * @param place of the layer among those that the model has
+ */
+export function mlpBlock<T>(pass: DecoderPass<T>, stream: T, layer: Layer<Attention>, place: number): T {
+  const mlp = (x: T) => feedForward(pass, x, layer.mlp);
+  if (isOpt(pass)) return aroundOpt(pass, stream, layer, "final_layer_norm", mlp);
+  const { ops } = pass;
+  if (!normsResults(pass)) {
+    const fed = mlp(layerNorm(pass, stream, layer, "post_attention_layernorm"));
+    return withDeepFeatures(pass, ops.add(stream, fed), place);
+  }
+  const fed = mlp(layerNorm(pass, stream, layer, "pre_feedforward_layernorm"));
+  return ops.add(stream, layerNorm(pass, fed, layer, "post_feedforward_layernorm"));
+}
+
+/** What pictures add to the stream behind the first layers: DeepStack (arXiv:2406.04334). */
+export function withDeepFeatures<T>({ ops, inputs }: DecoderPass<T>, stream: T, place: number): T {
+  const deep = inputs.images?.deep[place];
+  return deep === undefined || inputs.images === undefined
+    ? stream
+    : ops.putRows(stream, deep, inputs.images.rows, "add");
+}
+
+/** Logits of some tokens `[1, wanted, vocabSize]` from the stream behind the last layer. */
+export function headLogits<T>(pass: DecoderPass<T>, stream: T, wanted: T): T {
+  const { ops, settings } = pass;
+  const { lmHead, embedTokens: table } = languageModelOf(pass);
+  const taken = ops.takeRows(stream, wanted);
+  const normed = !isOpt(pass)
+    ? rmsNorm(pass, taken, "norm")
+    : settings.finalNorm
+      ? optNorm(pass, taken, "final_layer_norm")
+      : taken;
+  const x = settings.projects ? ops.linear(normed, nameOf(pass, "project_out")) : normed;
+  const scores = ops.linear(x, lmHead?.weight ?? table, lmHead?.bias);
+  const cap = settings.logitSoftcap;
+  return cap === undefined ? scores : ops.scale(ops.tanh(ops.scale(scores, 1 / cap)), cap);
+}
+
+/** Whether what a block's last linear gives goes into the stream as it is: some models norm it, or the sum. */
+export function addsAsItIs({ languageModel }: ModelDescription, { normFirst }: DecoderSettings): boolean {
+  return languageModel.modelType === "opt" ? normFirst : languageModel.modelType !== "gemma2";
+}
+
+function normsResults(pass: DecoderPass<unknown>): boolean {
+  return languageModelOf(pass).modelType === "gemma2";
+}
+
+function isOpt(pass: DecoderPass<unknown>): boolean {
+  return languageModelOf(pass).modelType === "opt";
+}
+
+function languageModelOf({ description }: DecoderPass<unknown>): LanguageModel {
+  return description.languageModel;
+}
+
+/** The weight of a part of the decoder's body. */
+function nameOf({ description }: DecoderPass<unknown>, part: string, kind = "weight"): string {
+  return `${description.prefixes.languageModel ?? ""}${part}.${kind}`;
+}
+
+function rmsNorm<T>(pass: DecoderPass<T>, x: T, name: string): T {
+  const { eps, normOffset } = pass.settings;
+  return pass.ops.rmsNorm(x, nameOf(pass, name), eps, normOffset);
+}
+
+function layerNorm<T>(pass: DecoderPass<T>, x: T, { index }: Layer, name: string): T {
+  return rmsNorm(pass, x, `layers.${index}.${name}`);
+}
+
+/** OPT (arXiv:2205.01068): learned positions, layer norms before a block or behind its sum, an MLP without a gate. */
+function aroundOpt<T>(
+  pass: DecoderPass<T>,
+  stream: T,
+  { index }: Layer,
+  name: string,
+  block: (normed: T) => T,
+): T {
+  const norm = (x: T) => optNorm(pass, x, `layers.${index}.${name}`);
+  return pass.settings.normFirst
+    ? pass.ops.add(stream, block(norm(stream)))
+    : norm(pass.ops.add(stream, block(stream)));
+}
+
+function optNorm<T>(pass: DecoderPass<T>, x: T, name: string): T {
+  const { ops, settings } = pass;
+  return settings.normWeights
+    ? ops.layerNorm(x, settings.eps, nameOf(pass, name), nameOf(pass, name, "bias"))
+    : ops.layerNorm(x, settings.eps);
+}
+
+function attend<T>(pass: DecoderPass<T>, x: T, { index, attention }: Layer<Attention>, cached: number): T {
+  const { ops, settings, inputs } = pass;
   const { qProj, kProj, vProj, oProj, numHeads, numKvHeads, headDim } = attention;
-  ops.probe(qProj.weight, x);
   const normed = (heads: T, count: number, name: string) =>
     settings.qkNorm
-      ? ops.headRmsNorm(heads, `${prefix}layers.${index}.self_attn.${name}.weight`, settings.eps, count)
+      ? ops.headRmsNorm(heads, nameOf(pass, `layers.${index}.self_attn.${name}`), settings.eps, count)
       : heads;
   const rotated = (heads: T, count: number) =>
     inputs.rotary === undefined ? heads : ops.rotate(heads, inputs.rotary, count);
@@ -108,7 +184,7 @@ function attend<T>(pass: Pass<T>, x: T, { index, attention }: Layer<Attention>):
   const k = rotated(normed(ops.linear(x, kProj.weight, kProj.bias), numKvHeads, "k_norm"), numKvHeads);
   const v = ops.linear(x, vProj.weight, vProj.bias);
   const shape = {
-    layer: index,
+    layer: cached,
     heads: numHeads,
     kvHeads: numKvHeads,
     headDim,
@@ -116,28 +192,16 @@ function attend<T>(pass: Pass<T>, x: T, { index, attention }: Layer<Attention>):
     softcap: settings.attentionSoftcap,
     window: settings.windows[index],
   };
-  const attended = ops.cachedAttention(q, k, v, shape, inputs.visible);
-  ops.probe(oProj.weight, attended);
-  return ops.linear(attended, oProj.weight, oProj.bias);
+  return ops.linear(ops.cachedAttention(q, k, v, shape, inputs.visible), oProj.weight, oProj.bias);
 }
 
-function feedForward<T>({ ops, settings }: Pass<T>, x: T, mlp: Mlp): T {
+function feedForward<T>({ ops, settings }: DecoderPass<T>, x: T, mlp: Mlp): T {
   if (mlp.kind === "plain") {
-    ops.probe(mlp.fc1.weight, x);
     const hidden = ops.activate(ops.linear(x, mlp.fc1.weight, mlp.fc1.bias), settings.activation);
-    ops.probe(mlp.fc2.weight, hidden);
     return ops.linear(hidden, mlp.fc2.weight, mlp.fc2.bias);
   }
   const { gateProj, upProj, downProj } = mlp;
-  ops.probe(gateProj.weight, x);
   const gate = ops.linear(x, gateProj.weight, gateProj.bias);
   const hidden = ops.gated(gate, ops.linear(x, upProj.weight, upProj.bias), settings.activation);
-  ops.probe(downProj.weight, hidden);
   return ops.linear(hidden, downProj.weight, downProj.bias);
-}
-
-function logits<T>({ ops, model, settings }: Pass<T>, x: T): T {
-  const scores = ops.linear(x, model.lmHead?.weight ?? model.embedTokens, model.lmHead?.bias);
-  const cap = settings.logitSoftcap;
-  return cap === undefined ? scores : ops.scale(ops.tanh(ops.scale(scores, 1 / cap)), cap);
 }

@@ -3,6 +3,7 @@ import { traitsByType } from "../decoder-traits.ts";
 import type { ModelDescription } from "../description.ts";
 import { readModelConfig } from "../sub-configs.ts";
 import { type DecoderInputs, decode } from "./decoder.ts";
+import { type DecoderParts, decoderParts } from "./decoder-parts.ts";
 import { assertCausality, decoderSettings, maxPositionsOf } from "./decoder-settings.ts";
 import { blip2ImageEncoder } from "./image-encoders/blip-2.ts";
 import { idefics3ImageEncoder } from "./image-encoders/idefics3.ts";
@@ -10,7 +11,14 @@ import type { ImageEncoder } from "./image-encoders/image-encoder.ts";
 import { llavaImageEncoder, llavaNextImageEncoder } from "./image-encoders/llava.ts";
 import { paligemmaImageEncoder } from "./image-encoders/paligemma.ts";
 import { qwen2VlImageEncoder, qwen3VlImageEncoder, qwen25VlImageEncoder } from "./image-encoders/qwen-vl.ts";
-import { type ForwardPass, forwardPass, type HostTensor, type InputSpec, type Ops } from "./ops.ts";
+import {
+  type CacheSpec,
+  type ForwardPass,
+  forwardPass,
+  type HostTensor,
+  type InputSpec,
+  type Ops,
+} from "./ops.ts";
 import { type RotarySettings, rotarySettings, rotaryTables } from "./rotary.ts";
 import { type Positions, promptPositions } from "./token-positions.ts";
 
@@ -22,6 +30,8 @@ export interface ModelForward {
   readonly imageToken: number | undefined;
   /** From tokens to `logits` `[1, wanted, vocabSize]`; its inputs are what `decoderInputs` gives and, of models that see, `images`. */
   readonly decoder: ForwardPass;
+  /** The same in parts. */
+  readonly parts: DecoderParts;
   /** The tensors of `deep…` that come with image features. */
   readonly deep: number;
   readonly cache: CacheSpec;
@@ -32,11 +42,6 @@ export interface ModelForward {
   decoderInputs(step: DecoderStep): Readonly<Record<string, HostTensor>>;
 }
 
-/** What an executor keeps of earlier tokens: for each layer, keys and values `[batch, kvHeads, capacity, headDim]`. */
-export interface CacheSpec {
-  readonly layers: readonly { readonly kvHeads: number; readonly headDim: number }[];
-}
-
 /** Tokens that go through a decoder together; shorter sequences are padded at the end. */
 export interface DecoderStep {
   readonly sequences: readonly {
@@ -45,6 +50,8 @@ export interface DecoderStep {
     readonly positions: readonly Int32Array[];
     /** Tokens that were there before. */
     readonly past: number;
+    /** How many of them are a prompt, which some models see whole; the others are an answer. All of them unless told. */
+    readonly prompt?: number;
   }[];
   /** Tokens that the cache holds at most. */
   readonly capacity: number;
@@ -100,6 +107,7 @@ export function modelForward(config: unknown, description: ModelDescription): Mo
     decoder: forwardPass(inputs, <T>(ops: Ops<T>, given: Readonly<Record<string, T>>) => ({
       logits: decode(ops, description, settings, decoderInputsOf(given, deep)),
     })),
+    parts: decoderParts(description, settings, inputs, (given) => decoderInputsOf(given, deep)),
     cache: {
       layers: languageModel.layers.map(({ attention }) => ({
         kvHeads: attention.numKvHeads,
@@ -149,12 +157,12 @@ function decoderInputsOf<T>(given: Readonly<Record<string, T>>, deep: number): D
     positions,
     visible,
     images:
-      features === undefined || imageRows === undefined
+      imageRows === undefined
         ? undefined
         : {
             values: features,
             rows: imageRows,
-            deep: Array.from({ length: deep }, (_, i) => given[`deep${i}`] as T),
+            deep: Array.from({ length: deep }, (_, i) => given[`deep${i}`]),
           },
   };
 }
@@ -200,13 +208,13 @@ function learnedPositions(
   return { shape, data: positions.map((position) => position + 2) };
 }
 
-/** PaliGemma's prompt sees itself whole; what comes after it sees all before. */
+/** PaliGemma's prompt sees itself whole; what comes after it sees all before, and itself. */
 function visibleTokens({ sequences, capacity }: DecoderStep, tokens: number): HostTensor {
   const data = new Float32Array(sequences.length * tokens * capacity).fill(Number.NEGATIVE_INFINITY);
-  for (const [n, { ids, past }] of sequences.entries()) {
+  for (const [n, { ids, past, prompt = ids.length }] of sequences.entries()) {
     for (let token = 0; token < tokens; token++) {
       const row = (n * tokens + token) * capacity;
-      data.fill(0, row, row + past + ids.length);
+      data.fill(0, row, row + past + Math.min(ids.length, Math.max(prompt, token + 1)));
     }
   }
   return { shape: [sequences.length, 1, tokens, capacity], data };

@@ -33,6 +33,11 @@ export interface CachedAttentionShape extends AttentionShape {
   readonly window?: number | undefined;
 }
 
+/** What an executor keeps of earlier tokens: for each layer, keys and values `[batch, kvHeads, capacity, headDim]`. */
+export interface CacheSpec {
+  readonly layers: readonly { readonly kvHeads: number; readonly headDim: number }[];
+}
+
 /** What tokens make of their distances, in DeBERTa: vectors of some distances, and which of them each pair of tokens has. */
 export interface RelativePositions<T> {
   /** What queries are held against, `[1, distances, heads · d]`; where missing, queries do not care. */
@@ -111,8 +116,11 @@ export interface Ops<T> {
   putRows(x: T, values: T, rows: T, how: "replace" | "add"): T;
   /** Σₖ weights[n, k] · table[ids[n, k]] → `[1, n, features]`. */
   blendRows(table: string, ids: T, weights: T): T;
-  /** Lets the executor look at a value: running statistics for calibration. Changes nothing. */
-  probe(name: string, x: T): void;
+  /**
+   * What the linear of this weight should give: an executor that keeps statistics of what goes into linears sums products of the two.
+   * Changes nothing.
+   */
+  target(weight: string, wanted: T): void;
 }
 
 export type ElementType = "F32" | "I32";

@@ -40,7 +40,6 @@ function attend<T>(
   bias: T | undefined,
 ): T {
   const { numHeads: heads, oProj } = attention;
-  ops.probe(attention.kind === "fused" ? attention.qkvProj.weight : attention.qProj.weight, x);
   const linear = ({ weight, bias: b }: typeof oProj) => ops.linear(x, weight, b);
   const [q, k, v] = (
     attention.kind === "fused"
@@ -49,19 +48,16 @@ function attend<T>(
   ) as [T, T, T];
   const rotated = (part: T) => (rotary === undefined ? part : ops.rotate(part, rotary, heads));
   const attended = ops.attention(rotated(q), rotated(k), v, { heads, kvHeads: heads }, bias);
-  ops.probe(oProj.weight, attended);
   return ops.linear(attended, oProj.weight, oProj.bias);
 }
 
 function feedForward<T>(ops: Ops<T>, x: T, { mlp }: Layer, activation: Activation): T {
   const [first, last] = mlp.kind === "gated" ? [mlp.gateProj, mlp.downProj] : [mlp.fc1, mlp.fc2];
-  ops.probe(first.weight, x);
   const opened = ops.linear(x, first.weight, first.bias);
   const hidden =
     mlp.kind === "gated"
       ? ops.gated(opened, ops.linear(x, mlp.upProj.weight, mlp.upProj.bias), activation)
       : ops.activate(opened, activation);
-  ops.probe(last.weight, hidden);
   return ops.linear(hidden, last.weight, last.bias);
 }
 

@@ -2,11 +2,12 @@ import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
 import type { ForwardPass, InputSpec } from "@vlmopt/models";
 import type * as ort from "onnxruntime-node";
-import { probeRecorder } from "../../calibration/channel-statistics.ts";
+import { withProbes } from "../../calibration/input-statistics.ts";
 import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import {
+  assertEqualLengths,
   type CacheStep,
   type DeviceTensor,
   type Executor,
@@ -21,6 +22,7 @@ import { onnxRuntime } from "./onnx-runtime.ts";
 import { type LayerCache, type OrtCache, ortCache } from "./ort-cache.ts";
 import { graphWriter, type PendingInitializer } from "./ort-graph.ts";
 import { cacheInputs, type OrtOps, type OrtValue, ortOps } from "./ort-ops.ts";
+import { ortProbes } from "./ort-probes.ts";
 import { sideFile } from "./side-file.ts";
 
 export interface OrtOptions {
@@ -58,40 +60,35 @@ async function prepare(
   const graph = graphWriter();
   const ops = ortOps(graph, weights, {
     accuracyLevel: options.activations === "float32" ? 0 : 4,
-    probes: probes !== undefined,
   });
-  const recorder = probes && probeRecorder(probes);
+  const noted = probes && withProbes(ops, probes);
   const inputs: Record<string, OrtValue> = {};
   for (const [name, spec] of Object.entries(pass.inputs)) {
     graph.input({ name, type: spec.dtype, shape: sizesOf(name, spec) });
     inputs[name] = { name, features: spec.shape.at(-1) ?? 1 };
   }
-  const outputs = pass.run(ops, inputs);
+  const outputs = pass.run(noted?.ops ?? ops, inputs);
   const names = Object.entries(outputs);
   for (const [name, value] of names) {
     graph.output({ name: value.name, type: "F32", shape: [0, 1, 2].map((axis) => `${name}.${axis}`) });
   }
-  for (const { value } of ops.probed) {
-    graph.output({ name: value, type: "F32", shape: [0, 1, 2].map((axis) => `${value}.${axis}`) });
-  }
+  const sums = noted && ortProbes(graph, noted.probed());
   declareCaches(graph, ops);
   const session = await createSession(graph.finish(), options);
   return {
     async run(given, step) {
+      if (sums !== undefined) assertEqualLengths(step);
       const feeds: Record<string, ort.Tensor> = {};
       for (const name of Object.keys(pass.inputs)) feeds[name] = ortTensor(given[name], name);
       if (step !== undefined) Object.assign(feeds, cacheFeeds(ops, step));
       const results = await session.run(feeds);
-      for (const { name, value } of ops.probed) {
-        const { dims, data } = results[value] as ort.Tensor;
-        recorder?.record(name, dims, data as Float32Array, step?.added);
-      }
+      sums?.record(results);
       if (step !== undefined) keepNew(ops, step, results);
       return Object.fromEntries(
         names.map(([name, value]) => [name, deviceTensor(results[value.name] as ort.Tensor)]),
       );
     },
-    ...(recorder && { statistics: recorder.statistics }),
+    ...(sums && { statistics: async () => sums.statistics() }),
     release: releaseOnce(() => session.release()),
   };
 }

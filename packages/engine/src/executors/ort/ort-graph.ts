@@ -32,6 +32,7 @@ export interface GraphWriter {
   choose(condition: string, whenTrue: () => string, whenFalse: () => string): string;
   /** What `make` names, made once for each key. */
   once(key: string, make: () => string): string;
+  /** Without what leads to no output. */
   finish(): Omit<OnnxGraph, "initializers"> & { readonly initializers: readonly PendingInitializer[] };
 }
 
@@ -98,8 +99,32 @@ export function graphWriter(): GraphWriter {
       made.set(key, name);
       return name;
     },
-    finish: () => ({ nodes, initializers: [...initializers.values()], inputs, outputs }),
+    finish() {
+      const needed = new Set(outputs.map(({ name }) => name));
+      const used = nodes.toReversed().filter((node) => {
+        const isUsed = node.outputs.some((name) => needed.has(name));
+        if (isUsed) for (const name of inputsOf(node)) needed.add(name);
+        return isUsed;
+      });
+      return {
+        nodes: used.reverse(),
+        initializers: [...initializers.values()].filter(({ name }) => needed.has(name)),
+        inputs,
+        outputs,
+      };
+    },
   };
 }
 
 const MICROSOFT = "com.microsoft.";
+
+/** What a node takes, and what its branches take of the values around them. */
+function inputsOf({ inputs, attributes }: OnnxNode): string[] {
+  const branches = Object.values(attributes).flatMap((value) =>
+    typeof value === "object" && "branch" in value ? [value.branch] : [],
+  );
+  return [
+    ...inputs,
+    ...branches.flatMap(({ nodes, output }) => [output, ...nodes.flatMap((node) => inputsOf(node))]),
+  ];
+}

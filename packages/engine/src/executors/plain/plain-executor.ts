@@ -1,8 +1,16 @@
 import type { CacheSpec, ForwardPass } from "@vlmopt/models";
-import { probeRecorder } from "../../calibration/channel-statistics.ts";
+import { hostMoments, hostProducts } from "../../calibration/host-sums.ts";
+import {
+  type Probed,
+  passStatistics,
+  type RunningStatistics,
+  runningStatistics,
+  withProbes,
+} from "../../calibration/input-statistics.ts";
 import { type ModelWeights, readFloats } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
 import {
+  assertEqualLengths,
   type DeviceTensor,
   type Executor,
   isDeviceTensor,
@@ -10,30 +18,32 @@ import {
   type PassInput,
   type PrepareOptions,
 } from "../executor.ts";
+import { recordPass, weightsOf } from "../recorded-pass.ts";
 import { plainOps } from "./plain-ops.ts";
-import { type PlainCache, type PlainTensor, plainCache } from "./plain-tensor.ts";
+import { featuresOf, type PlainCache, type PlainTensor, plainCache } from "./plain-tensor.ts";
 
-/** Runs passes in plain TypeScript, slow and obvious: what the other executors are held against. Weights are all read, and kept in F32. */
+/** Runs passes in plain TypeScript, slow and obvious: what the other executors are held against. Weights are read in F32 and kept. */
 export function plainExecutor(): Executor {
   return {
     name: "plain",
     async prepare(pass: ForwardPass, weights: ModelWeights, { probes }: PrepareOptions = {}) {
-      const recorder = probes && probeRecorder(probes);
-      const loaded = await loadAll(weights);
+      const sums = probes && plainSums();
+      const loaded = await loadAll(weights, weightsOf(recordPass(pass)));
       return {
         async run(inputs, step) {
           const tensors: Record<string, PlainTensor> = {};
           for (const [name, input] of Object.entries(inputs)) tensors[name] = await hostTensor(input);
-          const cache = step?.cache as PlainCache | undefined;
-          const probe = (name: string, { shape, data }: PlainTensor) =>
-            recorder?.record(name, shape, data as Float32Array, step?.added);
-          const outputs = pass.run(plainOps(loaded, probe, cache), tensors);
+          const ops = plainOps(loaded, step?.cache as PlainCache | undefined);
+          const noted = probes && withProbes(ops, probes);
+          if (noted !== undefined) assertEqualLengths(step);
+          const outputs = pass.run(noted?.ops ?? ops, tensors);
+          if (noted !== undefined) sums?.record(noted.probed());
           step?.added.forEach((count, n) => {
             step.cache.lengths[n] = (step.cache.lengths[n] as number) + count;
           });
           return Object.fromEntries(Object.entries(outputs).map(([name, x]) => [name, deviceTensor(x)]));
         },
-        ...(recorder && { statistics: recorder.statistics }),
+        ...(sums && { statistics: async () => sums.statistics() }),
         release: async () => loaded.clear(),
       };
     },
@@ -47,11 +57,38 @@ export function plainExecutor(): Executor {
   };
 }
 
-async function loadAll(weights: ModelWeights): Promise<Map<string, PlainTensor>> {
+/** Sums over runs, whose linears come in the same order each time. */
+function plainSums() {
+  let last: readonly Probed<PlainTensor>[] = [];
+  const running: RunningStatistics[] = [];
+  return {
+    record(probed: readonly Probed<PlainTensor>[]) {
+      last = probed;
+      for (const [n, { x, gram, targets }] of probed.entries()) {
+        running[n] ??= runningStatistics(featuresOf(x));
+        const sums = running[n];
+        const numbers = x.data as Float32Array;
+        sums.addMoments(hostMoments(x.shape, numbers));
+        if (gram) sums.addGram(hostProducts(numbers, featuresOf(x), numbers, featuresOf(x)));
+        for (const { weight, wanted } of targets) {
+          const data = wanted.data as Float32Array;
+          const products = hostProducts(data, featuresOf(wanted), numbers, featuresOf(x));
+          sums.addTarget(
+            weight,
+            products,
+            data.reduce((sum, value) => sum + value * value, 0),
+          );
+        }
+      }
+    },
+    statistics: () => passStatistics(last, running),
+  };
+}
+
+async function loadAll(weights: ModelWeights, names: ReadonlySet<string>): Promise<Map<string, PlainTensor>> {
   const loaded = new Map<string, PlainTensor>();
-  for (const [name, { shape }] of weights.specs) {
-    const { tensor, quantized } = weights.find(name);
-    if (!["F32", "F16", "BF16"].includes(tensor.dtype) && quantized === undefined) continue;
+  for (const name of names) {
+    const { shape = [] } = weights.specs.get(name) ?? {};
     loaded.set(name, { shape, data: await readFloats(weights, name) });
   }
   return loaded;

@@ -4,11 +4,7 @@ import { attend, attendCached, relativeScores } from "./plain-attention.ts";
 import { featuresOf, type PlainCache, type PlainTensor, rowAt, rowsOf, sizeOf } from "./plain-tensor.ts";
 
 /** The operations, each as its definition reads. */
-export function plainOps(
-  weights: ReadonlyMap<string, PlainTensor>,
-  probe: Ops<PlainTensor>["probe"],
-  cache?: PlainCache,
-): Ops<PlainTensor> {
+export function plainOps(weights: ReadonlyMap<string, PlainTensor>, cache?: PlainCache): Ops<PlainTensor> {
   const weightNamed = (name: string): PlainTensor => {
     const found = weights.get(name);
     if (found === undefined) throw new TypeError(`there is no weight ${name}`);
@@ -144,7 +140,7 @@ export function plainOps(
       }
       return result;
     },
-    probe,
+    target() {},
   };
   return ops;
 }

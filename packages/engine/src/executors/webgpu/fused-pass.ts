@@ -1,6 +1,5 @@
 // What a recorded pass becomes: operations that one kernel can do together are put together, and nothing is computed yet.
 import type { Activation } from "@vlmopt/models";
-import type { MapName } from "./kernels/activation.ts";
 import {
   type AttentionNode,
   type LinearNode,
@@ -9,7 +8,8 @@ import {
   type RecordedPass,
   readsOf,
   type Value,
-} from "./recorded-pass.ts";
+} from "../recorded-pass.ts";
+import type { MapName } from "./kernels/activation.ts";
 
 /** x·Wᵀ of weights that lie one below the other in one buffer, with what is done before and after. */
 export interface FusedLinear {
@@ -131,7 +131,7 @@ export function fusePass(
   }
 
   for (const [value, node] of nodes.entries()) {
-    if (done.has(value)) continue;
+    if (done.has(value) || readers[value]?.length === 0) continue;
     if (node.op === "linear") steps.push(withNorm(linearStep(value, node)));
     else if (node.op === "attention") steps.push(attentionStep(value, node));
     else steps.push({ ...node, output: value });
@@ -161,12 +161,13 @@ function usesOfWeights(nodes: readonly Node[]): ReadonlyMap<string, number> {
   return uses;
 }
 
-/** The nodes that read each value; a pass's output has a reader that is no node. */
+/** The nodes that read each value, and are read themselves; a pass's output has a reader that is no node. */
 function readersOf(nodes: readonly Node[], outputs: Readonly<Record<string, Value>>): Value[][] {
   const readers: Value[][] = nodes.map(() => []);
-  for (const [reader, node] of nodes.entries()) {
-    for (const value of readsOf(node)) readers[value]?.push(reader);
-  }
   for (const value of Object.values(outputs)) readers[value]?.push(-1);
+  for (const [reader, node] of [...nodes.entries()].reverse()) {
+    if (readers[reader]?.length === 0) continue;
+    for (const value of readsOf(node)) readers[value]?.unshift(reader);
+  }
   return readers;
 }

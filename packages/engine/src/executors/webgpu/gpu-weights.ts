@@ -14,9 +14,9 @@ import {
 import { byteLengthOf, fromFloat32, readTensor, type TensorInfo } from "@vlmopt/tensor-io/browser";
 import { type ModelWeights, readFloats } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
+import type { LinearNode } from "../recorded-pass.ts";
 import { bufferBytes } from "./gpu-plan.ts";
 import { denseFormats, type WeightFormat } from "./kernels/weight-format.ts";
-import type { LinearNode } from "./recorded-pass.ts";
 import { type GpuContext, NoGpuError } from "./webgpu-device.ts";
 
 /** Weights one below the other, `[n, k]` together. */

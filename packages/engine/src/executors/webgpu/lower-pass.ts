@@ -1,4 +1,6 @@
 // From the operations of a pass to dispatches of kernels, for inputs of given shapes.
+
+import type { NormNode, RelativeNode, Value } from "../recorded-pass.ts";
 import { type FusedAttention, type FusedLinear, type FusedPass, type Step, stepReads } from "./fused-pass.ts";
 import { featuresOf, type Placed, type PlanBuilder, rowsOf, sizeOf } from "./gpu-plan.ts";
 import type { GpuVector, GpuWeight } from "./gpu-weights.ts";
@@ -23,7 +25,6 @@ import {
   unfoldPatches,
 } from "./kernels/rows.ts";
 import { matvecTuning } from "./kernels/tuning.ts";
-import type { NormNode, RelativeNode, Value } from "./recorded-pass.ts";
 
 /** What a pass uses besides its inputs, found before it is lowered. */
 export interface PassWeights {

@@ -1,8 +1,14 @@
 import type { CacheSpec, ForwardPass } from "@vlmopt/models";
-import { probeRecorder } from "../../calibration/channel-statistics.ts";
+import { hostMoments, hostProducts } from "../../calibration/host-sums.ts";
+import {
+  passStatistics,
+  type RunningStatistics,
+  runningStatistics,
+} from "../../calibration/input-statistics.ts";
 import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import {
+  assertEqualLengths,
   type CacheStep,
   type Executor,
   isDeviceTensor,
@@ -10,6 +16,7 @@ import {
   type PassInput,
   type PrepareOptions,
 } from "../executor.ts";
+import { recordPass, type Value } from "../recorded-pass.ts";
 import { countBuffers } from "./buffer-count.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { type FusedPass, fusePass } from "./fused-pass.ts";
@@ -27,7 +34,6 @@ import { createTensor, type GpuTensor } from "./gpu-tensor.ts";
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
 import { cacheType } from "./kernels/attention.ts";
 import { lowerPass, type PassWeights, type PlanCache } from "./lower-pass.ts";
-import { recordPass, type Value } from "./recorded-pass.ts";
 import { tokenChooser } from "./token-chooser.ts";
 import { type GpuContext, type GpuOptions, openGpu } from "./webgpu-device.ts";
 
@@ -42,9 +48,6 @@ interface Plan {
   readonly outputs: Readonly<Record<string, Placed>>;
   readonly buffers: readonly GPUBuffer[];
 }
-
-/** What the outputs that probes look at are called, before their names. */
-const PROBE = "probe ";
 
 /** Plans of one pass that are kept: that of the prompt, and that of one more token. */
 const PLANS_KEPT = 2;
@@ -110,11 +113,14 @@ async function preparePass(
   stored: GpuWeights,
   { probes }: PrepareOptions = {},
 ) {
-  const { nodes, outputs: wanted, probed } = recordPass(pass);
-  const recorder = probes && probeRecorder(probes);
-  const shown = recorder === undefined ? new Map<string, Value>() : probed;
-  const ofProbes = [...shown].map(([name, value]) => [PROBE + name, value] as const);
-  const outputs = { ...wanted, ...Object.fromEntries(ofProbes) };
+  const { nodes, outputs: wanted, probed } = recordPass(pass, probes);
+  const shown = probes === undefined ? [] : probed;
+  const running: RunningStatistics[] = [];
+  const outputs: Record<string, Value> = { ...wanted };
+  for (const { x, targets } of shown) {
+    outputs[`probe ${x}`] = x;
+    for (const { wanted: value } of targets) outputs[`probe ${value}`] = value;
+  }
   const fused = fusePass({ nodes, outputs }, stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
@@ -122,6 +128,7 @@ async function preparePass(
   const number = passes++;
   return {
     async run(given: Readonly<Record<string, PassInput>>, step?: CacheStep) {
+      if (probes !== undefined) assertEqualLengths(step);
       const cache = step?.cache as GpuCache | undefined;
       const plans = cache?.plans ?? uncached;
       const shapes = Object.keys(pass.inputs).map((name) => `${name}[${given[name]?.shape}]`);
@@ -138,11 +145,27 @@ async function preparePass(
         encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
         copied.set(name, tensor);
       }
-      for (const name of shown.keys()) {
-        const tensor = copied.get(PROBE + name) as GpuTensor<Float32Array>;
-        recorder?.record(name, tensor.shape, await tensor.read(), step?.added);
-        tensor.release?.();
-        copied.delete(PROBE + name);
+      for (const [n, { x, gram, targets }] of shown.entries()) {
+        const { shape, read } = copied.get(`probe ${x}`) as GpuTensor<Float32Array>;
+        const [numbers, features] = [await read(), shape.at(-1) ?? 1];
+        running[n] ??= runningStatistics(features);
+        const sums = running[n];
+        sums.addMoments(hostMoments(shape, numbers));
+        if (gram) sums.addGram(hostProducts(numbers, features, numbers, features));
+        for (const { weight, wanted: value } of targets) {
+          const target = copied.get(`probe ${value}`) as GpuTensor<Float32Array>;
+          const aims = await target.read();
+          sums.addTarget(
+            weight,
+            hostProducts(aims, target.shape.at(-1) ?? 1, numbers, features),
+            aims.reduce((sum, aim) => sum + aim * aim, 0),
+          );
+        }
+      }
+      for (const name of Object.keys(outputs)) {
+        if (name in wanted) continue;
+        copied.get(name)?.release?.();
+        copied.delete(name);
       }
       // What comes of one more token is asked for at once, and its commands with it.
       if (!step?.added.every((count) => count === 1)) queue.send();
@@ -151,7 +174,7 @@ async function preparePass(
       });
       return Object.fromEntries(copied);
     },
-    ...(recorder && { statistics: recorder.statistics }),
+    ...(probes && { statistics: async () => passStatistics(shown, running) }),
     async release() {
       for (const plan of uncached.values()) destroyAll(plan.buffers);
       stored.release();

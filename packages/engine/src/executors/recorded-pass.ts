@@ -7,6 +7,7 @@ import type {
   ForwardPass,
   Ops,
 } from "@vlmopt/models";
+import { type Probed, type ProbeOptions, withProbes } from "../calibration/input-statistics.ts";
 
 /** The result of a node, by the node's place. */
 export type Value = number;
@@ -94,18 +95,39 @@ export type Node =
 export interface RecordedPass {
   readonly nodes: readonly Node[];
   readonly outputs: Readonly<Record<string, Value>>;
-  /** What was shown to probes, by their names. */
-  readonly probed: ReadonlyMap<string, Value>;
+  /** What goes into linears. */
+  readonly probed: readonly Probed<Value>[];
 }
 
-export function recordPass(pass: ForwardPass): RecordedPass {
+/** @param probes of what is wanted of what goes into linears */
+export function recordPass(pass: ForwardPass, probes: ProbeOptions = {}): RecordedPass {
   const nodes: Node[] = [];
   const add = (node: Node): Value => nodes.push(node) - 1;
   const inputs = Object.entries(pass.inputs).map(
     ([name, { dtype }]) => [name, add({ op: "input", name, dtype })] as const,
   );
-  const probed = new Map<string, Value>();
-  return { nodes, outputs: pass.run(recordingOps(add, probed), Object.fromEntries(inputs)), probed };
+  const { ops, probed } = withProbes(recordingOps(add), probes);
+  return { nodes, outputs: pass.run(ops, Object.fromEntries(inputs)), probed: probed() };
+}
+
+/** Names of the weights that a pass uses. */
+export function weightsOf({ nodes }: Pick<RecordedPass, "nodes">): ReadonlySet<string> {
+  return new Set(
+    nodes.flatMap((node) => {
+      switch (node.op) {
+        case "embed":
+        case "blendRows":
+          return [node.table];
+        case "weight":
+          return [node.name];
+        case "linear":
+        case "norm":
+          return [node.weight, node.bias].filter((name) => name !== undefined);
+        default:
+          return [];
+      }
+    }),
+  );
 }
 
 /** Values that a node reads. */
@@ -146,7 +168,7 @@ export function readsOf(node: Node): readonly Value[] {
   }
 }
 
-function recordingOps(add: (node: Node) => Value, probed: Map<string, Value>): Ops<Value> {
+function recordingOps(add: (node: Node) => Value): Ops<Value> {
   const linear = (x: Value, weight: string, bias?: string) =>
     add({ op: "linear", x, weight, bias, transposed: false });
   return {
@@ -181,6 +203,6 @@ function recordingOps(add: (node: Node) => Value, probed: Map<string, Value>): O
     takeRows: (x, rows) => add({ op: "takeRows", x, rows }),
     putRows: (x, values, rows, how) => add({ op: "putRows", x, values, rows, how }),
     blendRows: (table, ids, weights) => add({ op: "blendRows", table, ids, weights }),
-    probe: (name, x) => probed.set(name, x),
+    target() {},
   };
 }
