@@ -81,6 +81,11 @@ export async function readCalibrationData(
         `${name} has pictures up to token ${imageRows.at(-1)}, behind the ${kept} that are read`,
       );
     }
+    if (kept > forward.maxPositions) {
+      throw new RangeError(
+        `${name} has ${kept} tokens, and the model places for ${forward.maxPositions}: read fewer of each item`,
+      );
+    }
     const unknown = ids.find((id) => !(id >= 0 && id < description.languageModel.vocabSize));
     if (unknown !== undefined) {
       throw new RangeError(
