@@ -2,7 +2,7 @@
 //   node benchmarks/resampling.mjs [--items 10000] [--rounds 3]
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
-import { approximateRandomization, bootstrapIntervals, pairedBootstrap, rouge } from "@vlmopt/metrics";
+import { approximateRandomization, bootstrapIntervals, rouge } from "@vlmopt/metrics";
 import { printTable, sideBySide } from "./side-by-side.mjs";
 
 const { values } = parseArgs({
@@ -20,7 +20,6 @@ const ours = await sideBySide(
   {
     percentile: () => void bootstrapIntervals(metric, first),
     bca: () => void bootstrapIntervals(metric, first, { method: "bca" }),
-    paired: () => void pairedBootstrap(metric, first, second),
     randomization: () => void approximateRandomization(metric, first, second, { trials: 1000 }),
   },
   { rounds },

@@ -29,7 +29,7 @@ export {
   type ClipScoreOptions,
   clipScore,
 } from "./model-metrics/clip-score.ts";
-export type { ModelMetric } from "./model-metrics/model-metric.ts";
+export { type ModelMetric, meansOf } from "./model-metrics/model-metric.ts";
 export {
   type LanguageModelScorer,
   type Perplexity,
@@ -58,15 +58,21 @@ export {
   scorecard,
   type TopicScores,
 } from "./scorecard/scorecard.ts";
-export { type BootstrapOptions, bootstrapIntervals, type Interval } from "./statistics/bootstrap.ts";
-export { type RetentionResults, retention, shuffledReferences } from "./statistics/retention.ts";
+export {
+  type BootstrapOptions,
+  bootstrapIntervals,
+  type FigureInterval,
+  type Interval,
+} from "./statistics/bootstrap.ts";
+export { noSkillFloor } from "./statistics/no-skill-floor.ts";
+export { type RetentionResults, retention } from "./statistics/retention.ts";
 export {
   approximateRandomization,
   type Comparison,
   type ComparisonOptions,
   holm,
-  pairedBootstrap,
 } from "./statistics/significance.ts";
+export { wilsonInterval } from "./statistics/wilson.ts";
 export { porterStem } from "./text/porter-stemmer.ts";
 export { anls } from "./vqa/anls.ts";
 export { exactMatch, tokenF1 } from "./vqa/squad.ts";

@@ -26,8 +26,14 @@ export interface Metric {
   corpus(predictions: readonly string[], references: readonly (readonly string[])[]): CorpusResult;
   /** An item's figures depend on the other items too, so that they cannot be taken one by one. */
   readonly needsCorpus?: true;
+  /** References play no part in its figures. */
+  readonly referenceFree?: true;
+  /** Items need as many references, so that a right answer can score 1. */
+  readonly fewestReferences?: { readonly count: number; readonly otherwise: string };
   /** Corpus figures of items whose statistics add up to `sum`, `count` of them. */
   aggregate(sum: Float64Array, count: number): Scores;
+  /** Set where corpus figures are the means of the items' figures, which are their statistics: `share` where those lie between 0 and 1. */
+  readonly mean?: "share" | "number";
 }
 
 /** Items that come one by one. */
@@ -58,6 +64,7 @@ export function accumulate(metric: Metric): Accumulator {
       return scores[0] as Scores;
     },
     result() {
+      if (items.length === 0) throw new MetricInputError("there are no predictions to score");
       const size = statistics[0]?.length ?? metric.figures.length;
       const aggregate = metric.aggregate(sumOf(statistics, size), items.length);
       return { signature: metric.signature, aggregate, items: [...items], statistics: [...statistics] };
@@ -71,7 +78,7 @@ export class MetricInputError extends Error {
 }
 
 /**
- * A metric whose corpus figures are the means of its items'.
+ * A metric whose corpus figures are the means of its items', which lie between 0 and 1 unless told.
  * @param score the figures of one item, in the order of `figures`
  */
 export function meanMetric(
@@ -79,19 +86,27 @@ export function meanMetric(
   figures: readonly string[],
   signature: string,
   score: (prediction: string, references: readonly string[]) => Float64Array,
+  traits: Pick<Metric, "mean" | "referenceFree" | "fewestReferences"> = {},
 ): Metric {
   const named = (values: Float64Array): Scores =>
     Object.fromEntries(figures.map((figure, i) => [figure, values[i] ?? 0]));
   const aggregate = (sum: Float64Array, count: number) =>
     named(sum.map((value) => (count === 0 ? 0 : value / count)));
+  const { fewestReferences } = traits;
   return {
+    mean: "share",
+    ...traits,
     name,
     figures,
     signature,
     aggregate,
-    score: (prediction, references) => named(score(prediction, references)),
+    score(prediction, references) {
+      assertReferences(name, [references], fewestReferences);
+      return named(score(prediction, references));
+    },
     corpus(predictions, references) {
       assertPaired(predictions, references);
+      assertReferences(name, references, fewestReferences);
       const statistics = predictions.map((prediction, i) => score(prediction, references[i] ?? []));
       return {
         signature,
@@ -103,7 +118,21 @@ export function meanMetric(
   };
 }
 
-/** @throws {MetricInputError} where the lists differ in length or an item has no reference */
+/** @throws {MetricInputError} where an item has fewer references than the metric needs */
+export function assertReferences(
+  name: string,
+  references: readonly (readonly string[])[],
+  fewest: Metric["fewestReferences"],
+): void {
+  if (fewest === undefined) return;
+  const short = references.findIndex((list) => list.length < fewest.count);
+  if (short === -1) return;
+  throw new MetricInputError(
+    `${name} needs at least ${fewest.count} references an item, and item ${short + 1} of ${references.length} has ${references[short]?.length}: ${fewest.otherwise}`,
+  );
+}
+
+/** @throws {MetricInputError} where there is nothing to score, the lists differ in length, or an item has no reference */
 export function assertPaired(
   predictions: readonly string[],
   references: readonly (readonly string[])[],
@@ -113,6 +142,7 @@ export function assertPaired(
       `there are ${predictions.length} predictions and ${references.length} lists of references`,
     );
   }
+  if (predictions.length === 0) throw new MetricInputError("there are no predictions to score");
   const bare = references.findIndex((list) => list.length === 0);
   if (bare !== -1) throw new MetricInputError(`prediction ${bare} of ${predictions.length} has no reference`);
 }

@@ -140,6 +140,10 @@ describe("items one by one", () => {
     expect(stream.result()).toEqual(metric.corpus(predictions, references));
   });
 
+  test("give nothing before the first", () => {
+    expect(() => accumulate(bleu()).result()).toThrow("there are no predictions to score");
+  });
+
   test("cannot be weighed by a corpus that is not there yet", () => {
     expect(() => accumulate(cider())).toThrow("cider weighs words by all items' references");
   });
@@ -163,7 +167,7 @@ describe("metrics by name", () => {
     const metric = await metricByName(name, resources);
     const { aggregate, items, signature } = await metric.corpus(
       ["a cat", "a dog"],
-      [["a cat"], ["the dog", "dogs"]],
+      [Array(4).fill("a cat"), ["the dog", "dogs", "a dog", "dog"]],
     );
     expect(Object.keys(aggregate)).toEqual([...metric.figures]);
     expect(items).toHaveLength(2);
@@ -173,6 +177,11 @@ describe("metrics by name", () => {
     await expect(async () => metric.corpus(["a"], [[]])).rejects.toThrow(
       "prediction 0 of 1 has no reference",
     );
+  });
+
+  test.each(metricNames)("%s has no score of nothing", async (name) => {
+    const metric = await metricByName(name, resources);
+    await expect(async () => metric.corpus([], [])).rejects.toThrow("there are no predictions to score");
   });
 
   test("that are not known are refused with those that are, and those that ask models without one", async () => {

@@ -8,7 +8,7 @@ export function compareCommand() {
   return new Command("compare")
     .summary("compare the answers of two runs, with significance")
     .description(
-      "Compares variants of one name in two runs over the questions that both answered: paired approximate randomisation, corrected by Holm for all comparisons.",
+      "Compares variants of one name in two runs over the questions that both answered: by all ways to swap paired answers, or 10,000 of them, corrected by Holm for all comparisons.",
     )
     .argument("<run-a>", "folder of a run")
     .argument("<run-b>", "folder of another")
@@ -35,8 +35,8 @@ export function compareCommand() {
               a.toFixed(4),
               b.toFixed(4),
               difference.toFixed(4),
-              p.toFixed(4),
-              pHolm.toFixed(4),
+              formatP(p),
+              formatP(pHolm),
             ],
             String(items),
             pHolm < LEVEL ? (difference > 0 ? "B better" : "A better") : "",
@@ -44,4 +44,9 @@ export function compareCommand() {
         ),
       );
     });
+}
+
+/** A p-value is never 0. */
+function formatP(p: number): string {
+  return p < 0.00005 ? "<0.0001" : p.toFixed(4);
 }

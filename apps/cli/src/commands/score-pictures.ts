@@ -57,6 +57,8 @@ export function clipScoreOf(pictures: readonly string[], encoder: ClipEncoder<st
     metric.corpus(predictions, pictures, references);
   return {
     ...metric,
+    // What a picture shows does not change with the references.
+    referenceFree: true,
     corpus,
     score: async (prediction, references) => (await corpus([prediction], [references])).aggregate,
   };

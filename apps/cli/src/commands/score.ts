@@ -63,8 +63,8 @@ export function scoreCommand() {
         .default("percentile" as const),
     )
     .option("--confidence <level>", "of the intervals", parseConfidence, 0.95)
-    .option("--resamples <count>", "of intervals and tests", parseWhole(1), 1000)
-    .option("--seed <number>", "of the resamples", parseWhole(0), 12345)
+    .option("--resamples <count>", "of bootstrap intervals", parseWhole(1), 1000)
+    .option("--seed <number>", "of all that is drawn", parseWhole(0), 12345)
     .addOption(new Option("--csv", "print every figure as CSV").conflicts("json"))
     .option("--json", "print everything as JSON, every item's scores too")
     .addHelpText(

@@ -1,4 +1,4 @@
-import { approximateRandomization, type CorpusResult, holm } from "@vlmopt/metrics";
+import { approximateRandomization, type Comparison, type CorpusResult, holm, meansOf } from "@vlmopt/metrics";
 import { BenchError } from "../bench-error.ts";
 import type { Run } from "../records/run-folder.ts";
 import type { ItemResult } from "../records/run-summary.ts";
@@ -11,8 +11,10 @@ export interface RunComparison {
   readonly second: number;
   /** Second less first. */
   readonly difference: number;
-  /** Of no difference, by approximate randomisation over the items that both answered. */
+  /** Of no difference, by swapping answers of the items that both answered. */
   readonly p: number;
+  /** All swaps were counted; else 10,000 were drawn. */
+  readonly exact: boolean;
   /** Corrected for all comparisons (Holm 1979). */
   readonly pHolm: number;
   readonly items: number;
@@ -36,20 +38,24 @@ export function compareRuns(first: Run, second: Run): RunComparison[] {
         pairs.every((pair) => pair.every((item) => item?.scores[figure] !== undefined)),
     );
     if (figures.length === 0) continue;
-    const aggregate = (sum: Float64Array, count: number) =>
-      Object.fromEntries(figures.map((figure, f) => [figure, (sum[f] ?? 0) / count]));
+    if (pairs.length < 2)
+      throw new BenchError(
+        `${variant}: ${first.folder} and ${second.folder} share 1 answered question, and a test needs at least 2`,
+        "compare runs of more questions",
+      );
+    const means = meansOf(figures);
     const [one, two] = ([0, 1] as const).map((side) =>
       resultOf(
         pairs.map((pair) => pair[side] as ItemResult),
-        figures,
-        aggregate,
+        means,
+        variant,
       ),
     ) as [CorpusResult, CorpusResult];
-    const compared = approximateRandomization({ figures, aggregate }, one, two);
+    const compared = approximateRandomization(means, one, two);
     for (const figure of figures) {
-      const { difference = 0, p = 1 } = compared[figure] ?? {};
+      const { difference, p, exact } = compared[figure] as Comparison;
       const [a, b] = [one.aggregate[figure] ?? 0, two.aggregate[figure] ?? 0];
-      found.push({ variant, figure, first: a, second: b, difference, p, items: pairs.length });
+      found.push({ variant, figure, first: a, second: b, difference, p, exact, items: pairs.length });
     }
   }
   if (found.length === 0) {
@@ -71,12 +77,22 @@ function answersOf({ items }: Run): Map<string, Map<string, ItemResult>> {
   return found;
 }
 
+/** @throws {BenchError} where an answer has no number for a figure */
 function resultOf(
   items: readonly ItemResult[],
-  figures: readonly string[],
-  aggregate: (sum: Float64Array, count: number) => Record<string, number>,
+  { figures, aggregate }: ReturnType<typeof meansOf>,
+  variant: string,
 ): CorpusResult {
-  const statistics = items.map(({ scores }) => Float64Array.from(figures, (figure) => scores[figure] ?? 0));
+  const statistics = items.map(({ scores, id }) =>
+    Float64Array.from(figures, (figure) => {
+      const score = scores[figure];
+      if (typeof score === "number" && Number.isFinite(score)) return score;
+      throw new BenchError(
+        `${variant}: the answer to question ${id} has ${String(score)} for ${figure}, which no test can weigh`,
+        "measure the variant anew, or leave the question out of both runs",
+      );
+    }),
+  );
   const sum = Float64Array.from(figures, (_, f) =>
     statistics.reduce((total, vector) => total + (vector[f] ?? 0), 0),
   );

@@ -5,8 +5,8 @@ import {
   type Metric,
   type ModelMetric,
   metricByName,
+  noSkillFloor,
   retention,
-  shuffledReferences,
 } from "@vlmopt/metrics";
 import type { Recipe } from "../recipe/read-recipe.ts";
 import type { QualityFigure, Retention } from "../records/run-summary.ts";
@@ -18,7 +18,7 @@ export interface Answered {
 }
 
 /** What of a metric resampling needs. */
-type Aggregation = Pick<Metric, "figures" | "aggregate">;
+type Aggregation = Pick<Metric, "figures" | "aggregate" | "mean">;
 
 /** One metric's results of one variant. */
 export interface Measured {
@@ -27,9 +27,10 @@ export interface Measured {
   readonly result: CorpusResult;
 }
 
-/** Measures answers, and what the dense model of a family scores against references of other questions. */
+/** Measures answers, and what they score against references of other questions. */
 export interface Judge {
   measure(answered: Answered): Promise<readonly Measured[]>;
+  floor(answered: Answered): Promise<readonly Measured[]>;
   release(): Promise<void>;
 }
 
@@ -52,18 +53,15 @@ export async function openJudge({ metrics: names, encoder, languageModel }: Reci
   };
   const metrics: (Metric | ModelMetric)[] = [];
   for (const name of names) metrics.push(await metricByName(name, resources));
+  const each = async (resultOf: (metric: Metric | ModelMetric) => CorpusResult | Promise<CorpusResult>) => {
+    const measured: Measured[] = [];
+    for (const metric of metrics)
+      measured.push({ name: metric.name, aggregation: metric, result: await resultOf(metric) });
+    return measured;
+  };
   return {
-    async measure({ predictions, references }) {
-      const measured: Measured[] = [];
-      for (const metric of metrics) {
-        measured.push({
-          name: metric.name,
-          aggregation: metric,
-          result: await metric.corpus(predictions, references),
-        });
-      }
-      return measured;
-    },
+    measure: ({ predictions, references }) => each((metric) => metric.corpus(predictions, references)),
+    floor: ({ predictions, references }) => each((metric) => noSkillFloor(metric, predictions, references)),
     async release() {
       for (const model of loaded) await model.release();
     },
@@ -151,9 +149,4 @@ function retentionOf(
 
 function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
-}
-
-/** The same answers held against the references of other questions. */
-export function unskilled({ predictions, references }: Answered): Answered {
-  return { predictions, references: shuffledReferences(references) };
 }

@@ -21,7 +21,6 @@ import {
   qualityFigures,
   qualityIndex,
   type Reference,
-  unskilled,
 } from "./quality.ts";
 import type { Prepared } from "./run-recipe.ts";
 
@@ -159,7 +158,7 @@ function withIndex(measured: readonly Measured[]): readonly Measured[] {
 /** A single question has no other's references. */
 async function referencesOf(judge: Judge, { answered, measured }: Scored): Promise<readonly Reference[]> {
   if (answered.predictions.length < 2) return [];
-  const floors = withIndex(await judge.measure(unskilled(answered)));
+  const floors = withIndex(await judge.floor(answered));
   return measured.flatMap((dense, i) => {
     const floor = floors[i];
     return floor === undefined ? [] : [{ dense, floor }];

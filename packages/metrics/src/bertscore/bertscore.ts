@@ -1,5 +1,6 @@
 import { type ModelMetric, meanModelMetric } from "../model-metrics/model-metric.ts";
 import { signature } from "../signature.ts";
+import { strip } from "../text/python-classes.ts";
 import { type Baseline, publishedBaseline } from "./baseline.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Matching } from "./greedy-matching.ts";
@@ -31,7 +32,7 @@ export function bertScore(options: BertScoreOptions): ModelMetric {
     ...(baseline ? { baseline: [baseline.precision, baseline.recall, baseline.f1].join("+") } : {}),
   });
   const figures = ["bertscore", "bertscore-precision", "bertscore-recall"];
-  return meanModelMetric("bertscore", figures, name, async (predictions, references) => {
+  const metric = meanModelMetric("bertscore", figures, name, async (predictions, references) => {
     const pairs = predictions.flatMap((prediction, item) =>
       (references[item] ?? []).map((reference) => ({
         item,
@@ -54,6 +55,7 @@ export function bertScore(options: BertScoreOptions): ModelMetric {
     const floor = [baseline.f1, baseline.precision, baseline.recall];
     return best.map((scores) => scores.map((x, k) => (x - (floor[k] ?? 0)) / (1 - (floor[k] ?? 0))));
   });
+  return idf ? { ...metric, needsCorpus: true } : metric;
 }
 
 /** F1, precision and recall of one pair. */
@@ -94,10 +96,3 @@ function inverseDocumentFrequency(references: readonly Tokens[]): (id: number) =
   }
   return (id) => Math.log((references.length + 1) / ((holding.get(id) ?? 0) + 1));
 }
-
-/** Python's `strip`, whose white space is not JavaScript's. */
-function strip(text: string): string {
-  return text.replace(PYTHON_SPACE, "");
-}
-const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
-const PYTHON_SPACE = new RegExp(`^${SPACE}|${SPACE}$`, "g");

@@ -39,6 +39,7 @@ export function cider(): Metric {
     name: "cider",
     figures: ["cider"],
     needsCorpus: true,
+    mean: "number",
     signature: name,
     aggregate,
     score: (prediction, references) => ({ cider: scoresOf([prediction], [references])[0] as number }),

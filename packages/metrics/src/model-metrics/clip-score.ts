@@ -55,6 +55,7 @@ export function clipScore<Image>(options: ClipScoreOptions<Image>): ClipScore<Im
           throw new MetricInputError(
             `there are ${predictions.length} predictions and ${list.length} ${what}`,
           );
+      if (predictions.length === 0) throw new MetricInputError("there are no predictions to score");
       const pictures = await inBatches(images, batchSize, (batch) => encoder.encodeImages(batch));
       const unique = [...new Set([...predictions, ...(references ?? []).flat()])];
       const vectors = await inBatches(

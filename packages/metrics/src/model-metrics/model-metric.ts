@@ -7,10 +7,11 @@ export interface ModelMetric extends Omit<Metric, "score" | "corpus"> {
   corpus(predictions: readonly string[], references: readonly (readonly string[])[]): Promise<CorpusResult>;
 }
 
-/** Corpus figures that are the means of the items' figures. */
-export function meansOf(figures: readonly string[]): Aggregation {
+/** Corpus figures that are the means of the items' figures, which lie between 0 and 1 only where it is said. */
+export function meansOf(figures: readonly string[], mean: "share" | "number" = "number"): Aggregation {
   return {
     figures,
+    mean,
     aggregate: (sum, count) =>
       Object.fromEntries(figures.map((figure, i) => [figure, count === 0 ? 0 : (sum[i] as number) / count])),
   };

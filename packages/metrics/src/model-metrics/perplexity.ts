@@ -1,4 +1,4 @@
-import { type CorpusResult, type Scores, sumOf } from "../metric.ts";
+import { type CorpusResult, MetricInputError, type Scores, sumOf } from "../metric.ts";
 import { signature } from "../signature.ts";
 import type { Aggregation } from "../statistics/resample.ts";
 
@@ -28,6 +28,7 @@ export interface PerplexityOptions {
 export interface Perplexity extends Aggregation {
   readonly name: string;
   readonly signature: string;
+  readonly referenceFree: true;
   score(prediction: string): Promise<Scores>;
   corpus(predictions: readonly string[]): Promise<CorpusResult>;
 }
@@ -46,6 +47,7 @@ export function perplexity(options: PerplexityOptions): Perplexity {
     "perplexity-corpus": tokens === 0 ? Number.NaN : Math.exp(nats / tokens),
   });
   const corpus: Perplexity["corpus"] = async (predictions) => {
+    if (predictions.length === 0) throw new MetricInputError("there are no predictions to score");
     const order = predictions
       .map((_, i) => i)
       .sort((i, j) => (predictions[j]?.length ?? 0) - (predictions[i]?.length ?? 0));
@@ -71,6 +73,7 @@ export function perplexity(options: PerplexityOptions): Perplexity {
     name: "perplexity",
     figures,
     signature: name,
+    referenceFree: true,
     aggregate,
     corpus,
     score: async (prediction) => (await corpus([prediction])).aggregate,

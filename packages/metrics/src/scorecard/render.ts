@@ -28,7 +28,7 @@ export function scorecardTable({ figures, confidence }: Scorecard): TableText {
           ? [
               formatScore(score.versus?.value),
               formatDifference(score.versus?.difference),
-              formatScore(score.versus?.pHolm),
+              formatP(score.versus?.pHolm),
             ]
           : []),
         ...(retained ? [formatShare(score.retention?.value), shareInterval(score.retention)] : []),
@@ -90,6 +90,7 @@ function labelOf({ metric, figure }: FigureScore): string {
 }
 
 function interval({ low, high }: { readonly low: number; readonly high: number }): string {
+  if (Number.isNaN(low) || Number.isNaN(high)) return "–";
   return `${formatScore(low)} – ${formatScore(high)}`;
 }
 
@@ -97,6 +98,11 @@ function interval({ low, high }: { readonly low: number; readonly high: number }
 function formatScore(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return "–";
   return value.toFixed(Math.abs(value) < 10 ? 4 : 2);
+}
+
+/** A p-value is never 0. */
+function formatP(p: number | undefined): string {
+  return p !== undefined && p < 0.00005 ? "<0.0001" : formatScore(p);
 }
 
 function formatDifference(value: number | undefined): string {

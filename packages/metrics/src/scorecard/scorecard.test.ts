@@ -1,17 +1,17 @@
 import {
+  approximateRandomization,
   bertScore,
   bootstrapIntervals,
   cocoRougeL,
   type Encoder,
   holm,
-  pairedBootstrap,
+  noSkillFloor,
   retention,
   rouge,
   type ScoredItem,
   scorecard,
   scorecardCsv,
   scorecardTable,
-  shuffledReferences,
   topicTable,
 } from "@vlmopt/metrics";
 import { describe, expect, it } from "vitest";
@@ -53,7 +53,7 @@ describe("a scorecard", () => {
     expect(card.metrics).toEqual({ rouge: metric.signature, "rouge-coco": cocoRougeL().signature });
     expect(card.items[3]?.scores.rouge).toEqual(result.items[3]);
     expect(card.signature).toBe(
-      "scorecard|texts:as-given|interval:percentile|confidence:0.95|resamples:1000|seed:12345|strata:no|version:0.1.0",
+      "scorecard|texts:as-given|interval:percentile|zero-one:wilson|confidence:0.95|resamples:1000|seed:12345|strata:no|version:0.1.0",
     );
   });
 
@@ -67,12 +67,13 @@ describe("a scorecard", () => {
   it("compares with another system, its p-values corrected for all headline figures", async () => {
     const { figures } = await scorecard(items, [metric, cocoRougeL()]);
     const [ours, theirs] = [metric.corpus(predictions, references), metric.corpus(others, references)];
-    const comparison = pairedBootstrap(metric, theirs, ours);
+    const comparison = approximateRandomization(metric, theirs, ours);
     const coco = cocoRougeL();
     const p = [
       comparison.rouge1?.p,
       comparison.rougeL?.p,
-      pairedBootstrap(coco, coco.corpus(others, references), coco.corpus(predictions, references)).rougeL?.p,
+      approximateRandomization(coco, coco.corpus(others, references), coco.corpus(predictions, references))
+        .rougeL?.p,
     ].map((x) => x ?? 0);
     const headline = figures.filter(({ versus }) => versus?.p !== undefined);
     expect(headline.map(({ figure }) => figure)).toEqual(["rouge1", "rougeL", "rougeL"]);
@@ -89,7 +90,7 @@ describe("a scorecard", () => {
       {
         model: metric.corpus(predictions, references),
         dense: metric.corpus(others, references),
-        floor: metric.corpus(others, shuffledReferences(references, 3)),
+        floor: await noSkillFloor(metric, others, references, { seed: 3 }),
       },
       { seed: 3 },
     );

@@ -1,10 +1,16 @@
 import { type CorpusResult, type Metric, MetricInputError, type Scores, sumOf } from "../metric.ts";
 import type { ModelMetric } from "../model-metrics/model-metric.ts";
 import { signature } from "../signature.ts";
-import { type BootstrapOptions, bootstrapIntervals, type Interval } from "../statistics/bootstrap.ts";
+import {
+  type BootstrapOptions,
+  bootstrapIntervals,
+  type FigureInterval,
+  type Interval,
+} from "../statistics/bootstrap.ts";
+import { floorOthers, noSkillFloor } from "../statistics/no-skill-floor.ts";
 import type { Aggregation } from "../statistics/resample.ts";
-import { retention, shuffledReferences } from "../statistics/retention.ts";
-import { holm, pairedBootstrap } from "../statistics/significance.ts";
+import { retention } from "../statistics/retention.ts";
+import { approximateRandomization, type Comparison, holm } from "../statistics/significance.ts";
 import type { ScoredItem } from "./score-file.ts";
 import { type Measured, seedQ, seedTexts } from "./seed-compat.ts";
 
@@ -19,7 +25,7 @@ export interface ScorecardOptions {
 }
 
 /** A figure of all items or of a topic's, with its interval. JSON has no NaN and shows null. */
-export interface FigureScore extends Interval {
+export interface FigureScore extends FigureInterval {
   readonly metric: string;
   readonly figure: string;
   readonly versus?: FigureComparison;
@@ -31,8 +37,10 @@ export interface FigureComparison {
   readonly value: number;
   /** Ours less the other's. */
   readonly difference: number;
-  /** Of no difference, by the paired bootstrap; headline figures of all items alone have one. */
+  /** Of no difference, by swapping outputs; headline figures of all items alone have one. NaN where a figure is no number. */
   readonly p?: number;
+  /** All swaps were counted; else 10,000 were drawn. */
+  readonly exact?: boolean;
   /** Corrected for all headline figures. */
   readonly pHolm?: number;
 }
@@ -64,6 +72,9 @@ export interface ItemScores {
   readonly scores: Readonly<Record<string, Scores>>;
   readonly versus?: Readonly<Record<string, Scores>>;
 }
+
+/** Swaps that are drawn where not all can be counted. */
+const TRIALS = 10_000;
 
 /** Precision and recall stand behind the figure that combines them: tables and tests leave them out. */
 export function isHeadline(figure: string): boolean {
@@ -103,9 +114,11 @@ export async function scorecard(
     signature: signature("scorecard", {
       texts: seedCompat ? "seed" : "as-given",
       interval: method,
+      "zero-one": "wilson",
       ...{ confidence, resamples, seed },
       strata: by ?? "no",
-      ...(compared ? { test: "paired-bootstrap", correction: "holm" } : {}),
+      ...(compared ? { test: "paired-randomization", trials: TRIALS, correction: "holm" } : {}),
+      ...(options.retention ? { floor: `${floorOthers(items.length)}-others` } : {}),
     }),
     count: items.length,
     confidence,
@@ -140,7 +153,7 @@ async function measure(
   if (others.length === 0) return { metric, ours };
   const versus = await metric.corpus(others, references);
   if (!withFloor) return { metric, ours, versus };
-  return { metric, ours, versus, floor: await metric.corpus(others, shuffledReferences(references, seed)) };
+  return { metric, ours, versus, floor: await noSkillFloor(metric, others, references, { seed }) };
 }
 
 function figuresOf({ metric, ours, versus, floor }: Measured, bootstrap: BootstrapOptions): FigureScore[] {
@@ -148,7 +161,7 @@ function figuresOf({ metric, ours, versus, floor }: Measured, bootstrap: Bootstr
   const kept =
     versus && floor ? retention(metric, { model: ours, dense: versus, floor }, bootstrap) : undefined;
   return metric.figures.map((figure) => {
-    const interval = intervals[figure] as Interval;
+    const interval = intervals[figure] as FigureInterval;
     const value = versus?.aggregate[figure];
     const share = kept?.[figure];
     return {
@@ -165,25 +178,26 @@ function figuresOf({ metric, ours, versus, floor }: Measured, bootstrap: Bootstr
 function tested(
   figures: readonly FigureScore[],
   measured: readonly Measured[],
-  { resamples = 1000, seed = 12345, strata }: BootstrapOptions,
+  { seed = 12345 }: BootstrapOptions,
 ): FigureScore[] {
-  const trials = { trials: resamples, seed, ...(strata === undefined ? {} : { strata }) };
-  const tests = new Map<string, number>(
+  const tests = new Map<string, Comparison>(
     measured.flatMap(({ metric, ours, versus }) => {
       if (versus === undefined) return [];
-      const comparisons = pairedBootstrap(metric, versus, ours, trials);
+      const comparisons = approximateRandomization(metric, versus, ours, { trials: TRIALS, seed });
       return metric.figures
         .filter(isHeadline)
-        .map((figure) => [`${metric.name} ${figure}`, comparisons[figure]?.p ?? 1] as const);
+        .map((figure) => [`${metric.name} ${figure}`, comparisons[figure] as Comparison] as const);
     }),
   );
-  const corrected = holm([...tests.values()]);
-  const pHolm = new Map<string, number>([...tests.keys()].map((key, i) => [key, corrected[i] as number]));
+  const known = [...tests].filter(([, { p }]) => !Number.isNaN(p));
+  const corrected = holm(known.map(([, { p }]) => p));
+  const pHolm = new Map(known.map(([key], i) => [key, corrected[i] as number]));
   return figures.map((score) => {
     const key = `${score.metric} ${score.figure}`;
-    const p = tests.get(key);
-    if (score.versus === undefined || p === undefined) return score;
-    return { ...score, versus: { ...score.versus, p, pHolm: pHolm.get(key) as number } };
+    const test = tests.get(key);
+    if (score.versus === undefined || test === undefined) return score;
+    const { p, exact } = test;
+    return { ...score, versus: { ...score.versus, p, pHolm: pHolm.get(key) ?? Number.NaN, exact } };
   });
 }
 

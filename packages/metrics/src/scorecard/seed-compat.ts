@@ -2,6 +2,7 @@ import type { CorpusResult } from "../metric.ts";
 import { meanResult, meansOf } from "../model-metrics/model-metric.ts";
 import { signature } from "../signature.ts";
 import type { Aggregation } from "../statistics/resample.ts";
+import { strip } from "../text/python-classes.ts";
 import type { ScoredItem } from "./score-file.ts";
 
 /** What one metric says of one system, or of more over the same items. */
@@ -16,7 +17,7 @@ export interface Measured {
 /** Newlines become blanks, and an answer without words becomes `[NO ANSWER]`. */
 export function seedTexts(item: ScoredItem): ScoredItem {
   const line = (text: string) => text.replace(/[\r\n]+/g, " ");
-  const answer = (text: string) => (text.trim() === "" ? "[NO ANSWER]" : line(text));
+  const answer = (text: string) => (strip(text) === "" ? "[NO ANSWER]" : line(text));
   return {
     ...item,
     prediction: answer(item.prediction),

@@ -1,7 +1,8 @@
-import { type CorpusResult, sumOf } from "../metric.ts";
+import { type CorpusResult, MetricInputError, sumOf } from "../metric.ts";
 import { normalCdf, normalQuantile } from "./normal.ts";
 import { seededRandom } from "./random.ts";
 import { type Aggregation, resample, type Strata } from "./resample.ts";
+import { wilsonInterval } from "./wilson.ts";
 
 export interface BootstrapOptions {
   /** 1000 unless told. */
@@ -22,26 +23,54 @@ export interface Interval {
   readonly high: number;
 }
 
-/** A confidence interval for every figure of a corpus, by resampling its items. */
+/** An interval with the way it was had. */
+export interface FigureInterval extends Interval {
+  readonly method: "wilson" | "percentile" | "bca";
+}
+
+/** @throws {MetricInputError} for a level that lies not between 0 and 1, such as 95 */
+export function assertConfidence(confidence: number): void {
+  if (confidence > 0 && confidence < 1) return;
+  throw new MetricInputError(`a confidence of ${confidence} is none: it lies between 0 and 1, such as 0.95`);
+}
+
+/**
+ * A confidence interval for every figure of a corpus, by resampling its items. Means of figures that are 0 or 1 of every item have Wilson's:
+ * resamples of 50 right answers of 50 are all alike, though the 51st may be wrong. Of one item, others have none (NaN).
+ * @throws {MetricInputError} for options out of range, strata that are not one an item, and numbers that are none
+ */
 export function bootstrapIntervals(
   metric: Aggregation,
   result: CorpusResult,
   options: BootstrapOptions = {},
-): Readonly<Record<string, Interval>> {
+): Readonly<Record<string, FigureInterval>> {
   const { resamples = 1000, confidence = 0.95, seed = 12345, method = "percentile" } = options;
+  assertConfidence(confidence);
+  const count = result.statistics.length;
   const [distribution = []] = resample(metric, [result], resamples, seededRandom(seed), options.strata);
   const tail = (1 - confidence) / 2;
-  const jackknives = method === "bca" ? jackknife(metric, result) : undefined;
+  const jackknives = method === "bca" && count > 1 ? jackknife(metric, result) : undefined;
   return Object.fromEntries(
-    metric.figures.map((figure, f) => {
+    metric.figures.map((figure, f): [string, FigureInterval] => {
+      const value = result.aggregate[figure] ?? Number.NaN;
+      if (isBinary(metric, result, f)) {
+        const hits = result.statistics.reduce((sum, vector) => sum + (vector[f] as number), 0);
+        return [figure, { value, ...wilsonInterval(hits, count, confidence), method: "wilson" }];
+      }
       const sorted = (distribution[f] ?? new Float64Array(0)).toSorted();
-      const value = result.aggregate[figure] ?? 0;
+      if (count < 2 || sorted.some(Number.isNaN))
+        return [figure, { value, low: Number.NaN, high: Number.NaN, method }];
       const levels = jackknives
         ? bcaLevels(sorted, value, jackknives[f] as Float64Array, tail)
         : ([tail, 1 - tail] as const);
-      return [figure, { value, low: quantile(sorted, levels[0]), high: quantile(sorted, levels[1]) }];
+      return [figure, { value, low: quantile(sorted, levels[0]), high: quantile(sorted, levels[1]), method }];
     }),
   );
+}
+
+/** Whether a figure is the mean of items' zeros and ones. */
+export function isBinary({ mean }: Aggregation, { statistics }: CorpusResult, figure: number): boolean {
+  return mean === "share" && statistics.every(({ [figure]: value }) => value === 0 || value === 1);
 }
 
 /** Linear between order statistics, as numpy does. */
@@ -63,7 +92,8 @@ function jackknife(metric: Aggregation, { statistics }: CorpusResult): Float64Ar
       all.map((value, k) => value - (vector[k] as number)),
       statistics.length - 1,
     );
-    for (const [f, figure] of metric.figures.entries()) (figures[f] as Float64Array)[i] = scores[figure] ?? 0;
+    for (const [f, figure] of metric.figures.entries())
+      (figures[f] as Float64Array)[i] = scores[figure] ?? Number.NaN;
   }
   return figures;
 }

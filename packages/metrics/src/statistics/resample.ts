@@ -1,8 +1,8 @@
-import type { CorpusResult, Metric } from "../metric.ts";
+import { type CorpusResult, type Metric, MetricInputError } from "../metric.ts";
 import type { Random } from "./random.ts";
 
 /** What resampling needs of a metric, whether it asks a model or not. */
-export type Aggregation = Pick<Metric, "figures" | "aggregate">;
+export type Aggregation = Pick<Metric, "figures" | "aggregate" | "mean">;
 
 /** Which items may stand for which: all for all, or only those of one stratum (a topic) for each other. */
 export type Strata = readonly (string | number)[];
@@ -44,6 +44,13 @@ export function resample(
   strata?: Strata,
 ): Distribution[] {
   const count = results[0]?.statistics.length ?? 0;
+  if (!Number.isSafeInteger(resamples) || resamples < 1)
+    throw new MetricInputError(`resamples are a whole number of at least 1, not ${resamples}`);
+  if (strata !== undefined && strata.length !== count)
+    throw new MetricInputError(
+      `there are ${strata.length} strata for ${count} items: give each item its own`,
+    );
+  for (const result of results) assertFinite(metric, result);
   const pools = poolsOf(count, strata);
   const flat = results.map(flatten);
   const distributions = results.map(() => metric.figures.map(() => new Float64Array(resamples)));
@@ -61,9 +68,19 @@ export function resample(
       }
       const scores = metric.aggregate(sum, count);
       for (const [f, figure] of metric.figures.entries()) {
-        (distributions[s]?.[f] as Float64Array)[r] = scores[figure] ?? 0;
+        (distributions[s]?.[f] as Float64Array)[r] = scores[figure] ?? Number.NaN;
       }
     }
   }
   return distributions;
+}
+
+/** @throws {MetricInputError} where a statistic is NaN or infinite: a mean over it would be so too, and no test could tell */
+export function assertFinite({ figures }: Aggregation, { statistics }: CorpusResult): void {
+  const odd = statistics.findIndex((vector) => !vector.every(Number.isFinite));
+  if (odd === -1) return;
+  const value = statistics[odd]?.find((x) => !Number.isFinite(x));
+  throw new MetricInputError(
+    `item ${odd + 1} of ${statistics.length} has ${value} among the numbers behind ${figures.join(", ")}: leave it out, or the metric`,
+  );
 }

@@ -1,103 +1,180 @@
 import { type CorpusResult, MetricInputError, sumOf } from "../metric.ts";
 import { seededRandom } from "./random.ts";
-import { type Aggregation, flatten, resample, type Strata } from "./resample.ts";
+import { type Aggregation, assertFinite, flatten } from "./resample.ts";
+import { signFlipP } from "./sign-flips.ts";
 
 export interface ComparisonOptions {
-  /** Draws; 1000 for the bootstrap and 10,000 for randomisation unless told. */
+  /** Draws where not all can be gone through; 10,000 unless told. */
   readonly trials?: number;
-  /** 12345 unless told. */
+  /** Of the draws; 12345 unless told. */
   readonly seed?: number;
-  readonly strata?: Strata;
 }
 
 export interface Comparison {
   /** Figure of the second system less that of the first. */
   readonly difference: number;
-  /** Two-sided, (c + 1) / (n + 1): never 0. */
+  /** Two-sided. NaN where the figure is no number. */
   readonly p: number;
+  /** All ways to swap outputs were counted; else p is (c + 1) / (n + 1) of n draws, which is never 0. */
+  readonly exact: boolean;
 }
 
-/**
- * Paired bootstrap (Koehn 2004; Efron and Tibshirani 1993, section 16.4): how often the difference of a resample strays at least as far
- * from the resamples' mean difference as the difference seen lies from nothing. Equal systems have p = 1.
- */
-export function pairedBootstrap(
-  metric: Aggregation,
-  first: CorpusResult,
-  second: CorpusResult,
-  { trials = 1000, seed = 12345, strata }: ComparisonOptions = {},
-): Readonly<Record<string, Comparison>> {
-  assertPaired(first, second);
-  const [of1 = [], of2 = []] = resample(metric, [first, second], trials, seededRandom(seed), strata);
-  return Object.fromEntries(
-    metric.figures.map((figure, f) => {
-      const differences = (of2[f] as Float64Array).map((value, r) => value - (of1[f]?.[r] ?? 0));
-      const mean = differences.reduce((sum, x) => sum + x, 0) / trials;
-      const difference = (second.aggregate[figure] ?? 0) - (first.aggregate[figure] ?? 0);
-      const further = differences.filter((x) => Math.abs(x - mean) >= Math.abs(difference)).length;
-      return [figure, { difference, p: (further + 1) / (trials + 1) }];
-    }),
-  );
-}
+/** Items whose swaps are all tried, for figures that are no means: 2¹³ ways, since swapping all changes the sign alone. */
+const MOST_ITEMS_TRIED = 14;
 
 /**
- * Approximate randomisation (Noreen 1989): how often swapping the systems' outputs at random, item by item, gives a difference at least
- * as large as the one seen.
+ * Randomisation test of paired systems (Noreen 1989): how often swapping their outputs item by item gives a difference at least as large as
+ * the one seen. Exact where all swaps can be counted: means of whatever number of items that differ in few ways (0/1 figures: McNemar's
+ * exact test) or of up to 20 that differ in many, other figures of up to 14. Items that do not differ play no part.
+ * @throws {MetricInputError} for fewer than two items, for systems of other items, and for numbers that are none
  */
 export function approximateRandomization(
   metric: Aggregation,
   first: CorpusResult,
   second: CorpusResult,
-  { trials = 10_000, seed = 12345 }: Omit<ComparisonOptions, "strata"> = {},
+  { trials = 10_000, seed = 12345 }: ComparisonOptions = {},
 ): Readonly<Record<string, Comparison>> {
-  assertPaired(first, second);
-  const count = first.statistics.length;
-  const [a, b] = [flatten(first), flatten(second)];
-  const gaps = a.values.map((value, i) => (b.values[i] as number) - value);
-  const [sumA, sumB] = [sumOf(first.statistics, a.size), sumOf(second.statistics, b.size)];
-  const random = seededRandom(seed);
-  const seen = differences(metric, sumA, sumB, count);
-  const reached = seen.map(() => 0);
-  for (let trial = 0; trial < trials; trial++) {
-    const moved = new Float64Array(a.size);
-    let bits = 0;
-    for (let i = 0; i < count; i++) {
-      if (i % 32 === 0) bits = random.next();
-      if ((bits >>> (i % 32)) & 1)
-        for (let k = 0; k < a.size; k++) moved[k] = (moved[k] as number) + (gaps[i * a.size + k] as number);
-    }
-    const shuffled = differences(
-      metric,
-      sumA.map((value, k) => value + (moved[k] as number)),
-      sumB.map((value, k) => value - (moved[k] as number)),
-      count,
+  assertPaired(metric, first, second);
+  if (!Number.isSafeInteger(trials) || trials < 1)
+    throw new MetricInputError(`trials are a whole number of at least 1, not ${trials}`);
+  const swaps = swapsOf(first, second);
+  const exact = metric.figures.map((_, f) => {
+    if (metric.mean === undefined) return undefined;
+    const { gaps, size } = swaps;
+    return signFlipP(
+      Float64Array.from({ length: gaps.length / size }, (_, i) => gaps[i * size + f] as number),
     );
-    for (const [f, difference] of shuffled.entries()) {
-      // Sums in another order differ in the last place; that is no difference.
-      if (Math.abs(difference) >= Math.abs(seen[f] as number) - 1e-12)
-        reached[f] = (reached[f] as number) + 1;
+  });
+  const figures = metric.figures.map((figure, f) => ({
+    figure,
+    difference: (second.aggregate[figure] ?? Number.NaN) - (first.aggregate[figure] ?? Number.NaN),
+    p: exact[f],
+  }));
+  const counted =
+    figures.some(({ p }) => p === undefined) &&
+    (swaps.gaps.length / swaps.size <= MOST_ITEMS_TRIED && metric.mean === undefined
+      ? allSwaps(metric, swaps)
+      : drawnSwaps(metric, swaps, trials, seed));
+  return Object.fromEntries(
+    figures.map(({ figure, difference, p }, f) => {
+      if (!Number.isFinite(difference)) return [figure, { difference, p: Number.NaN, exact: true }];
+      if (p !== undefined) return [figure, { difference, p, exact: true }];
+      return [figure, { difference, ...(counted as readonly Pick<Comparison, "p" | "exact">[])[f] }];
+    }),
+  ) as Record<string, Comparison>;
+}
+
+/** What swapping changes. */
+interface Swaps {
+  readonly count: number;
+  /** Sums of all statistics of either system. */
+  readonly sums: readonly [Float64Array, Float64Array];
+  /** Statistics of the second system less those of the first, `[items that differ, size]`. */
+  readonly gaps: Float64Array;
+  readonly size: number;
+}
+
+function swapsOf(first: CorpusResult, second: CorpusResult): Swaps {
+  const [a, b] = [flatten(first), flatten(second)];
+  const size = Math.max(1, a.size);
+  const all = b.values.map((value, i) => value - (a.values[i] as number));
+  const rows = Array.from(first.statistics, (_, i) => all.subarray(i * size, (i + 1) * size)).filter((row) =>
+    row.some((gap) => gap !== 0),
+  );
+  const gaps = new Float64Array(rows.length * size);
+  for (const [i, row] of rows.entries()) gaps.set(row, i * size);
+  return {
+    count: first.statistics.length,
+    sums: [sumOf(first.statistics, size), sumOf(second.statistics, size)],
+    gaps,
+    size,
+  };
+}
+
+/** Whether a difference is as large as the one seen: sums in another order differ in the last places, and that is no difference. */
+function reaches(metric: Aggregation, { sums, count }: Swaps): (moved: Float64Array) => boolean[] {
+  const differences = (moved: Float64Array): number[] => {
+    const [a, b] = [
+      metric.aggregate(
+        sums[0].map((sum, k) => sum + (moved[k] as number)),
+        count,
+      ),
+      metric.aggregate(
+        sums[1].map((sum, k) => sum - (moved[k] as number)),
+        count,
+      ),
+    ];
+    return metric.figures.map((figure) => (b[figure] ?? Number.NaN) - (a[figure] ?? Number.NaN));
+  };
+  const seen = differences(new Float64Array(sums[0].length)).map((x) => Math.abs(x) * (1 - 1e-9) - 1e-12);
+  // What is no number is no evidence against chance.
+  return (moved) => differences(moved).map((x, f) => !(Math.abs(x) < (seen[f] as number)));
+}
+
+function allSwaps(metric: Aggregation, swaps: Swaps): Pick<Comparison, "p" | "exact">[] {
+  const { gaps, size } = swaps;
+  const reached = metric.figures.map(() => 0);
+  const isReached = reaches(metric, swaps);
+  const ways = 2 ** Math.max(0, gaps.length / size - 1);
+  for (let way = 0; way < ways; way++) {
+    const moved = new Float64Array(size);
+    for (let i = 0; i * size < gaps.length; i++) {
+      if ((way >>> i) & 1)
+        for (let k = 0; k < size; k++) moved[k] = (moved[k] as number) + (gaps[i * size + k] as number);
+    }
+    for (const [f, yes] of isReached(moved).entries()) if (yes) reached[f] = (reached[f] as number) + 1;
+  }
+  return reached.map((times) => ({ p: times / ways, exact: true }));
+}
+
+/** Items whose swaps are looked up together. */
+const BLOCK = 8;
+
+function drawnSwaps(
+  metric: Aggregation,
+  swaps: Swaps,
+  trials: number,
+  seed: number,
+): Pick<Comparison, "p" | "exact">[] {
+  const { gaps, size } = swaps;
+  const random = seededRandom(seed);
+  const moved = new Float64Array(trials * size);
+  for (let start = 0; start < gaps.length; start += BLOCK * size) {
+    // What each of 2⁸ ways to swap the items of a block moves.
+    const ways = new Float64Array(2 ** BLOCK * size);
+    const items = Math.min(BLOCK, (gaps.length - start) / size);
+    for (let way = 1; way < 2 ** BLOCK; way++) {
+      const item = 31 - Math.clz32(way);
+      const rest = way ^ (1 << item);
+      for (let k = 0; k < size; k++) {
+        const gap = item < items ? (gaps[start + item * size + k] as number) : 0;
+        ways[way * size + k] = (ways[rest * size + k] as number) + gap;
+      }
+    }
+    let bits = 0;
+    for (let trial = 0; trial < trials; trial++) {
+      if (trial % 4 === 0) bits = random.next();
+      const way = (bits >>> (BLOCK * (trial % 4))) & 0xff;
+      for (let k = 0; k < size; k++)
+        moved[trial * size + k] = (moved[trial * size + k] as number) + (ways[way * size + k] as number);
     }
   }
-  return Object.fromEntries(
-    metric.figures.map((figure, f) => [
-      figure,
-      { difference: seen[f] as number, p: ((reached[f] as number) + 1) / (trials + 1) },
-    ]),
-  );
+  const reached = metric.figures.map(() => 0);
+  const isReached = reaches(metric, swaps);
+  for (let trial = 0; trial < trials; trial++) {
+    for (const [f, yes] of isReached(moved.subarray(trial * size, (trial + 1) * size)).entries())
+      if (yes) reached[f] = (reached[f] as number) + 1;
+  }
+  return reached.map((times) => ({ p: (times + 1) / (trials + 1), exact: false }));
 }
 
-function differences(
-  metric: Aggregation,
-  first: Float64Array,
-  second: Float64Array,
-  count: number,
-): number[] {
-  const [a, b] = [metric.aggregate(first, count), metric.aggregate(second, count)];
-  return metric.figures.map((figure) => (b[figure] ?? 0) - (a[figure] ?? 0));
-}
-
-/** p-values of one family of tests, corrected so that the chance of any false finding stays below the level (Holm 1979). */
+/**
+ * p-values of one family of tests, corrected so that the chance of any false finding stays below the level (Holm 1979).
+ * @throws {MetricInputError} for what is no probability
+ */
 export function holm(pValues: readonly number[]): number[] {
+  const odd = pValues.find((p) => !(p >= 0 && p <= 1));
+  if (odd !== undefined) throw new MetricInputError(`${odd} is no p-value: they lie between 0 and 1`);
   const order = pValues.map((p, i) => ({ p, i })).sort((a, b) => a.p - b.p);
   const corrected = new Array<number>(pValues.length);
   let largest = 0;
@@ -108,9 +185,16 @@ export function holm(pValues: readonly number[]): number[] {
   return corrected;
 }
 
-function assertPaired(first: CorpusResult, second: CorpusResult): void {
-  if (first.statistics.length === second.statistics.length && first.statistics.length > 0) return;
-  throw new MetricInputError(
-    `the systems have ${first.statistics.length} and ${second.statistics.length} items; a paired test needs the same items of both`,
-  );
+function assertPaired(metric: Aggregation, first: CorpusResult, second: CorpusResult): void {
+  const counts = [first.statistics.length, second.statistics.length] as const;
+  if (counts[0] !== counts[1])
+    throw new MetricInputError(
+      `the systems have ${counts.join(" and ")} items; a paired test needs the same items of both`,
+    );
+  if (counts[0] < 2)
+    throw new MetricInputError(
+      `a paired test needs at least 2 items, and there ${counts[0] === 1 ? "is 1" : "are none"}`,
+    );
+  assertFinite(metric, first);
+  assertFinite(metric, second);
 }

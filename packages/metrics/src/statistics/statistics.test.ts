@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import {
   approximateRandomization,
+  bleu,
   bootstrapIntervals,
   type CorpusResult,
+  exactMatch,
   holm,
   type Metric,
-  pairedBootstrap,
+  wilsonInterval,
 } from "@vlmopt/metrics";
 import { describe, expect, it } from "vitest";
 import { meanMetric } from "../metric.ts";
@@ -21,10 +23,12 @@ const golden = JSON.parse(
     y: number[];
     strata: string[];
     intervals: { plain: number[]; stratified: number[]; bca: number[] };
-    "p-plain": number;
-    "p-stratified": number;
     exactRandomization: number;
   }[];
+  paired: { x: number[]; y: number[]; p: number }[];
+  /** Items of which both are right, the first alone, the second alone, none. */
+  mcnemar: { table: [number, number, number, number]; p: number }[];
+  wilson: [hits: number, count: number, confidence: number, low: number, high: number][];
   holm: { p: number[]; corrected: number[] };
   normal: [number, number][];
 };
@@ -54,37 +58,132 @@ describe.each(golden.cases.map((item, i) => [i, item] as const))("scores of case
     expect(value?.value).toBeCloseTo(x.reduce((sum, v) => sum + v, 0) / x.length, 12);
   });
 
-  it("have numpy's p-value by the paired bootstrap", () => {
-    expect(pairedBootstrap(spelt, corpus(x), corpus(y)).value?.p).toBeCloseTo(item["p-plain"], 12);
-    expect(pairedBootstrap(spelt, corpus(x), corpus(y), { strata }).value?.p).toBeCloseTo(
-      item["p-stratified"],
-      12,
-    );
-  });
-
-  it("come near the exact p-value by randomisation", () => {
+  it("have scipy's exact p-value by randomisation", () => {
     const [first, second] = [corpus(x.slice(0, 12)), corpus(y.slice(0, 12))];
-    const { p = Number.NaN } = approximateRandomization(spelt, first, second, { trials: 20_000 }).value ?? {};
-    const exact = item.exactRandomization;
-    // Four standard errors of 20,000 trials.
-    expect(Math.abs(p - exact)).toBeLessThan(4 * Math.sqrt((exact * (1 - exact)) / 20_000) + 1e-4);
+    const { p = Number.NaN, exact } = approximateRandomization(spelt, first, second).value ?? {};
+    expect(p).toBeCloseTo(item.exactRandomization, 12);
+    expect(exact).toBe(true);
   });
 });
 
 describe("two systems", () => {
+  it.each(golden.paired)("are held apart by all swaps, as by scipy: $p", ({ x, y, p }) => {
+    expect(approximateRandomization(spelt, corpus(x), corpus(y)).value?.p).toBeCloseTo(p, 12);
+    expect(approximateRandomization(spelt, corpus(y), corpus(x)).value?.p).toBeCloseTo(p, 12);
+  });
+
+  it.each(golden.mcnemar)(
+    "of right and wrong answers are held apart as by McNemar's exact test: $table",
+    ({ table, p }) => {
+      const [both, first, second, none] = table;
+      const rows = [
+        ...Array(both).fill([1, 1]),
+        ...Array(first).fill([1, 0]),
+        ...Array(second).fill([0, 1]),
+        ...Array(none).fill([0, 0]),
+      ];
+      const compared = approximateRandomization(
+        spelt,
+        corpus(rows.map(([a]) => a)),
+        corpus(rows.map(([, b]) => b)),
+      );
+      expect(compared.value?.p).toBeCloseTo(p, 10);
+      expect(compared.value?.exact).toBe(true);
+    },
+  );
+
+  it("of too many items for all swaps come near the exact p-value by draws, of any seed", () => {
+    // Of two figures that differ by a millionth the first has few sums, and the second too many.
+    const [first, second] = golden.cases.map(({ x }) => x.slice(0, 25));
+    const coarse = (values: readonly number[] = []) => values.map((value) => Math.round(value * 40) / 40);
+    const exact = approximateRandomization(spelt, corpus(coarse(first)), corpus(coarse(second))).value;
+    const jitter = (values: readonly number[]) => values.map((value, i) => value + Math.sin(i) * 1e-6);
+    expect(exact?.exact).toBe(true);
+    for (const seed of [1, 2, 3]) {
+      const drawn = approximateRandomization(spelt, corpus(jitter(coarse(first))), corpus(coarse(second)), {
+        seed,
+      }).value;
+      expect(drawn?.exact).toBe(false);
+      const p = exact?.p ?? Number.NaN;
+      // Four standard errors of 10,000 draws.
+      expect(Math.abs((drawn?.p ?? 0) - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / 10_000) + 1e-4);
+    }
+  });
+
+  it("of a figure that is no mean are held apart by all swaps of up to 14 items", () => {
+    const metric = bleu();
+    const references = Array.from({ length: 6 }, (_, i) => [`the cat sat on mat number ${i} of the house`]);
+    const good = references.map(([text = ""]) => text);
+    const bad = good.map((text) => text.replace("cat sat", "dog lay"));
+    const compared = approximateRandomization(
+      metric,
+      metric.corpus(bad, references),
+      metric.corpus(good, references),
+    );
+    // All better: two of 2⁶ ways reach as far.
+    expect(compared.bleu).toMatchObject({ p: 2 / 64, exact: true });
+  });
+
   it("that are equal are not told apart", () => {
     const same = corpus([0.1, 0.5, 0.9]);
-    expect(pairedBootstrap(spelt, same, same).value).toEqual({ difference: 0, p: 1 });
-    expect(approximateRandomization(spelt, same, same, { trials: 100 }).value).toEqual({
-      difference: 0,
-      p: 1,
+    expect(approximateRandomization(spelt, same, same).value).toEqual({ difference: 0, p: 1, exact: true });
+  });
+
+  it("need the same items, two of them, and numbers", () => {
+    const compare = (x: readonly number[], y: readonly number[]) => () =>
+      approximateRandomization(spelt, corpus(x), corpus(y));
+    expect(compare([1, 2], [1])).toThrow("the systems have 2 and 1 items");
+    expect(compare([1], [0])).toThrow("a paired test needs at least 2 items, and there is 1");
+    expect(compare([1, 0.5, Number.NaN], [0, 0.5, 0])).toThrow(
+      "item 3 of 3 has NaN among the numbers behind value",
+    );
+  });
+});
+
+describe("intervals", () => {
+  it.each(golden.wilson)(
+    "of %i right answers of %i at %f are statsmodels' by Wilson",
+    (hits, count, confidence, low, high) => {
+      const interval = wilsonInterval(hits, count, confidence);
+      expect(interval.low).toBeCloseTo(low, 12);
+      expect(interval.high).toBeCloseTo(high, 12);
+    },
+  );
+
+  it("of figures that are 0 or 1 are Wilson's, and of others are not", () => {
+    const metric = exactMatch();
+    const right = metric.corpus(Array(50).fill("yes"), Array(50).fill(["yes"]));
+    const [, , , low] = golden.wilson[0] ?? [];
+    const { "exact-match": all } = bootstrapIntervals(metric, right);
+    expect(all).toMatchObject({ value: 1, high: 1, method: "wilson" });
+    expect(all?.low).toBeCloseTo(low ?? Number.NaN, 12);
+    expect(bootstrapIntervals(spelt, corpus([0, 1, 0.5])).value?.method).toBe("percentile");
+    const counts: Metric = { ...spelt, mean: "number" };
+    expect(bootstrapIntervals(counts, corpus([1, 1, 1])).value).toEqual({
+      value: 1,
+      low: 1,
+      high: 1,
+      method: "percentile",
     });
   });
 
-  it("need the same items", () => {
-    expect(() => pairedBootstrap(spelt, corpus([1, 2]), corpus([1]))).toThrow(
-      "the systems have 2 and 1 items",
-    );
+  it("are not there for a single item", () => {
+    expect(bootstrapIntervals(spelt, corpus([0.5])).value).toMatchObject({
+      value: 0.5,
+      low: Number.NaN,
+      high: Number.NaN,
+    });
+  });
+
+  it.each([
+    [{ confidence: 1.5 }, "a confidence of 1.5 is none: it lies between 0 and 1, such as 0.95"],
+    [{ confidence: 95 }, "a confidence of 95 is none"],
+    [{ confidence: 0 }, "a confidence of 0 is none"],
+    [{ confidence: Number.NaN }, "a confidence of NaN is none"],
+    [{ strata: ["a", "b"] }, "there are 2 strata for 3 items: give each item its own"],
+    [{ resamples: 0 }, "resamples are a whole number of at least 1, not 0"],
+  ])("are refused for %j", (options, message) => {
+    expect(() => bootstrapIntervals(spelt, corpus([0.1, 0.2, 0.3]), options)).toThrow(message);
   });
 });
 
@@ -118,4 +217,5 @@ describe("the normal distribution", () => {
 it("Holm's correction is statsmodels'", () => {
   const corrected = holm(golden.holm.p);
   for (const [i, p] of golden.holm.corrected.entries()) expect(corrected[i]).toBeCloseTo(p, 12);
+  expect(() => holm([0.1, Number.NaN])).toThrow("NaN is no p-value");
 });

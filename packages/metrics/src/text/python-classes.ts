@@ -25,6 +25,13 @@ export const regex: PythonClasses = {
 const SPACE = new RegExp(`[${re.space}]`, "u");
 const WORDS = new RegExp(`[^${re.space}]+`, "gu");
 
+/** str.strip(), whose white space is not that of JavaScript's trim: U+001C to U+001F and U+0085 belong to it, U+FEFF does not. */
+export function strip(text: string): string {
+  let start = 0;
+  while (start < text.length && SPACE.test(text[start] as string)) start++;
+  return trimEnd(text.slice(start));
+}
+
 /** str.rstrip() */
 export function trimEnd(text: string): string {
   let end = text.length;

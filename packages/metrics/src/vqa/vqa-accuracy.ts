@@ -1,21 +1,42 @@
 import { type Metric, meanMetric } from "../metric.ts";
 import { signature } from "../signature.ts";
-import { splitWords } from "../text/python-classes.ts";
+import { splitWords, strip } from "../text/python-classes.ts";
+
+export interface VqaAccuracyOptions {
+  /** `always` unless told, as lmms-eval does; `unless-unanimous`, as the authors' evaluation: where people all agree, texts count as they are. */
+  readonly normalise?: "always" | "unless-unanimous";
+}
+
+/** Each person's answer is held against the others', of which three must agree for a full score. */
+const FEWEST_ANSWERS = 4;
 
 /**
- * VQA accuracy (Antol et al. 2015) as its authors' evaluation computes it: each person's answer left out in turn, the share min(1, n / 3) for
- * n others who said the same, averaged. Texts are normalised only where people's answers are not all equal.
+ * VQA accuracy (Antol et al. 2015): each person's answer left out in turn, the share min(1, n / 3) for n others who said the same, averaged;
+ * texts normalised by the rules of its authors' evaluation.
+ * @throws {MetricInputError} for fewer than four people's answers, of which a right one could not score 1
  */
-export function vqaAccuracy(): Metric {
-  const name = signature("vqa-accuracy", { variant: "v2", norm: "unless-unanimous" });
-  return meanMetric("vqa-accuracy", ["vqa-accuracy"], name, (prediction, references) => {
-    const plain = [prediction, ...references].map((text) => text.replace(/[\n\t]/g, " ").trim());
-    const unanimous = new Set(plain.slice(1)).size <= 1;
-    const [answer, ...people] = unanimous ? plain : plain.map((text) => normalise(text));
-    const same = people.filter((other) => other === answer).length;
-    const shares = people.map((other) => Math.min(1, (same - (other === answer ? 1 : 0)) / 3));
-    return Float64Array.of(shares.reduce((sum, share) => sum + share, 0) / shares.length);
-  });
+export function vqaAccuracy({ normalise: when = "always" }: VqaAccuracyOptions = {}): Metric {
+  const metric = when === "always" ? "vqa-accuracy" : "vqa-accuracy-authors";
+  const name = signature("vqa-accuracy", { variant: when === "always" ? "lmms-eval" : "v2", norm: when });
+  return meanMetric(
+    metric,
+    [metric],
+    name,
+    (prediction, references) => {
+      const plain = [prediction, ...references].map((text) => strip(text.replace(/[\n\t]/g, " ")));
+      const asTheyAre = when === "unless-unanimous" && new Set(plain.slice(1)).size <= 1;
+      const [answer, ...people] = asTheyAre ? plain : plain.map((text) => normalise(text));
+      const same = people.filter((other) => other === answer).length;
+      const shares = people.map((other) => Math.min(1, (same - (other === answer ? 1 : 0)) / 3));
+      return Float64Array.of(shares.reduce((sum, share) => sum + share, 0) / shares.length);
+    },
+    {
+      fewestReferences: {
+        count: FEWEST_ANSWERS,
+        otherwise: "take exact-match for one right answer, anls for texts that are read",
+      },
+    },
+  );
 }
 
 const marks = [...'; / [ ] " { } ( ) = + \\ _ - > < @ ` , ? !'.split(" ")];
