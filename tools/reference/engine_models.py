@@ -62,6 +62,7 @@ CASES = {
     "qwen3-vl": [qwen((1, 4, 6)), qwen((1, 10, 6), (1, 8, 4))],
     "paligemma": [plain_image(1)],
     "paligemma2": [plain_image(1)],
+    "paligemma-heads12": [plain_image(1)],
     "blip-2": [plain_image(1)],
     # Two tiles of one picture.
     "smolvlm": [{"ids": with_images(8), "pixels": pixels(1, 2, 3, 28, 28)}],
@@ -69,7 +70,7 @@ CASES = {
         {"ids": None, "pixels": pixels(1, tiles, 3, 28, 28), "size": size}
         for tiles, size in [(5, (50, 60)), (3, (20, 61)), (3, (54, 26))]
     ],
-    **{name: [{"ids": text(12)}, {"ids": text(90)}] for name in ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "opt"]},
+    **{name: [{"ids": text(12)}, {"ids": text(90)}] for name in ["llama", "mistral", "mistral-heads20", "qwen2", "qwen3", "gemma", "gemma2", "opt"]},
 }
 
 

@@ -30,6 +30,10 @@ MROPE = {"rope_type": "default", "type": "default", "mrope_section": [1, 1, 2], 
 def models():
     yield "llama", tf.LlamaForCausalLM(tf.LlamaConfig(**LLAMA))
     yield "mistral", tf.MistralForCausalLM(tf.MistralConfig(**GQA, head_dim=8, sliding_window=None))
+    # Heads of a size that fused kernels do not take.
+    yield "mistral-heads20", tf.MistralForCausalLM(
+        tf.MistralConfig(**{**GQA, "num_hidden_layers": 2, "num_attention_heads": 4}, head_dim=20, sliding_window=17)
+    )
     yield "qwen2", tf.Qwen2ForCausalLM(tf.Qwen2Config(**GQA, tie_word_embeddings=True))
     yield "qwen3", tf.Qwen3ForCausalLM(tf.Qwen3Config(**GQA, head_dim=16))
     yield "gemma", tf.GemmaForCausalLM(tf.GemmaConfig(**{**GQA, "num_key_value_heads": 1, "head_dim": 16}))
@@ -79,6 +83,14 @@ def models():
                 projection_dim=48, image_token_index=90,
             )
         )
+    yield "paligemma-heads12", tf.PaliGemmaForConditionalGeneration(
+        tf.PaliGemmaConfig(
+            vision_config=dict(model_type="siglip_vision_model", **{**SIGLIP, "hidden_size": 36, "num_attention_heads": 3},
+                               vision_use_head=False),
+            text_config=dict(model_type="gemma", **{**GQA, "num_hidden_layers": 2, "num_attention_heads": 4}, head_dim=12),
+            projection_dim=48, image_token_index=90,
+        )
+    )
     yield "blip-2", tf.Blip2ForConditionalGeneration(
         tf.Blip2Config(
             vision_config=dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, image_size=28,

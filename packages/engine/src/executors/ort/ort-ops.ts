@@ -20,6 +20,9 @@ export interface CacheValues {
   readonly newValue: string;
 }
 
+/** GroupQueryAttention takes heads whose size is a multiple of this. */
+const HEAD_STEP = 8;
+
 export interface OrtOps extends Ops<OrtValue> {
   /** By layer, of passes that have any. */
   readonly caches: ReadonlyMap<number, CacheValues>;
@@ -221,6 +224,7 @@ export function ortOps(
 
   /** Several new tokens of each sequence: earlier keys and values are copied in front of theirs. */
   function attendMany(q: string, cached: CacheValues, shape: CachedAttentionShape, bias?: string): string {
+    if (shape.headDim % HEAD_STEP !== 0) return attendManyPadded(q, cached, shape, bias);
     const { heads, kvHeads, headDim, scale, softcap, window } = shape;
     const { newKey, newValue, pastKey, pastValue } = cached;
     const capped = {
@@ -245,6 +249,26 @@ export function ortOps(
     const seen = node("Slice", [bias, graph.integers([0]), room, graph.integers([3])]);
     const all = node("Attention", [perHead, keys, values, seen], capped);
     return reshape(node("Transpose", [all], { perm: [0, 2, 1, 3] }), [0, 0, heads * headDim]);
+  }
+
+  /** The same with zeros behind each head's features, which change no product, up to a size that GroupQueryAttention takes. */
+  function attendManyPadded(q: string, cached: CacheValues, shape: CachedAttentionShape, bias?: string) {
+    const { heads, kvHeads, headDim, scale = headDim ** -0.5 } = shape;
+    const padded = Math.ceil(headDim / HEAD_STEP) * HEAD_STEP;
+    const pad = (x: string) =>
+      node("Pad", [x, graph.integers([0, 0, 0, 0, 0, 0, 0, padded - headDim]), graph.float(0)]);
+    const rows = (x: string, count: number) =>
+      reshape(pad(reshape(x, [0, 0, count, headDim])), [0, 0, count * padded]);
+    const wide = {
+      pastKey: pad(cached.pastKey),
+      pastValue: pad(cached.pastValue),
+      newKey: rows(cached.newKey, kvHeads),
+      newValue: rows(cached.newValue, kvHeads),
+    };
+    const attended = attendMany(rows(q, heads), wide, { ...shape, headDim: padded, scale }, bias);
+    const apart = reshape(attended, [0, 0, heads, padded]);
+    const own = node("Slice", [apart, ...[[0], [headDim], [3]].map((values) => graph.integers(values))]);
+    return reshape(own, [0, 0, heads * headDim]);
   }
 
   /** One new token of each sequence. It meets earlier keys and values where they lie, and its own apart from them. */
