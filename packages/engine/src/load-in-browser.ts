@@ -15,6 +15,8 @@ const browser: Platform = { open: openUrl, decodeImage, executor: webgpuExecutor
 export interface VlmOptions {
   /** The visitor's graphics card unless told. */
   readonly executor?: Executor;
+  /** Is told what the checkpoint asks for and is not done; `console.warn` unless told. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /**
@@ -23,9 +25,15 @@ export interface VlmOptions {
  * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
  * @throws {NoGpuError} where no executor is given and there is no graphics card
  */
-export function loadVlm(location: string | Checkpoint, { executor }: VlmOptions = {}): Promise<Vlm> {
-  return vlmFrom(browser, location, async (checkpoint) =>
-    loadModel(checkpoint, executor ?? (await browser.executor())),
+export function loadVlm(
+  location: string | Checkpoint,
+  { executor, onWarning }: VlmOptions = {},
+): Promise<Vlm> {
+  return vlmFrom(
+    browser,
+    location,
+    async (checkpoint) => loadModel(checkpoint, executor ?? (await browser.executor())),
+    onWarning,
   );
 }
 

@@ -27,7 +27,8 @@ const node: Platform = {
  * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
  */
 export function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
-  return vlmFrom(node, path, (checkpoint) => loadModelWith(checkpoint, options));
+  const { onWarning, ...loading } = options;
+  return vlmFrom(node, path, (checkpoint) => loadModelWith(checkpoint, loading), onWarning);
 }
 
 /**

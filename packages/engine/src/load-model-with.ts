@@ -7,6 +7,8 @@ import { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 import { loadModel, type Model } from "./model.ts";
 
 export interface VlmOptions extends OrtOptions {
+  /** Is told what the checkpoint asks for and is not done; `console.warn` unless told. */
+  readonly onWarning?: (message: string) => void;
   /**
    * ONNX Runtime unless told; `webgpu` needs a graphics card; `auto` takes that where there is a real one whose memory suffices, else
    * ONNX Runtime; `plain` is for checking.
@@ -19,7 +21,10 @@ export interface VlmOptions extends OrtOptions {
  * @throws {ConfigError | ModelMismatchError} as `loadModel`
  * @throws {NoGpuError} where `webgpu` finds no graphics card
  */
-export async function loadModelWith(checkpoint: Checkpoint, options: VlmOptions = {}): Promise<Model> {
+export async function loadModelWith(
+  checkpoint: Checkpoint,
+  options: Omit<VlmOptions, "onWarning"> = {},
+): Promise<Model> {
   const { executor = "ort", ...ortOptions } = options;
   if (typeof executor !== "string") return loadModel(checkpoint, executor);
   if (executor === "plain") return loadModel(checkpoint, plainExecutor());

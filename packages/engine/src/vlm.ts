@@ -1,19 +1,22 @@
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { generateTokens, type TokenAnswer } from "./generate/generate-tokens.ts";
+import { generateTokens, type TokenAnswer, tokensLeft } from "./generate/generate-tokens.ts";
+import { generationDefaults } from "./generate/generation-config.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
 import type { DecodeImage } from "./images/image-input.ts";
 import type { Model } from "./model.ts";
 import { loadFrom, type Platform } from "./platform.ts";
 import { promptReader, type ReadPrompt, type Request } from "./prompt-reader.ts";
-import { readJson } from "./read-json.ts";
 import { tokenStream } from "./text/token-stream.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 
+/** What is not told here is as the checkpoint's generation_config.json says. */
 export interface GenerateOptions extends SamplingOptions {
-  /** 256 unless told. */
+  /** 256 unless told, and never more than the model has positions for. */
   readonly maxNewTokens?: number;
   /** Tokens before which the answer does not end; 0 unless told. */
   readonly minNewTokens?: number;
+  /** Logits of tokens that were there before are divided by it where above 0, else multiplied; 1, unless told, changes nothing. */
+  readonly repetitionPenalty?: number;
   /** Texts that end an answer, and are not part of it. */
   readonly stop?: readonly string[];
   readonly signal?: AbortSignal;
@@ -60,28 +63,42 @@ export interface Vlm {
 /**
  * A model with its tokenizer and its image processor, as they lie beside its weights.
  * @param load takes in the model itself
+ * @param onWarning is told what the checkpoint asks for and is not done
  */
 export function vlmFrom(
   platform: Platform,
   location: string | Checkpoint,
   load: (checkpoint: Checkpoint) => Promise<Model>,
+  onWarning: (message: string) => void = console.warn,
 ): Promise<Vlm> {
-  return loadFrom(platform, location, (checkpoint) => vlmOf(checkpoint, load, platform.decodeImage));
+  return loadFrom(platform, location, (checkpoint) =>
+    vlmOf(checkpoint, load, platform.decodeImage, onWarning),
+  );
 }
 
 async function vlmOf(
   checkpoint: Checkpoint,
   load: (checkpoint: Checkpoint) => Promise<Model>,
   decodeImage: DecodeImage,
+  onWarning: (message: string) => void,
 ): Promise<Vlm> {
   const tokenizer = await loadTokenizer(checkpoint);
   const model = await load(checkpoint);
-  const endTokens = await endTokensOf(checkpoint);
+  const defaults = await generationDefaults(checkpoint);
+  for (const warning of defaults.warnings) onWarning(warning);
   const { forward } = model;
   const prepare = await promptReader(checkpoint, tokenizer, model, decodeImage);
 
   async function generateBatch(requests: readonly Request[], options: GenerateOptions = {}) {
-    const { maxNewTokens = 256, minNewTokens = 0, stop = [], signal, onText } = options;
+    const { maxNewTokens = defaults.maxNewTokens ?? 256, stop = [], signal, onText } = options;
+    const { minNewTokens = defaults.minNewTokens, temperature, topK, topP, seed } = options;
+    const sampling = {
+      temperature: temperature ?? defaults.sampling.temperature,
+      topK: topK ?? defaults.sampling.topK,
+      topP: topP ?? defaults.sampling.topP,
+      seed: seed ?? 0,
+    };
+    const repetitionPenalty = options.repetitionPenalty ?? defaults.rules.repetitionPenalty;
     const started = performance.now();
     const prepared: ReadPrompt[] = [];
     for (const request of requests) {
@@ -96,9 +113,10 @@ async function vlmOf(
       {
         maxNewTokens,
         minNewTokens,
-        endTokens,
+        endTokens: defaults.endTokens,
         // Each request draws from the same seed, so that it is answered as it would be alone.
-        sampling: requests.map(() => options),
+        sampling: requests.map(() => sampling),
+        rules: { ...defaults.rules, repetitionPenalty },
         signal,
         onToken(n, token) {
           if (ttft === 0) ttft = performance.now() - started;
@@ -136,11 +154,13 @@ async function vlmOf(
       const { prompt } = await prepare(request);
       const { ids, images } = prompt;
       const grids = images.flatMap(({ grid }) => (grid === undefined ? [] : [grid]));
+      const positions = forward.promptPositions(ids, grids);
+      tokensLeft(model, prompt, positions);
       const cache = model.createCache(1, ids.length);
       try {
         const logits = await model.decode({
           cache,
-          sequences: [{ ids, positions: forward.promptPositions(ids, grids).axes, past: 0 }],
+          sequences: [{ ids, positions: positions.axes, past: 0 }],
           wanted: [...ids.keys()],
           images: {
             features: images.map(({ features }) => features),
@@ -154,18 +174,6 @@ async function vlmOf(
     },
     release: model.release,
   };
-}
-
-/** Tokens that end an answer, by generation_config.json or, where that names none, by config.json. */
-async function endTokensOf(checkpoint: Checkpoint): Promise<number[]> {
-  const config = await readJson(checkpoint, "config.json");
-  const text = config?.text_config as { readonly eos_token_id?: unknown } | undefined;
-  const named =
-    (await readJson(checkpoint, "generation_config.json"))?.eos_token_id ??
-    config?.eos_token_id ??
-    text?.eos_token_id ??
-    [];
-  return [named].flat().filter((token): token is number => typeof token === "number");
 }
 
 /** Text that grows until a stop text comes; what might be the beginning of one is held back. */

@@ -1,5 +1,13 @@
+import type { Positions } from "@vlmopt/models";
 import type { ImageFeatures } from "../image-features.ts";
 import type { Model } from "../model.ts";
+import {
+  applyEarlierTokens,
+  excludedTokens,
+  type LogitsRules,
+  needsEarlierTokens,
+  noRules,
+} from "./logits-rules.ts";
 import { type SamplingOptions, sampler, uniformNumbers } from "./sample.ts";
 import { stepByStep, stepsAhead, type TokenSource } from "./token-steps.ts";
 
@@ -20,6 +28,8 @@ export interface TokenOptions {
   readonly endTokens: readonly number[];
   /** How tokens of each prompt are drawn; the likeliest unless told. */
   readonly sampling?: readonly SamplingOptions[];
+  /** What changes logits before tokens are chosen; nothing unless told. */
+  readonly rules?: LogitsRules;
   readonly signal: AbortSignal | undefined;
   /** Called with each new token of each answer; true ends that answer. */
   readonly onToken: (answer: number, token: number) => boolean;
@@ -47,19 +57,25 @@ export async function generateTokens(
   prompts: readonly TokenPrompt[],
   options: TokenOptions,
 ): Promise<{ answers: TokenAnswer[]; timings: TokenTimings }> {
-  const { maxNewTokens, minNewTokens, endTokens, signal, onToken } = options;
+  const { minNewTokens, endTokens, rules = noRules, signal, onToken } = options;
   signal?.throwIfAborted();
+  if (!(rules.repetitionPenalty > 0))
+    throw new RangeError(`repetitionPenalty is ${rules.repetitionPenalty}; it must be above 0`);
   for (const prompt of prompts) assertImageTokens(model, prompt);
-  const choices = prompts.map((_, n) => {
-    const own = sampler(options.sampling?.[n]);
-    return { ...own, uniforms: uniformNumbers(own.seed, maxNewTokens) };
-  });
   const positions = prompts.map(({ ids, images }) =>
     model.forward.promptPositions(
       ids,
       images.flatMap(({ grid }) => (grid === undefined ? [] : [grid])),
     ),
   );
+  const limits = prompts.map((prompt, n) =>
+    Math.min(options.maxNewTokens, tokensLeft(model, prompt, positions[n] as Positions)),
+  );
+  const maxNewTokens = Math.max(...limits);
+  const choices = prompts.map((_, n) => {
+    const own = sampler(options.sampling?.[n]);
+    return { ...own, uniforms: uniformNumbers(own.seed, maxNewTokens) };
+  });
   const longest = Math.max(...prompts.map(({ ids }) => ids.length));
   const cache = model.createCache(prompts.length, longest + maxNewTokens);
   const answers = prompts.map(() => ({
@@ -82,18 +98,27 @@ export async function generateTokens(
       model.step({
         cache,
         sequences: prompts.map(({ ids }, n) => {
-          const position = Int32Array.of((positions[n]?.next ?? 0) + step);
+          // An answer that has ended for want of positions goes on unheard at the last.
+          const place = Math.min((positions[n]?.next ?? 0) + step, model.forward.maxPositions - 1);
+          const position = Int32Array.of(place);
           const known = "read" in tokens ? 0 : (tokens[n] as number);
           return { ids: [known], positions: [position, position, position], past: ids.length + step };
         }),
         wanted: prompts.map((_, n) => n),
         ...("read" in tokens ? { tokens } : {}),
       }),
-    excluded: (step) => (step < minNewTokens ? endTokens : []),
+    excluded: (step, n) =>
+      excludedTokens(rules, { step, minNewTokens, endTokens, promptTokens: prompts[n]?.ids.length ?? 0 }),
     steps: maxNewTokens,
   };
   const { chooser } = model.executor;
-  const steps = chooser === undefined ? stepByStep(source, choices) : stepsAhead(source, choices, chooser);
+  const sameLengths = new Set(prompts.map(({ ids }) => ids.length)).size === 1 || rules.minLength === 0;
+  const onHost = chooser === undefined || needsEarlierTokens(rules) || !sameLengths;
+  const steps = onHost
+    ? stepByStep(source, choices, (logits, n, tokens) =>
+        applyEarlierTokens(logits, rules, [...(prompts[n]?.ids ?? []), ...tokens]),
+      )
+    : stepsAhead(source, choices, chooser);
 
   const times: number[] = [];
   let started = performance.now();
@@ -110,6 +135,7 @@ export async function generateTokens(
         }
         answer.tokens.push(token);
         if (onToken(n, token)) Object.assign(answer, { finish: "stop", done: true });
+        else if (answer.tokens.length >= (limits[n] as number)) answer.done = true;
       }
       if (answers.every(({ done }) => done)) break;
       signal?.throwIfAborted();
@@ -122,6 +148,21 @@ export async function generateTokens(
     answers: answers.map(({ tokens, finish }) => ({ tokens, finish })),
     timings: { prefill: times[0] ?? 0, tokens: times.slice(1) },
   };
+}
+
+/**
+ * Tokens of an answer at most, so that none has a place behind the model's last position.
+ * @throws {RangeError} where the prompt alone is longer
+ */
+export function tokensLeft(
+  { forward: { maxPositions } }: Model,
+  { ids, images }: TokenPrompt,
+  { next }: { readonly next: number },
+): number {
+  if (next <= maxPositions) return maxPositions - next + 1;
+  throw new RangeError(
+    `the prompt takes ${next} positions (${ids.length} tokens, ${images.length} pictures), and the model has ${maxPositions} (max_position_embeddings): shorten it`,
+  );
 }
 
 function imageRows({ forward: { imageToken } }: Model, ids: readonly number[]): number[] {

@@ -7,8 +7,8 @@ export interface TokenSource {
   prefill(): Promise<DeviceTensor>;
   /** Those of the tokens after these; step counts from 0. */
   next(step: number, tokens: ArrayLike<number> | DeviceTensor<Int32Array>): Promise<DeviceTensor>;
-  /** Tokens that may not come at this step. */
-  excluded(step: number): readonly number[];
+  /** Tokens that may not come at this step of a sequence. */
+  excluded(step: number, sequence: number): readonly number[];
   /** Tokens of each sequence, at most. */
   readonly steps: number;
 }
@@ -16,21 +16,30 @@ export interface TokenSource {
 /** Steps that are under way before the token of the first of them is read. */
 const AHEAD = 3;
 
-/** Tokens of all sequences, step by step, chosen on the host from logits that it reads. */
+/**
+ * Tokens of all sequences, step by step, chosen on the host from logits that it reads.
+ * @param adjust changes the logits of a sequence by its tokens so far
+ */
 export async function* stepByStep(
   source: TokenSource,
   choices: readonly TokenChoice[],
+  adjust: (logits: Float32Array, sequence: number, tokens: readonly number[]) => void,
 ): AsyncGenerator<ArrayLike<number>> {
+  const chosen = choices.map((): number[] => []);
   let logits = await source.prefill();
   for (let step = 0; ; step++) {
     const all = await logits.read();
     logits.release?.();
-    const excluded = source.excluded(step);
     const vocabSize = logits.shape.at(-1) as number;
     const tokens = choices.map((choice, n) => {
       const own = all.subarray(n * vocabSize, (n + 1) * vocabSize);
-      for (const token of excluded) own[token] = Number.NEGATIVE_INFINITY;
-      return drawToken(own, choice, choice.uniforms[step] as number);
+      adjust(own, n, chosen[n] as number[]);
+      for (const token of source.excluded(step, n)) {
+        if (token < vocabSize) own[token] = Number.NEGATIVE_INFINITY;
+      }
+      const token = drawToken(own, choice, choice.uniforms[step] as number);
+      chosen[n]?.push(token);
+      return token;
     });
     yield tokens;
     if (step + 1 >= source.steps) return;
@@ -52,7 +61,7 @@ export async function* stepsAhead(
   try {
     let logits = await source.prefill();
     for (let step = 0; step < source.steps; step++) {
-      const tokens = await chooser.choose(logits, step, source.excluded(step));
+      const tokens = await chooser.choose(logits, step, source.excluded(step, 0));
       logits.release?.();
       const read = tokens.read();
       reading.push(read);
