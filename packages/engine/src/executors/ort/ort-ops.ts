@@ -158,7 +158,8 @@ export function ortOps(
       const [pastKey, pastValue] = [`past_key.${layer}`, `past_value.${layer}`];
       const values = { pastKey, pastValue, newKey: k.name, newValue: v.name };
       caches.set(layer, values);
-      windows.add(window);
+      // Where a bias says what tokens see, windows do not.
+      windows.add(bias === undefined ? window : undefined);
       const attended = graph.choose(
         cacheInputs.single,
         () => attendSingle(q.name, values, shape, bias?.name),
