@@ -38,13 +38,9 @@ export {
 export { loadModel, type Model, type ModelStep } from "./model.ts";
 export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
 export type { Request } from "./prompt-reader.ts";
+export type { Message, MessagePart } from "./text/message.ts";
 export type { Question } from "./text/prompt.ts";
-export {
-  loadTokenizer,
-  type Message,
-  type MessagePart,
-  type Tokenizer,
-  TokenizerError,
-} from "./text/tokenizer.ts";
+export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+export { TokenizerError } from "./text/tokenizer-error.ts";
 export type { Answer, GenerateOptions, Timings, Vlm } from "./vlm.ts";
 export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

@@ -3,20 +3,39 @@ import type { Checkpoint } from "@vlmopt/tensor-io";
 
 export type Json = Readonly<Record<string, unknown>>;
 
+type Siblings = Pick<Checkpoint, "location" | "readSibling">;
+
 /**
- * Reads a JSON file beside the weights; undefined where there is none.
- * @throws {ConfigError} where it is there and holds no JSON
+ * Reads a file of text beside the weights; undefined where there is none.
+ * @throws {ConfigError} where it is not UTF-8
  */
-export async function readJson(
-  { location, readSibling }: Pick<Checkpoint, "location" | "readSibling">,
+export async function readText(
+  { location, readSibling }: Siblings,
   name: string,
-): Promise<Json | undefined> {
+): Promise<string | undefined> {
   const bytes = await readSibling(name);
   if (bytes === undefined) return undefined;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Json;
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new ConfigError(`${name} of ${location} is no text in UTF-8`, { cause: error });
+  }
+}
+
+/**
+ * Reads a JSON file beside the weights; undefined where there is none.
+ * @throws {ConfigError} where it is there and holds no object of JSON
+ */
+export async function readJson(checkpoint: Siblings, name: string): Promise<Json | undefined> {
+  const text = await readText(checkpoint, name);
+  if (text === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${name} of ${location} is no JSON: ${reason}`);
+    throw new ConfigError(`${name} of ${checkpoint.location} is no JSON: ${reason}`);
   }
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Json;
+  throw new ConfigError(`${name} of ${checkpoint.location} holds no object of JSON`);
 }

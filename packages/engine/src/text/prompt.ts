@@ -1,5 +1,6 @@
 import type { ImageFeatures } from "../image-features.ts";
-import type { Message, MessagePart, Tokenizer } from "./tokenizer.ts";
+import type { Message, MessagePart } from "./message.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /** What is asked: a question, a conversation, or a text that is exactly what the model shall continue. */
 export type Question =
@@ -36,7 +37,10 @@ export function promptTokens(
   if (modelType === "blip-2") return [...imageRuns(model, images).flat(), ...tokenizer.encode(text)];
   const withTiles = isTiled(modelType) ? tiledText(text, images) : text;
   const startsWithBos = tokenizer.bosToken !== undefined && withTiles.startsWith(tokenizer.bosToken);
-  const ids = tokenizer.encode(withTiles, !startsWithBos);
+  // As in transformers: a processor adds special tokens to what its template made, a tokenizer does not.
+  const isComplete =
+    model.imageToken === undefined && tokenizer.applyTemplate !== undefined && !("raw" in question);
+  const ids = tokenizer.encode(withTiles, !startsWithBos && !isComplete);
   return isTiled(modelType) ? ids : withImageRuns(ids, model, images);
 }
 

@@ -1,7 +1,8 @@
-import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { type Json, readJson } from "../read-json.ts";
+import { readJson } from "../read-json.ts";
+import { type ChatTemplate, loadChatTemplate, specialTokens } from "./chat-template.ts";
+import { TokenizerError } from "./tokenizer-error.ts";
 
 /** A checkpoint's own tokenizer and chat template. */
 export interface Tokenizer {
@@ -15,21 +16,9 @@ export interface Tokenizer {
   readonly bosToken: string | undefined;
   /**
    * Messages as the model was taught to read them, ending where its answer begins; undefined where the checkpoint has no template.
-   * @throws {Error} where the template refuses them
+   * @throws {TokenizerError} where the template refuses them, or goes on without end
    */
-  readonly applyTemplate: ((messages: readonly Message[]) => string) | undefined;
-}
-
-export interface Message {
-  readonly role: "system" | "user" | "assistant";
-  readonly content: string | readonly MessagePart[];
-}
-
-export type MessagePart = { readonly type: "text"; readonly text: string } | { readonly type: "image" };
-
-/** There is no tokenizer beside the weights, or it cannot be read. */
-export class TokenizerError extends Error {
-  override readonly name = "TokenizerError";
+  readonly applyTemplate: ChatTemplate | undefined;
 }
 
 /**
@@ -44,7 +33,8 @@ export async function loadTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> 
     );
   }
   const config = (await readJson(checkpoint, "tokenizer_config.json")) ?? {};
-  const template = await templateOf(checkpoint, config);
+  const tokens = await specialTokens(checkpoint, config);
+  const applyTemplate = await loadChatTemplate(checkpoint, config, tokens);
   let tokenizer: HubTokenizer;
   try {
     tokenizer = new HubTokenizer(model, config);
@@ -56,8 +46,6 @@ export async function loadTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> 
       },
     );
   }
-  const [bosToken, eosToken] = [tokenText(config.bos_token), tokenText(config.eos_token)];
-  const compiled = template === undefined ? undefined : new Template(template);
   return {
     encode: (text, specialTokens = true) => tokenizer.encode(text, { add_special_tokens: specialTokens }).ids,
     // Cleaning up would join "dog ?" and "do n't", which transformers 5 leaves as they are.
@@ -67,33 +55,7 @@ export async function loadTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> 
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     idOf: (token) => tokenizer.token_to_id(token),
     tokenOf: (id) => tokenizer.id_to_token(id),
-    bosToken,
-    applyTemplate:
-      compiled &&
-      ((messages) =>
-        compiled.render({
-          messages,
-          add_generation_prompt: true,
-          bos_token: bosToken ?? "",
-          eos_token: eosToken ?? "",
-        })),
+    bosToken: tokens.bos_token,
+    applyTemplate,
   };
-}
-
-/** Newer checkpoints keep the template in a file of its own, older ones in JSON; where several have names, the default one. */
-async function templateOf(checkpoint: Checkpoint, config: Json): Promise<string | undefined> {
-  const own = await checkpoint.readSibling("chat_template.jinja");
-  if (own !== undefined) return new TextDecoder().decode(own);
-  const found = (await readJson(checkpoint, "chat_template.json"))?.chat_template ?? config.chat_template;
-  if (typeof found === "string") return found;
-  if (!Array.isArray(found)) return undefined;
-  const templates = found as { readonly name: string; readonly template: string }[];
-  return (templates.find(({ name }) => name === "default") ?? templates[0])?.template;
-}
-
-/** Special tokens are given as text, or as an object that holds it. */
-function tokenText(token: unknown): string | undefined {
-  if (typeof token === "string") return token;
-  const content = (token as { content?: unknown } | null | undefined)?.content;
-  return typeof content === "string" ? content : undefined;
 }
