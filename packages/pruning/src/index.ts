@@ -16,6 +16,7 @@ export {
   PruningError,
 } from "./prunable.ts";
 export { type PruningRecipe, planByRecipe } from "./prune-by-recipe.ts";
+export { type BrainSurgeon, type BrainSurgeonRequest, brainSurgeon } from "./refit/brain-surgeon.ts";
 export { type LinearAlgebraOptions, linearAlgebra } from "./refit/linear-algebra.ts";
 export { biasCompensation, type Refit, type RefitRequest, refit } from "./refit/refit.ts";
 export {

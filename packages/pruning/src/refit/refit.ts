@@ -2,6 +2,7 @@ import type { InputStatistics, LinearAlgebra, ResidualTarget } from "@vlmopt/mod
 import { allOf, othersThan, requireColumns, selectColumns, selectSquare } from "./columns.ts";
 import { requireFinite } from "./linear-algebra.ts";
 import { innerProduct, type Part, productTransposed, quadraticForm } from "./product.ts";
+import { withRisingRidge } from "./rising-ridge.ts";
 
 export interface RefitRequest {
   /** Of the weight, for messages. */
@@ -39,9 +40,6 @@ export interface Refit {
   readonly error: { readonly before: number; readonly after: number } | undefined;
 }
 
-/** λ beyond which an F32 Gram matrix of finite numbers is positive definite, whatever it is. */
-const GREATEST_LAMBDA = 1e4;
-
 /**
  * Least squares for a linear that loses input channels: W' = argmin Σ‖t − W'·x_K‖² + λ·m·‖W' − W_K‖² over the tokens, m being the mean of
  * Σ x² over the channels K that stay; so W' = (T·X_Kᵀ + λ·m·W_K)·(G_KK + λ·m·I)⁻¹. With an intercept all of them are taken about
@@ -78,13 +76,10 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
           centre,
         )
       : centredRows(selectColumns(target.cross, channels, kept), target.mean, kept, tokens, centre);
-  const solved = await solveRaising(algebra, square, kept.length, scale, lambda, (ridge) => {
-    if (target === undefined) return right;
-    const sum = new Float64Array(right.length);
-    for (let i = 0; i < sum.length; i++) sum[i] = (right[i] as number) + ridge * (old[i] as number);
-    return sum;
-  });
-  const fitted = Float64Array.from(solved.x);
+  const solved = await withRisingRidge(scale, lambda, (ridge) =>
+    algebra.solve(square, kept.length, ridge, target === undefined ? right : pulled(ridge)),
+  );
+  const fitted = Float64Array.from(solved.result);
   if (target === undefined)
     for (let i = 0; i < fitted.length; i++) fitted[i] = (fitted[i] as number) + (old[i] as number);
 
@@ -96,9 +91,13 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
     error: report ? errorsOf() : undefined,
   };
 
+  function pulled(ridge: number): Float64Array {
+    return right.map((value, i) => value + ridge * (old[i] as number));
+  }
+
   // From D·(G + r·I) = B follows tr(D·G·Dᵀ) = ⟨B, D⟩ − r·‖D‖², so that the new weights need no product with G.
   function errorsOf(): { before: number; after: number } {
-    const ridge = solved.lambda * scale;
+    const { ridge } = solved;
     if (target === undefined) {
       const dense: Part = { ...removed, columns: allOf(channels) };
       const energy = quadraticForm(dense, gram, channels);
@@ -201,26 +200,6 @@ function centredRows(
     }
   }
   return sums;
-}
-
-/** Solves with λ, and ten times that as long as the matrix is not positive definite: an F32 Gram matrix may miss it by its rounding. */
-async function solveRaising(
-  algebra: LinearAlgebra,
-  square: Float32Array | Float64Array,
-  n: number,
-  scale: number,
-  lambda: number,
-  rightOf: (ridge: number) => Float64Array,
-): Promise<{ readonly x: Float32Array | Float64Array; readonly lambda: number }> {
-  // Channels that are never anything else than 0 explain nothing, and keep their weights.
-  const unit = scale > 0 ? scale : 1;
-  for (let tried = lambda; ; tried = Math.max(10 * tried, 1e-6)) {
-    try {
-      return { x: await algebra.solve(square, n, tried * unit, rightOf(tried * unit)), lambda: tried };
-    } catch (error) {
-      if (!(error instanceof RangeError) || tried > GREATEST_LAMBDA) throw error;
-    }
-  }
 }
 
 function relative(before: number, after: number, energy: number): { before: number; after: number } {
