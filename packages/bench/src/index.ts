@@ -4,6 +4,7 @@ export { gpuList } from "./meters/gpu-meter.ts";
 export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from "./recipe/read-recipe.ts";
 export { type Run, readRun, runFiles } from "./records/run-folder.ts";
 export type * from "./records/run-summary.ts";
+export { remarks } from "./report/remarks.ts";
 export { resultTable } from "./report/result-table.ts";
 export { type ReportFiles, writeReport } from "./report/write-report.ts";
 export type { RunProgress, VariantEnd } from "./run/run-progress.ts";

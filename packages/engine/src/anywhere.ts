@@ -38,6 +38,7 @@ export {
 export { loadModel, type Model, type ModelStep } from "./model.ts";
 export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
 export type { Request } from "./prompt-reader.ts";
+export { withoutImageMarks } from "./text/image-marks.ts";
 export type { Message, MessagePart } from "./text/message.ts";
 export type { Question } from "./text/prompt.ts";
 export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";

@@ -44,6 +44,11 @@ export function benchCommand() {
       "of --random-weights, a picture's included (default: 650)",
       parseWhole(1),
     )
+    .option(
+      "--max-failed <share>",
+      "of the questions, that may be unusable or stay unanswered (default: 0.5)",
+      parseFailedShare,
+    )
     .option("--metrics <list>", "such as meteor,rouge,bertscore,exact-match", parseList)
     .option("--encoder <folder>", "of bertscore")
     .addOption(
@@ -93,7 +98,7 @@ Examples:
       if ((data === undefined) === (vqaonline === undefined)) {
         command.error("error: give questions: either --data or --vqaonline");
       }
-      const { newTokens, repetitions, executor, threads, metrics, encoder } = options;
+      const { newTokens, repetitions, executor, threads, metrics, maxFailed, encoder } = options;
       const { recipeOf } = await import("@vlmopt/bench");
       const recipe = recipeOf(
         {
@@ -103,7 +108,7 @@ Examples:
             ...(limit === undefined ? {} : { sample: { method: "stratified", count: limit } }),
           },
           protocol: given({ newTokens, minRepetitions: repetitions }),
-          ...given({ metrics }),
+          ...given({ metrics, maxFailed }),
           ...(encoder === undefined ? {} : { encoder: { folder: encoder } }),
           engine: given({ executor, threads }),
           grids: models.map((model) => ({ model, prune: prunings(options), quantize: options.quantize })),
@@ -169,6 +174,12 @@ function given(options: Readonly<Record<string, unknown>>): Record<string, unkno
 
 function parseList(text: string): string[] {
   return text.split(",").map((part) => part.trim());
+}
+
+function parseFailedShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() !== "" && share >= 0 && share < 1) return share;
+  throw new InvalidArgumentError("Give a share from 0 to less than 1, such as 0.1.");
 }
 
 function parseShares(text: string): number[] {

@@ -15,7 +15,7 @@ export interface MeasuringOptions {
 
 /** Measures a recipe and writes its report. Ctrl-C ends it after the request under way; run again, it goes on. */
 export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
-  const { readRun, resultTable, runFiles, runRecipe, writeReport } = await import("@vlmopt/bench");
+  const { readRun, remarks, resultTable, runFiles, runRecipe, writeReport } = await import("@vlmopt/bench");
   const folder = out ?? join("runs", recipe.name);
   if (fresh) for (const file of Object.values(runFiles)) await rm(join(folder, file), { force: true });
   const progress = stepProgress(json);
@@ -32,6 +32,7 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
             total,
             phase === "speed" || phase === "answers",
           ),
+        onNotice: (notice) => progress.warn(`warning: ${notice}`),
         onVariant: ({ variant, error }) => {
           if (error !== null) progress.say(`${variant} failed: ${error}`);
         },
@@ -49,6 +50,7 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
   else {
     console.log(tableOf(resultTable(summary)));
     console.log(`\n${described(summary)}`);
+    for (const remark of remarks(summary)) console.log(remark);
     console.log(
       [
         files.page,
@@ -58,12 +60,17 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
       ].join("\n"),
     );
   }
+  const isScored =
+    summary.dataset.scored !== 0 || summary.variants.every(({ status }) => status !== "complete");
   const failed = summary.variants.filter(({ status }) => status === "failed");
   if (interrupted) {
     process.stderr.write("error: interrupted; what was measured is kept: run it again to go on\n");
     process.exitCode = exitCodes.interrupted;
   } else if (failed.length > 0) {
     process.stderr.write(`error: ${failed.length} of ${summary.variants.length} variants failed\n`);
+    process.exitCode = exitCodes.failed;
+  } else if (!isScored) {
+    process.stderr.write("error: there is no question that every variant answered: nothing was scored\n");
     process.exitCode = exitCodes.failed;
   }
 }

@@ -21,11 +21,13 @@ export interface StepProgress {
   update(doing: string, done: number, total: number, working: boolean): void;
   /** Prints a line that stays. */
   say(line: string): void;
+  /** The same, where there is no progress to show either. */
+  warn(line: string): void;
   stop(): void;
 }
 
 export function stepProgress(quiet: boolean): StepProgress {
-  if (quiet) return { update() {}, say() {}, stop() {} };
+  if (quiet) return { update() {}, say() {}, warn, stop() {} };
   let first: { readonly done: number; readonly at: number } | undefined;
   const leftOf: TimeLeft = (done, total, working) => {
     if (working) first ??= { done, at: performance.now() };
@@ -33,12 +35,17 @@ export function stepProgress(quiet: boolean): StepProgress {
     const seconds = (performance.now() - first.at) / 1000;
     return formatDuration(((total - done) * seconds) / (done - first.done));
   };
-  return process.stderr.isTTY ? stepBar(leftOf) : stepLines(leftOf);
+  const steps = process.stderr.isTTY ? stepBar(leftOf) : stepLines(leftOf);
+  return { ...steps, warn: steps.say };
+}
+
+function warn(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 type TimeLeft = (done: number, total: number, working: boolean) => string;
 
-function stepBar(leftOf: TimeLeft): StepProgress {
+function stepBar(leftOf: TimeLeft): Omit<StepProgress, "warn"> {
   const single = new SingleBar(
     {
       format: "{bar} {percentage}%  {left} left  {doing}",
@@ -63,7 +70,7 @@ function stepBar(leftOf: TimeLeft): StepProgress {
   };
 }
 
-function stepLines(leftOf: TimeLeft): StepProgress {
+function stepLines(leftOf: TimeLeft): Omit<StepProgress, "warn"> {
   let printed = performance.now();
   return {
     update(doing, done, total, working) {

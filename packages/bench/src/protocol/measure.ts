@@ -1,12 +1,16 @@
 import type { ProtocolSpec } from "../recipe/recipe.ts";
 import type { AnswerRecord, Journal, SpeedRecord } from "../records/journal.ts";
-import type { Target } from "../targets/target.ts";
+import { RequestFailure } from "../targets/request-failure.ts";
+import type { Target, TargetAnswer } from "../targets/target.ts";
+import { failureCount } from "./failure-count.ts";
 
 /** A question with its picture in a file. */
 export interface Item {
   readonly id: string;
   readonly question: string;
   readonly image: string;
+  /** File, row and picture, for messages. */
+  readonly place: string;
 }
 
 export interface Measuring {
@@ -16,14 +20,18 @@ export interface Measuring {
   readonly protocol: ProtocolSpec;
   /** Requests under way at once. */
   readonly concurrency: number;
-  /** Ends after the requests that are under way. */
+  /** Share of the questions that may stay unanswered. */
+  readonly maxFailed: number;
+  /** Told of each question that could not be answered. */
+  readonly onUnanswered?: ((item: Item, error: string) => void) | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (done: number, total: number) => void;
 }
 
 /**
  * Speed, at a fixed number of new tokens: warm-ups that do not count, then requests until there have been so many and so long.
- * What the journal holds already counts.
+ * What the journal holds already counts. Questions that cannot be answered are not asked again.
+ * @throws {BenchError} where too many cannot
  */
 export async function measureSpeed(target: Target, measuring: Measuring): Promise<void> {
   const { hash, journal, items, protocol, concurrency, signal, onProgress } = measuring;
@@ -43,9 +51,23 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
   let milliseconds = before.reduce((sum, { latency }) => sum + latency, 0) / concurrency;
   const enough = () => known.size >= minRepetitions && milliseconds >= 1000 * minSeconds;
   if (enough()) return;
-  const ask = (number: number) => {
-    const { question, image } = items[number % items.length] as Item;
-    return target.answer({ question, image, maxNewTokens: newTokens, fixedLength: true });
+  const askable = [...items];
+  const failures = failureCount(measuring);
+  const ask = async (number: number): Promise<TargetAnswer> => {
+    const item = askable[number % askable.length] as Item;
+    try {
+      const { question, image } = item;
+      return await target.answer({ question, image, maxNewTokens: newTokens, fixedLength: true });
+    } catch (error) {
+      if (!(error instanceof RequestFailure)) throw error;
+      signal?.throwIfAborted();
+      // Of requests at once, another may have taken it out.
+      if (askable.includes(item)) {
+        askable.splice(askable.indexOf(item), 1);
+        failures.add(item, error);
+      }
+      return ask(number);
+    }
   };
   await inParallel(concurrency, warming(Math.max(warmups, concurrency > 1 ? concurrency : 0)), signal, ask);
   await inParallel(
@@ -72,7 +94,11 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
   );
 }
 
-/** Answers that end by themselves, one for each question; those that the journal holds are not asked for again. */
+/**
+ * Answers that end by themselves, one for each question; those that the journal holds are not asked for again. A question that cannot be
+ * answered is noted, and the others go on.
+ * @throws {BenchError} where too many cannot
+ */
 export async function collectAnswers(target: Target, measuring: Measuring): Promise<void> {
   const { hash, journal, items, protocol, concurrency, signal, onProgress } = measuring;
   const answered = new Set(
@@ -81,17 +107,30 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
       .map(({ item }) => item),
   );
   const left = items.filter(({ id }) => !answered.has(id));
+  const failures = failureCount(measuring);
   let [next, done] = [0, answered.size];
   await inParallel(
     concurrency,
     () => (next < left.length ? next++ : undefined),
     signal,
     async (number) => {
-      const { id, question, image } = left[number] as Item;
-      const answer = await target.answer({
-        ...{ question, image, maxNewTokens: protocol.maxAnswerTokens },
-        fixedLength: false,
-      });
+      const item = left[number] as Item;
+      const { id, question, image } = item;
+      let answer: TargetAnswer;
+      try {
+        answer = await target.answer({
+          ...{ question, image, maxNewTokens: protocol.maxAnswerTokens },
+          fixedLength: false,
+        });
+      } catch (error) {
+        if (!(error instanceof RequestFailure)) throw error;
+        signal?.throwIfAborted();
+        journal.append({ kind: "unanswered", hash, item: id, error: error.message });
+        measuring.onUnanswered?.(item, error.message);
+        failures.add(item, error);
+        onProgress(++done, items.length);
+        return;
+      }
       const { text, promptTokens, newTokens, finish, latency } = answer;
       journal.append({
         kind: "answer",

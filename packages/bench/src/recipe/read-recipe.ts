@@ -31,6 +31,8 @@ export interface Recipe {
   readonly data: DataSpec;
   readonly protocol: ProtocolSpec;
   readonly metrics: readonly string[];
+  /** Share of the questions that may be unusable or stay unanswered. */
+  readonly maxFailed: number;
   readonly encoder: { readonly folder: string; readonly layer?: number | undefined } | undefined;
   readonly languageModel: string | undefined;
   readonly variants: readonly VariantSpec[];
@@ -66,7 +68,7 @@ export function parseRecipe(text: string, file: string): Recipe {
 export function recipeOf(value: unknown, folder: string, origin: string): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) throw invalid(parsed.error.issues, origin);
-  const { name, data, protocol, metrics, encoder, languageModel } = parsed.data;
+  const { name, data, protocol, metrics, maxFailed, encoder, languageModel } = parsed.data;
   const at = (path: string) => resolve(folder, path);
   const variants = variantsOf(parsed.data, at);
   const twice = variants.find(
@@ -79,6 +81,7 @@ export function recipeOf(value: unknown, folder: string, origin: string): Recipe
     data: "folder" in data ? { ...data, folder: at(data.folder) } : data,
     protocol,
     metrics,
+    maxFailed,
     encoder: encoder && { ...encoder, folder: at(encoder.folder) },
     languageModel: languageModel === undefined ? undefined : at(languageModel),
     variants,

@@ -147,6 +147,8 @@ export const recipeSchema = z
       .array(oneOf("metric", metricNames as [string, ...string[]]))
       .min(1)
       .default(["meteor", "rouge"]),
+    /** Share of the questions that may be unusable or stay unanswered; beyond it the run or the variant fails. */
+    maxFailed: z.number().min(0).lt(1).default(0.5),
     /** Of BERTScore: folder of a BERT or one of its kin. */
     encoder: z.strictObject({ folder: z.string().min(1), layer: count.optional() }).optional(),
     /** Of perplexity: folder of GPT-2 or another decoder. */

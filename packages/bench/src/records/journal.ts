@@ -3,7 +3,13 @@ import { BenchError } from "../bench-error.ts";
 import type { DeviceFigures, EnergyFigures, MemoryFigures, ModelSize } from "./run-summary.ts";
 
 /** What was measured, as it was measured. `hash` is the variant's configuration, so that what it no longer describes is not counted. */
-export type BenchRecord = LoadRecord | SpeedRecord | AnswerRecord | FailureRecord | EndRecord;
+export type BenchRecord =
+  | LoadRecord
+  | SpeedRecord
+  | AnswerRecord
+  | UnansweredRecord
+  | FailureRecord
+  | EndRecord;
 
 export interface LoadRecord {
   readonly kind: "load";
@@ -39,6 +45,14 @@ export interface AnswerRecord {
   readonly finish: "end" | "stop" | "length";
   /** Of the whole answer. */
   readonly latency: number;
+}
+
+/** A question that the target could not answer, while it went on with others. An answer that came later counts instead. */
+export interface UnansweredRecord {
+  readonly kind: "unanswered";
+  readonly hash: string;
+  readonly item: string;
+  readonly error: string;
 }
 
 export interface FailureRecord {
@@ -108,6 +122,7 @@ function keyOf(record: BenchRecord): string {
   const { kind, hash } = record;
   if (kind === "speed") return `${hash} speed ${record.repetition}`;
   if (kind === "answer") return `${hash} answer ${record.item}`;
+  if (kind === "unanswered") return `${hash} unanswered ${record.item}`;
   if (kind === "end") return `${hash} end`;
   return `${hash} ${kind} ${record.attempt}`;
 }

@@ -31,9 +31,21 @@ export interface Environment {
 export interface DatasetSummary {
   readonly name: string;
   readonly split: string | null;
+  /** Questions that were asked. */
   readonly count: number;
+  /** Questions that every variant answered which is complete: scores are of these, so that they compare. */
+  readonly scored?: number;
+  /** Rows that were not asked: without a question, a picture or a reference. */
+  readonly leftOut?: readonly LeftOutRow[];
   /** What reproduces the records. */
   readonly signature: string;
+}
+
+/** A row of the data that was not asked, or a question that was not answered. */
+export interface LeftOutRow {
+  /** File, row, and the question's id where it has one. */
+  readonly place: string;
+  readonly problem: string;
 }
 
 export interface ProtocolSummary {
@@ -73,6 +85,8 @@ export interface VariantSummary {
   readonly status: "complete" | "failed" | "incomplete";
   /** Why it failed, in a sentence. */
   readonly error: string | null;
+  /** Questions that it could not answer, while it answered others. */
+  readonly unanswered?: readonly LeftOutRow[];
   readonly size: ModelSize | null;
   readonly memory: MemoryFigures;
   readonly energy: EnergyFigures | null;

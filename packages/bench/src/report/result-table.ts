@@ -1,4 +1,5 @@
 import type { Estimate, QualityFigure, RunSummary, VariantSummary } from "../records/run-summary.ts";
+import { remarks } from "./remarks.ts";
 
 /** A column of results: what it is called in CSV, and what stands in it. */
 export interface ResultColumn {
@@ -167,6 +168,7 @@ export function resultsMarkdown(summary: RunSummary): string {
     ...rows.map(line),
     "\n*kept*: share of the dense model's score. *above chance*: the same above what its answers score against other questions' references.\n",
     ...failures(summary),
+    ...remarks(summary).map((remark) => `\n${remark}\n`),
   ].join("");
 }
 

@@ -7,6 +7,9 @@ import { afterAll, expect, onTestFinished, test } from "vitest";
 import { parseRecipe, type Recipe } from "../recipe/read-recipe.ts";
 import { type BenchRecord, openJournal } from "../records/journal.ts";
 import { readRun } from "../records/run-folder.ts";
+import { remarks } from "../report/remarks.ts";
+import { resultsMarkdown } from "../report/result-table.ts";
+import { RequestFailure } from "../targets/request-failure.ts";
 import { fakeTarget } from "../test-support/fake-target.ts";
 import { type RunOptions, runRecipe } from "./run-recipe.ts";
 
@@ -86,6 +89,66 @@ test("a variant that fails does not stop the others, and is tried again by the n
   asked.length = 0;
   const again = await measure(folder);
   expect(again.summary.variants.every(({ status }) => status === "complete")).toBe(true);
+});
+
+/** A target that cannot answer these questions. */
+const unable = (...words: readonly string[]) => ({
+  openTarget: () =>
+    fakeTarget({
+      answer({ question }) {
+        if (words.some((word) => question.includes(word))) throw new RequestFailure(`no ${question}`);
+      },
+    }),
+});
+
+test("a question that cannot be answered is named and counted, and the others go on", async () => {
+  const folder = temporaryFolder();
+  const notices: string[] = [];
+  const { summary, items } = await measure(folder, {
+    openTarget: (variant) =>
+      variant.name === "GLU 30" ? unable("cross", "shape").openTarget() : fakeTarget(),
+    onNotice: (notice) => notices.push(notice),
+  });
+  const place = `${fixtures}/scenes/test.json: row 2 (question 2, picture scene_002.png)`;
+  const question = "Which shape do you see in the centre?";
+  expect(notices).toEqual([`GLU 30: ${place}: no ${question}`]);
+  expect(summary.variants.map(({ status, unanswered }) => [status, unanswered?.length])).toEqual([
+    ["complete", 0],
+    ["complete", 0],
+    ["complete", 1],
+    ["complete", 0],
+  ]);
+  expect(summary.variants[2]?.unanswered).toEqual([{ place, problem: `no ${question}` }]);
+  expect(summary.dataset).toMatchObject({ count: 4, scored: 3, leftOut: [] });
+  expect(items.filter(({ variant }) => variant === "GLU 30").map(({ id }) => id)).toEqual(["0", "1", "3"]);
+  // Scores are of the same three questions in all variants, so that equal answers keep all.
+  expect(items.filter(({ scores }) => scores.meteor !== undefined)).toHaveLength(12);
+  const meteor = summary.variants.map(({ quality }) => quality.find(({ figure }) => figure === "meteor"));
+  expect(new Set(meteor.map((figure) => figure?.score)).size).toBe(1);
+  expect(meteor[2]?.retention?.ofDense).toBe(1);
+  expect(remarks(summary)).toEqual([
+    `GLU 30 did not answer 1 of 4 questions; the first: ${place}: no ${question}.`,
+    "Scores are of the 3 of 4 questions that every variant answered.",
+  ]);
+  expect(resultsMarkdown(summary)).toContain("Scores are of the 3 of 4 questions");
+  // Nothing is left to measure.
+  await measure(folder, { openTarget: () => fakeTarget({ answer: () => expect.unreachable() }) });
+});
+
+test("a variant fails where it leaves more unanswered than the recipe allows, and is tried again", async () => {
+  const folder = temporaryFolder();
+  const strict = parseRecipe(`${text}maxFailed: 0.25`, "test.yaml");
+  const { summary } = await measure(folder, unable("diamond", "circle"), strict);
+  expect(summary.variants.map(({ status }) => status)).toEqual(new Array(4).fill("failed"));
+  expect(summary.variants[0]?.error).toMatch(
+    /^2 of 4 questions could not be answered, more than the share of 0.25 that maxFailed allows; the first: .*test\.json: row 1 \(question 1, picture scene_001\.png\): no What colour/,
+  );
+  // The limit is no part of what was measured.
+  const again = await measure(folder, unable("diamond", "circle"));
+  expect(again.summary.variants.map(({ status }) => status)).toEqual(new Array(4).fill("complete"));
+  expect(again.summary.dataset.scored).toBe(2);
+  const none = await measure(temporaryFolder(), unable(" "));
+  expect(none.summary.variants[0]?.error).toMatch(/^3 of 4 questions could not be answered/);
 });
 
 test("what was measured is not measured again", async () => {

@@ -24,6 +24,8 @@ export interface RunOptions {
   /** Ends the run after the request that is under way; what was measured stays, and the summary says what is missing. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RunProgress) => void;
+  /** Told what a person should know while it happens: rows left out, questions that could not be answered, requests that are sent again. */
+  readonly onNotice?: (notice: string) => void;
   readonly onVariant?: (end: VariantEnd) => void;
   /** What answers for a variant, instead of an engine's process or the recipe's endpoint. */
   readonly openTarget?: (variant: VariantSpec, folder: string | undefined) => Target;
@@ -38,7 +40,7 @@ export interface Prepared {
 }
 
 /** Changes with what is measured, so that records of earlier versions do not count. */
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 
 /**
  * Measures every variant of a recipe: speed at a fixed number of tokens, quality at natural ends. Each measurement is on the disk before
@@ -49,11 +51,11 @@ const PROTOCOL_VERSION = 1;
  */
 export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Run> {
   const folder = resolve(options.folder);
-  const { signal, onProgress, onVariant } = options;
+  const { signal, onProgress, onVariant, onNotice } = options;
   await claimFolder(recipe, folder);
   const startedAt = new Date();
   onProgress?.({ variant: "", phase: "data", done: 0, total: 1 });
-  const data = await openData(recipe.data, folder);
+  const data = await openData(recipe.data, folder, { maxFailed: recipe.maxFailed, onNotice });
   const journal = openJournal(join(folder, runFiles.results));
   const prepared = new Map<string, Prepared>();
   const units = recipe.protocol.minRepetitions + data.items.length;
@@ -152,10 +154,12 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
       journal.append({ kind: "load", hash, attempt, milliseconds, size: made?.size ?? null });
       const items = data.items.map((item): Item => ({ ...item, image: join(folder, item.image) }));
       const concurrency = "endpoint" in variant.source ? variant.source.endpoint.concurrency : 1;
-      const common = { hash, journal, items, protocol, concurrency, signal };
+      const { maxFailed } = recipe;
+      const common = { hash, journal, items, protocol, concurrency, signal, maxFailed };
       await measureSpeed(target, { ...common, onProgress: (done) => report("speed", done) });
       await collectAnswers(target, {
         ...common,
+        onUnanswered: ({ place }, error) => options.onNotice?.(`${variant.name}: ${place}: ${error}`),
         onProgress: (done) => report("answers", protocol.minRepetitions + done),
       });
     } finally {
@@ -210,7 +214,9 @@ function nextAttempt(records: readonly BenchRecord[], hash: string): number {
 async function claimFolder(recipe: Recipe, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, runFiles.recipe);
-  const text = `${JSON.stringify(recipe, null, 2)}\n`;
+  // What may fail changes no measurement.
+  const { maxFailed: _, ...measured } = recipe;
+  const text = `${JSON.stringify(measured, null, 2)}\n`;
   const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;

@@ -38,6 +38,8 @@ interface VariantRecords {
   readonly loads: readonly LoadRecord[];
   readonly speeds: readonly SpeedRecord[];
   readonly answers: ReadonlyMap<string, AnswerRecord>;
+  /** Why questions have no answer, by their ids. */
+  readonly unanswered: ReadonlyMap<string, string>;
   readonly end: EndRecord | undefined;
   readonly error: string | undefined;
 }
@@ -56,21 +58,20 @@ export async function summarize({
   const variants: VariantSummary[] = [];
   const items: ItemResult[] = [];
   const references = new Map<string, readonly Reference[]>();
+  const scorable = answeredByAll(data.items, recipe, prepared, records);
   try {
     for (const variant of denseFirst(recipe.variants)) {
       const ready = prepared.get(variant.name);
       const of = recordsOf(records, ready?.hash);
       const base = baseOf(variant, recipe.variants);
-      const scored = await scoresOf(judge, data.items, of);
+      const scored = await scoresOf(judge, scorable, of);
       const held = base === undefined ? undefined : references.get(base.name);
       if (base === undefined && scored !== undefined) {
         references.set(variant.name, await referencesOf(judge, scored));
       }
       const figures =
         scored?.measured.map((measured, i) => qualityFigures(measured, held?.[i], protocol.confidence)) ?? [];
-      variants.push(
-        variantSummary({ recipe, variant, ready, base, of, figures, questions: data.items.length }),
-      );
+      variants.push(variantSummary({ recipe, variant, ready, base, of, figures, questions: data.items }));
       items.push(...itemResults(variant, data.items, of, scored));
     }
   } finally {
@@ -92,7 +93,7 @@ export async function summarize({
       startedAt: startedAt.toISOString(),
       finishedAt: new Date().toISOString(),
       environment: await environment(),
-      dataset: data.summary,
+      dataset: { ...data.summary, scored: scorable.length },
       protocol: { ...protocol, concurrency },
       variants,
     },
@@ -118,36 +119,57 @@ function baseOf(variant: VariantSpec, variants: readonly VariantSpec[]): Variant
 function recordsOf(records: readonly BenchRecord[], hash: string | undefined): VariantRecords {
   const own = records.filter((record) => record.hash === hash);
   const last = own.findLast(({ kind }) => kind === "load" || kind === "failed");
+  const answers = new Map(
+    own.flatMap((record) => (record.kind === "answer" ? [[record.item, record] as const] : [])),
+  );
   return {
     loads: own.filter((record) => record.kind === "load"),
     speeds: own.filter((record) => record.kind === "speed"),
-    answers: new Map(
-      own.flatMap((record) => (record.kind === "answer" ? [[record.item, record] as const] : [])),
+    answers,
+    unanswered: new Map(
+      own.flatMap((record) =>
+        record.kind === "unanswered" && !answers.has(record.item) ? [[record.item, record.error]] : [],
+      ),
     ),
     end: own.find((record) => record.kind === "end"),
     error: last?.kind === "failed" ? last.error : undefined,
   };
 }
 
+/** Questions that every variant answered of which nothing is left to measure: scores of the same questions compare. */
+function answeredByAll(
+  items: readonly DataItem[],
+  { variants }: Recipe,
+  prepared: ReadonlyMap<string, Prepared>,
+  records: readonly BenchRecord[],
+): readonly DataItem[] {
+  const complete = variants
+    .map(({ name }) => recordsOf(records, prepared.get(name)?.hash))
+    .filter(({ end }) => end !== undefined);
+  return items.filter(({ id }) => complete.every(({ answers }) => answers.has(id)));
+}
+
 interface Scored {
+  /** Places of the questions among those that were scored. */
+  readonly places: ReadonlyMap<string, number>;
   readonly answered: Answered;
   /** The seed's Q last, where it is measured. */
   readonly measured: readonly Measured[];
 }
 
-/** Undefined where answers are missing, or the data keep the references back. */
+/** Undefined where answers are missing. */
 async function scoresOf(
   judge: Judge,
   items: readonly DataItem[],
   { answers, end }: VariantRecords,
 ): Promise<Scored | undefined> {
-  if (end === undefined || items.some(({ id, references }) => !answers.has(id) || references.length === 0))
-    return undefined;
+  if (end === undefined || items.length === 0) return undefined;
   const answered = {
     predictions: items.map(({ id }) => answers.get(id)?.prediction ?? ""),
     references: items.map(({ references }) => references),
   };
-  return { answered, measured: withIndex(await judge.measure(answered)) };
+  const places = new Map(items.map(({ id }, i) => [id, i]));
+  return { places, answered, measured: withIndex(await judge.measure(answered)) };
 }
 
 function withIndex(measured: readonly Measured[]): readonly Measured[] {
@@ -172,7 +194,7 @@ interface VariantFindings {
   readonly base: VariantSpec | undefined;
   readonly of: VariantRecords;
   readonly figures: readonly (readonly QualityFigure[])[];
-  readonly questions: number;
+  readonly questions: readonly DataItem[];
 }
 
 function variantSummary({
@@ -185,14 +207,14 @@ function variantSummary({
   questions,
 }: VariantFindings): VariantSummary {
   const { confidence } = recipe.protocol;
-  const { end, error, answers } = of;
+  const { end, error, answers, unanswered } = of;
   const all = figures.flat();
   const texts = [...answers.values()];
   const estimate = (values: readonly (number | null)[]) =>
     values.some((value) => value === null)
       ? null
       : (medianInterval(values as readonly number[], confidence) ?? null);
-  const whole = end !== undefined && answers.size >= questions;
+  const whole = end !== undefined && questions.every(({ id }) => answers.has(id) || unanswered.has(id));
   return {
     name: variant.name,
     hash: ready?.hash ?? "",
@@ -203,6 +225,10 @@ function variantSummary({
     target: "endpoint" in variant.source ? "endpoint" : "engine",
     status: whole ? "complete" : error === undefined ? "incomplete" : "failed",
     error: whole ? null : (error ?? null),
+    unanswered: questions.flatMap(({ id, place }) => {
+      const problem = unanswered.get(id);
+      return problem === undefined ? [] : [{ place, problem }];
+    }),
     size: sizeOf(of, ready),
     memory: end?.memory ?? { devicePeak: null, processPeak: null, executorPeak: null },
     energy: end?.energy ?? null,
@@ -240,12 +266,13 @@ function itemResults(
   { answers }: VariantRecords,
   scored: Scored | undefined,
 ): ItemResult[] {
-  return items.flatMap((item, i) => {
+  return items.flatMap((item) => {
     const answer = answers.get(item.id);
     if (answer === undefined) return [];
+    const place = scored?.places.get(item.id);
     const scores = Object.assign(
       {},
-      ...(scored?.measured.map(({ result }) => result.items[i]) ?? []),
+      ...(place === undefined ? [] : (scored?.measured.map(({ result }) => result.items[place]) ?? [])),
     ) as Record<string, number>;
     return [
       {

@@ -6,6 +6,7 @@ export interface Target {
   readonly pid: number | undefined;
   /** Milliseconds until it can answer; of a server, until it has said that it is there. */
   load(): Promise<number>;
+  /** @throws {RequestFailure} where this request cannot be answered, and others may be */
   answer(request: TargetRequest): Promise<TargetAnswer>;
   /** The most memory that its process has held, and its executor; null where nobody can tell. */
   peakMemory(): Promise<Pick<MemoryFigures, "processPeak" | "executorPeak">>;

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { BenchError } from "../bench-error.ts";
+import { RequestFailure } from "./request-failure.ts";
 
 /** Characters of what a process said last that go into the message of its failure. */
 const LAST_WORDS = 300;
@@ -21,7 +22,8 @@ export interface WorkerProcess<To extends Message, From extends Message> {
   readonly pid: number | undefined;
   /**
    * Tells it something and waits for its answer, which must be of that kind.
-   * @throws {BenchError} where it failed, died, or said something else
+   * @throws {RequestFailure} where it could not do that, and can be asked further
+   * @throws {BenchError} where it died, or said something else
    */
   ask<Kind extends From["kind"]>(message: To, kind: Kind): Promise<Extract<From, { kind: Kind }>>;
   /** Ends it, whatever it does. */
@@ -49,7 +51,7 @@ export function workerProcess<To extends Message, From extends Message>(
       if (reply.kind === kind) return reply as Extract<From, { kind: Kind }>;
       if (reply.kind === "failed") {
         const { message: what, hint } = reply as Failed;
-        throw new BenchError(what, hint);
+        throw new RequestFailure(what, hint);
       }
       throw new BenchError(`the process that runs the model said ${reply.kind} out of turn`);
     },

@@ -1,12 +1,12 @@
 import type { Target, TargetRequest } from "../targets/target.ts";
 
 /** A model that says the question backwards; answers take as long as told. */
-export function fakeTarget(options: { readonly answer?: (request: TargetRequest) => void } = {}): Target {
+export function fakeTarget(options: { readonly answer?: (request: TargetRequest) => unknown } = {}): Target {
   return {
     pid: undefined,
     load: async () => 5,
     async answer(request) {
-      options.answer?.(request);
+      await options.answer?.(request);
       const { question, maxNewTokens, fixedLength } = request;
       const newTokens = fixedLength ? maxNewTokens : 3;
       const text = question.split(" ").reverse().join(" ");

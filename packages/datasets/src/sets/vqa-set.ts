@@ -48,6 +48,8 @@ export interface VqaSet {
   /** The hub's commit that the records come from. */
   readonly commit: string | undefined;
   readonly records: readonly VqaRecord[];
+  /** Rows of the files, before any was left out or sampled. */
+  readonly rows: number;
   /** What was read, how it was sampled and a hash of the records: equal for equal records, whatever machine they were read on. */
   readonly signature: string;
   /** An image's bytes, as the file holds them (PNG, JPEG …); fetched if it is not there. */
@@ -56,8 +58,8 @@ export interface VqaSet {
   placeOf(record: VqaRecord): string;
   /** Fetches the images of all records at once, or of these. @throws {DatasetError} where there is none of that name */
   fetchImages(options?: FetchOptions & { readonly records?: readonly VqaRecord[] }): Promise<void>;
-  /** Whether there is an image of that name, as far as that can be told before it is read. */
-  hasImage(record: VqaRecord): boolean;
+  /** Why a record has no image, as far as that can be told before it is read: none of that name, or several. */
+  imageProblem(record: VqaRecord): string | undefined;
 }
 
 /** How the image of a record is had from the data file; a text is the path of a file of its own. */
@@ -71,9 +73,20 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
   const embedded = new Map<string, ImageSource>();
   const places = new Map<string, RowPlace>();
   const all: VqaRecord[] = [];
+  let unusable = 0;
+  const { leaveOut } = options;
+  const reading: VqaSetOptions = leaveOut
+    ? {
+        ...options,
+        leaveOut(row) {
+          unusable++;
+          leaveOut(row);
+        },
+      }
+    : options;
   for (const [number, file] of files.entries()) {
     const prefix = files.length > 1 ? `${number}:` : "";
-    for (const { record, row } of await readRecords(tree, file, prefix, options, embedded)) {
+    for (const { record, row } of await readRecords(tree, file, prefix, reading, embedded)) {
       const twice = places.get(record.id);
       if (twice !== undefined) throw sameId(record.id, tree, twice, { file, row });
       places.set(record.id, { file, row });
@@ -100,6 +113,7 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
     split,
     commit: tree.commit,
     records,
+    rows: all.length + unusable,
     signature: signatureOf(tree, split, topics, sample, records),
     placeOf,
     async readImage(record) {
@@ -112,11 +126,12 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
       const apart = wanted.filter(({ id }) => !embedded.has(id));
       await tree.fetch([...new Set(apart.map(fileOf))], fetchOptions);
     },
-    hasImage(record) {
+    imageProblem(record) {
       try {
-        return embedded.has(record.id) || fileOf(record) !== "";
+        if (!embedded.has(record.id)) fileOf(record);
+        return undefined;
       } catch (error) {
-        if (error instanceof DatasetError) return false;
+        if (error instanceof DatasetError) return error.message;
         throw error;
       }
     },

@@ -63,6 +63,11 @@ describe.each(Object.keys(goldens))("%s", (family) => {
         return cut === undefined ? { features } : { features, tiles: cut };
       });
       expect(promptTokens(tokenizer, model, { prompt: text }, images)).toEqual(ids);
+      if (pictures === 0) continue;
+      // LLaVA's data mark pictures within the question; the template places them.
+      const marks = "<image>\n".repeat(pictures);
+      expect(promptTokens(tokenizer, model, { prompt: `${marks}${text}` }, images)).toEqual(ids);
+      expect(promptTokens(tokenizer, model, { prompt: `${text}\n${marks.trim()}` }, images)).toEqual(ids);
     }
   });
 
@@ -87,11 +92,22 @@ describe("prompts", () => {
     );
   });
 
+  test("keep a mark within the text, and one that no picture was given for", async () => {
+    const tokenizer = await tokenizerOf("llava");
+    const model = { modelType: "llava", imageToken: goldens.llava?.imageToken };
+    const ask = (prompt: string, pictures: number) => () =>
+      promptTokens(tokenizer, model, { prompt }, new Array(pictures).fill({ features: { rows: 4 } }));
+    expect(ask("What is in <image>, and where?", 1)).toThrow("places for 2 pictures, but 1 were given");
+    expect(ask("<image>\nWhat is it?", 0)).toThrow("places for 1 pictures, but 0 were given");
+  });
+
   test("of LLaVA without a template ask as its authors did", async () => {
     const tokenizer = await tokenizerOf("llava", { "chat_template.jinja": "" });
     const model = { modelType: "llava", imageToken: goldens.llava?.imageToken };
     const ids = promptTokens(tokenizer, model, { prompt: "Why?" }, [{ features: { rows: 1 } }]);
     expect(ids).toEqual(tokenizer.encode("USER: <image>\nWhy? ASSISTANT:"));
+    const marked = { prompt: "<image>\nWhy?" };
+    expect(promptTokens(tokenizer, model, marked, [{ features: { rows: 1 } }])).toEqual(ids);
   });
 });
 

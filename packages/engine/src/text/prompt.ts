@@ -1,4 +1,5 @@
 import type { ImageFeatures } from "../image-features.ts";
+import { messageWithoutImageMarks, withoutImageMarks } from "./image-marks.ts";
 import type { Message, MessagePart } from "./message.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -48,9 +49,10 @@ export function promptTokens(
 function promptText(
   { applyTemplate }: Tokenizer,
   { modelType, imageToken }: PromptModel,
-  question: Exclude<Question, { raw: string }>,
+  asked: Exclude<Question, { raw: string }>,
   images: number,
 ): string {
+  const question = images === 0 ? asked : withoutMarks(asked);
   if (applyTemplate !== undefined) {
     const messages = "messages" in question ? question.messages : [userMessage(question.prompt, images)];
     return applyTemplate(imageToken === undefined ? messages : messages.map(inParts));
@@ -65,6 +67,12 @@ function promptText(
     default:
       return prompt;
   }
+}
+
+function withoutMarks(question: Exclude<Question, { raw: string }>): Exclude<Question, { raw: string }> {
+  return "prompt" in question
+    ? { prompt: withoutImageMarks(question.prompt) }
+    : { messages: question.messages.map(messageWithoutImageMarks) };
 }
 
 /** One message that shows the pictures and asks. */

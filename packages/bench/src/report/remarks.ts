@@ -1,0 +1,21 @@
+import type { LeftOutRow, RunSummary } from "../records/run-summary.ts";
+
+/** What a reader must know beside the figures, in sentences: rows that were not asked, questions that were not answered. */
+export function remarks({ dataset, variants }: RunSummary): string[] {
+  const { leftOut = [], scored, count } = dataset;
+  const found =
+    leftOut.length === 0 ? [] : [`Rows left out: ${leftOut.length}; the first: ${worded(leftOut)}.`];
+  for (const { name, unanswered = [] } of variants) {
+    if (unanswered.length > 0)
+      found.push(
+        `${name} did not answer ${unanswered.length} of ${count} questions; the first: ${worded(unanswered)}.`,
+      );
+  }
+  if (scored !== undefined && scored < count)
+    found.push(`Scores are of the ${scored} of ${count} questions that every variant answered.`);
+  return found;
+}
+
+function worded([first]: readonly LeftOutRow[]): string {
+  return first === undefined ? "" : `${first.place}: ${first.problem.replace(/\.$/, "")}`;
+}
