@@ -73,8 +73,11 @@ export const MOMENTS = 4;
 /** Sums over batches, in F64. */
 export interface RunningStatistics {
   addMoments(moments: Moments): void;
-  /** Products of each two channels over a batch's tokens. */
-  addGram(products: Float32Array | Float64Array): void;
+  /**
+   * Products over a batch's tokens of some channels, from `first` on, and all from that one on: what is left of the diagonal is not read, since
+   * the matrix is symmetric.
+   */
+  addGram(products: Float32Array | Float64Array, first?: number): void;
   /** Of a target and each channel, and the target's squares. */
   addTarget(weight: string, products: Float32Array | Float64Array, squares: number): void;
   statistics(): { readonly input: InputStatistics; readonly targets: ReadonlyMap<string, ResidualTarget> };
@@ -108,8 +111,14 @@ export function runningStatistics(channels: number): RunningStatistics {
         }
       }
     },
-    addGram(products) {
-      gram = added(gram, products);
+    addGram(products, first = 0) {
+      gram ??= new Float64Array(channels * channels);
+      const width = channels - first;
+      for (let row = 0; row * width < products.length; row++) {
+        const [from, to] = [row * width, (first + row) * channels + first];
+        for (let j = row; j < width; j++)
+          gram[to + j] = (gram[to + j] as number) + (products[from + j] as number);
+      }
     },
     addTarget(weight, products, more) {
       const found = targets.get(weight);
@@ -125,7 +134,7 @@ export function runningStatistics(channels: number): RunningStatistics {
         meanSquare: squares.map((value) => value / tokens),
         maxAbs: maxAbs.slice(),
         sequenceMagnitude: magnitudes.map(Math.sqrt),
-        gram,
+        gram: gram && mirrored(gram, channels),
       },
       targets,
     }),
@@ -136,6 +145,14 @@ function added(sums: Float64Array | undefined, products: Float32Array | Float64A
   if (sums === undefined) return Float64Array.from(products);
   for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (products[i] as number);
   return sums;
+}
+
+/** Fills in what is left of the diagonal. */
+function mirrored(gram: Float64Array, size: number): Float64Array {
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < i; j++) gram[i * size + j] = gram[j * size + i] as number;
+  }
+  return gram;
 }
 
 /** What passes' statistics are together, by the values that were probed and what was summed of them. */
