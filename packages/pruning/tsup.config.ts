@@ -7,7 +7,7 @@ export default defineConfig({
     "statistics-stage": "src/scores/statistics-stage.ts",
     "histogram-stage": "src/sparsity/histogram-stage.ts",
     "sparsify-stage": "src/sparsity/sparsify-stage.ts",
-    "cholesky-worker": "src/refit/cholesky-worker.ts",
+    "linear-algebra-worker": "src/refit/linear-algebra-worker.ts",
   },
   format: "esm",
   target: "node20",

@@ -100,4 +100,10 @@ export interface LinearAlgebra {
   ): Promise<Float64Array | Float32Array>;
   /** (A + ridge·I)⁻¹ `[n, n]`. */
   invert(a: Float32Array | Float64Array, n: number, ridge: number): Promise<Float64Array>;
+  /** A·Bᵀ `[rows of A, rows of B]`, both with rows of `depth`. Who has none gets products in WebAssembly. */
+  multiply?(
+    a: Float32Array | Float64Array,
+    b: Float32Array | Float64Array,
+    depth: number,
+  ): Promise<Float64Array | Float32Array>;
 }

@@ -26,20 +26,21 @@ export function selectColumns(
   return selected;
 }
 
-/** The rows and columns of a square matrix that `kept` names; the matrix itself where that is all of them. */
-export function selectSquare(
+/** Some rows and columns of a square matrix; the matrix itself where that is all of them. */
+export function selectBlock(
   square: Float32Array | Float64Array,
   size: number,
-  kept: ArrayLike<number>,
+  rows: ArrayLike<number>,
+  columns: ArrayLike<number>,
 ): Float32Array | Float64Array {
-  const count = kept.length;
-  if (count === size) return square;
-  const selected =
-    square instanceof Float32Array ? new Float32Array(count * count) : new Float64Array(count * count);
+  if (rows.length === size && columns.length === size) return square;
+  const count = rows.length * columns.length;
+  const selected = square instanceof Float32Array ? new Float32Array(count) : new Float64Array(count);
   let place = 0;
-  for (let i = 0; i < count; i++) {
-    const row = (kept[i] as number) * size;
-    for (let j = 0; j < count; j++) selected[place++] = square[row + (kept[j] as number)] as number;
+  for (let i = 0; i < rows.length; i++) {
+    const row = (rows[i] as number) * size;
+    for (let j = 0; j < columns.length; j++)
+      selected[place++] = square[row + (columns[j] as number)] as number;
   }
   return selected;
 }

@@ -1,8 +1,8 @@
 import { linearAlgebra } from "@vlmopt/pruning";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { choleskyTiles, factorizeTiles, solveRows } from "./cholesky.ts";
-import { runCholeskyThreads } from "./cholesky-threads.ts";
 import { denseKernels } from "./dense-kernels.ts";
+import { runThreads } from "./linear-algebra-threads.ts";
 import { distance } from "./test-support/layers.ts";
 
 afterEach(() => {
@@ -44,6 +44,24 @@ describe.each(["wasm", "plain"])("linear algebra by %s", (kind) => {
     const b = rowsOf(rows, n);
     expect(distance(await algebra.solve(minimum(n), n, 0, b), solutionOfMinimum(b, n))).toBeLessThan(1e-12);
     expect(distance(await algebra.invert(minimum(n), n, 0), inverseOfMinimum(n))).toBeLessThan(1e-12);
+  });
+
+  it.each([
+    [1, 1, 1],
+    [3, 5, 2],
+    [64, 256, 128],
+    [67, 301, 131],
+  ])("multiplies by what is known: %i rows by %i rows of %i", async (rows, others, depth) => {
+    vi.stubEnv("VLMOPT_NO_WASM", kind === "plain" ? "1" : "");
+    // Σ (i + k)·(j − k) over k, in closed form; whole numbers, so exact.
+    const a = Float64Array.from({ length: rows * depth }, (_, p) => Math.floor(p / depth) + (p % depth));
+    const b = Float32Array.from({ length: others * depth }, (_, p) => Math.floor(p / depth) - (p % depth));
+    const [sum, squares] = [(depth * (depth - 1)) / 2, ((depth - 1) * depth * (2 * depth - 1)) / 6];
+    const expected = Float64Array.from({ length: rows * others }, (_, p) => {
+      const [i, j] = [Math.floor(p / others), p % others];
+      return depth * i * j + (j - i) * sum - squares;
+    });
+    expect(await algebra.multiply(a, b, depth)).toEqual(expected);
   });
 
   it("adds the ridge, and takes and gives F32", async () => {
@@ -88,7 +106,7 @@ describe("linear algebra", () => {
     expect(factorizeTiles(alone, denseKernels())).toBeUndefined();
     const shared = choleskyTiles(minimum(n), n, 0.1, true);
     const x = new Float64Array(b.length);
-    const failed = await runCholeskyThreads(
+    const failed = await runThreads(
       shared,
       3,
       {
@@ -105,10 +123,26 @@ describe("linear algebra", () => {
     expect(x).toEqual(solveRows(alone, denseKernels(), b));
   });
 
+  it("multiplies in threads as alone", async () => {
+    const [rows, others, depth, block] = [21, 50, 200, 6];
+    const a = rowsOf(rows, depth);
+    const b = new Float64Array(new SharedArrayBuffer(8 * others * depth));
+    b.set(rowsOf(others, depth));
+    const product = new Float64Array(rows * others);
+    const make = (index: number) => {
+      const part = a.slice(index * block * depth, (index + 1) * block * depth);
+      return { message: { kind: "multiply", a: part, b, depth } as const, transfer: [part.buffer] };
+    };
+    await runThreads(undefined, 2, { count: Math.ceil(rows / block), make }, (index, part) =>
+      product.set(part, index * block * others),
+    );
+    expect(product).toEqual(await algebra.multiply(a, b, depth));
+  });
+
   it("ends all threads where one meets a pivot that is not positive", async () => {
     const a = minimum(400);
     a[130 * 401] = 0;
-    const failed = await runCholeskyThreads(
+    const failed = await runThreads(
       choleskyTiles(a, 400, 0, true),
       3,
       { count: 0, make: () => ({ message: { kind: "factorize" }, transfer: [] }) },
@@ -123,6 +157,12 @@ describe("linear algebra", () => {
     ["a negative ridge", new Float64Array([1]), 1, -1, "a ridge of -1 is no number from 0 on"],
   ])("refuses %s", async (_, a, n, ridge, message) => {
     await expect(algebra.invert(a, n, ridge)).rejects.toThrow(new RangeError(message));
+  });
+
+  it("refuses factors that are no rows of the same length", async () => {
+    await expect(algebra.multiply(new Float64Array(4), new Float64Array(6), 4)).rejects.toThrow(
+      "factors of 4 and 6 numbers are no rows of 4",
+    );
   });
 
   it("refuses right sides that are no rows, or not finite", async () => {

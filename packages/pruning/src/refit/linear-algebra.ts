@@ -7,8 +7,9 @@ import {
   identityRows,
   solveRows,
 } from "./cholesky.ts";
-import type { RowRequest } from "./cholesky-threads.ts";
 import { denseKernels } from "./dense-kernels.ts";
+import type { RowRequest } from "./linear-algebra-threads.ts";
+import { productTransposed } from "./product.ts";
 
 export interface LinearAlgebraOptions {
   /** Threads that large systems are spread over (default: one a core). The result is the same, to the bit, for any number. */
@@ -24,7 +25,7 @@ const LARGE = 4e9;
  * Linear algebra that runs everywhere: Cholesky factors in tiles of doubles, in WebAssembly. Beside A and B it holds the factor's lower
  * triangle, 4·n² bytes (485 MB at 11,008 columns), the result, and some rows a thread. What takes less than a second or so runs in the calling thread.
  */
-export function linearAlgebra(options: LinearAlgebraOptions = {}): LinearAlgebra {
+export function linearAlgebra(options: LinearAlgebraOptions = {}): Required<LinearAlgebra> {
   return {
     async solve(a, n, ridge, b) {
       requireSquare(a, n, ridge);
@@ -69,6 +70,34 @@ export function linearAlgebra(options: LinearAlgebraOptions = {}): LinearAlgebra
       });
       return inverse;
     },
+    async multiply(a, b, depth) {
+      if (!(depth > 0) || a.length % depth !== 0 || b.length % depth !== 0) {
+        throw new RangeError(`factors of ${a.length} and ${b.length} numbers are no rows of ${depth}`);
+      }
+      const [rows, columns] = [a.length / depth, b.length / depth];
+      const threads = await threadsFor(rows * columns * depth, options);
+      if (threads === 1) return productTransposed(denseKernels(), a, b, depth);
+      const product = new Float64Array(rows * columns);
+      const buffer = new SharedArrayBuffer(b.byteLength);
+      const shared = b instanceof Float32Array ? new Float32Array(buffer) : new Float64Array(buffer);
+      shared.set(b);
+      const block = blockOf(rows, threads);
+      const { runThreads } = await import("./linear-algebra-threads.ts");
+      await runThreads(
+        undefined,
+        threads,
+        {
+          count: Math.ceil(rows / block),
+          make(index) {
+            const part = a.slice(index * block * depth, (index + 1) * block * depth);
+            const message = { kind: "multiply", a: part, b: shared, depth } as const;
+            return { message, transfer: [part.buffer as ArrayBuffer] };
+          },
+        },
+        (index, part) => product.set(part, index * block * columns),
+      );
+      return product;
+    },
   };
 }
 
@@ -90,26 +119,24 @@ async function run(
   n: number,
   ridge: number,
   multiplications: number,
-  { workers }: LinearAlgebraOptions,
+  options: LinearAlgebraOptions,
   { rows, part, request, take }: Rows,
 ): Promise<void> {
-  const threads = multiplications < LARGE ? 1 : Math.max(1, workers ?? (await cores()));
+  const threads = await threadsFor(multiplications, options);
   const tiles = choleskyTiles(a, n, ridge, threads > 1);
-  let block = BLOCK_ROWS;
   let failed: FailedPivot | undefined;
   if (threads === 1) {
     const kernels = denseKernels();
     failed = factorizeTiles(tiles, kernels);
     if (failed !== undefined) throw notPositiveDefinite(a, n, ridge, failed);
-    for (let first = 0; first < rows; first += block) {
-      take(first, part(tiles, kernels, first, Math.min(block, rows - first)));
+    for (let first = 0; first < rows; first += BLOCK_ROWS) {
+      take(first, part(tiles, kernels, first, Math.min(BLOCK_ROWS, rows - first)));
     }
     return;
   }
-  // An even number, as the kernels take rows: so that where blocks end changes no sum.
-  block = Math.min(BLOCK_ROWS, 2 * Math.ceil(rows / threads / 2));
-  const { runCholeskyThreads } = await import("./cholesky-threads.ts");
-  failed = await runCholeskyThreads(
+  const block = blockOf(rows, threads);
+  const { runThreads } = await import("./linear-algebra-threads.ts");
+  failed = await runThreads(
     tiles,
     threads,
     {
@@ -119,6 +146,15 @@ async function run(
     (index, rows) => take(index * block, rows),
   );
   if (failed !== undefined) throw notPositiveDefinite(a, n, ridge, failed);
+}
+
+/** An even number, as the kernels take rows. */
+function blockOf(rows: number, threads: number): number {
+  return Math.min(BLOCK_ROWS, 2 * Math.ceil(rows / threads / 2));
+}
+
+async function threadsFor(multiplications: number, { workers }: LinearAlgebraOptions): Promise<number> {
+  return multiplications < LARGE ? 1 : Math.max(1, workers ?? (await cores()));
 }
 
 async function cores(): Promise<number> {

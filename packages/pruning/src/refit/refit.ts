@@ -1,7 +1,6 @@
 import type { InputStatistics, LinearAlgebra, ResidualTarget } from "@vlmopt/models";
-import { allOf, othersThan, requireColumns, selectColumns, selectSquare } from "./columns.ts";
-import { requireFinite } from "./linear-algebra.ts";
-import { innerProduct, type Part, productTransposed, quadraticForm } from "./product.ts";
+import { allOf, othersThan, requireColumns, selectBlock, selectColumns } from "./columns.ts";
+import { linearAlgebra, requireFinite } from "./linear-algebra.ts";
 import { withRisingRidge } from "./rising-ridge.ts";
 
 export interface RefitRequest {
@@ -58,18 +57,18 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
 
   const { tokens, mean } = inputs;
   const centre = intercept ? mean : undefined;
-  const square = centred(selectSquare(gram, channels, kept), kept, tokens, centre);
+  const square = centred(selectBlock(gram, channels, kept, kept), kept, tokens, centre);
   const old = selectColumns(weight, channels, kept);
   const scale = meanDiagonal(square, kept.length);
   const lost = othersThan(kept, channels);
-  const removed: Part = { values: weight, stride: channels, rows: allOf(outFeatures), columns: lost };
+  const removed = selectColumns(weight, channels, lost);
 
   // What the old weights of K leave to explain, as Σ residual·xᵀ: of the local target W_P·G_PK. Of a residual target that would take a product
   // with all of G, which the right side of the equation does without.
   const right =
     target === undefined
       ? centredRows(
-          productTransposed(removed, { values: gram, stride: channels, rows: kept, columns: lost }),
+          await product(removed, selectBlock(gram, channels, kept, lost), lost.length),
           centre && removedOutput(request, lost, centre),
           kept,
           tokens,
@@ -88,34 +87,57 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
     intercept: centre && interceptOf(request, fitted, kept, centre),
     lambda: solved.lambda,
     underdetermined: tokens - (intercept ? 1 : 0) < kept.length,
-    error: report ? errorsOf() : undefined,
+    error: report ? await errorsOf() : undefined,
   };
 
   function pulled(ridge: number): Float64Array {
     return right.map((value, i) => value + ridge * (old[i] as number));
   }
 
+  /** a · bᵀ. */
+  async function product(
+    a: Float32Array | Float64Array,
+    b: Float32Array | Float64Array,
+    depth: number,
+  ): Promise<Float64Array> {
+    // Where nothing goes.
+    if (depth === 0) return new Float64Array(outFeatures * kept.length);
+    const result = await (algebra.multiply?.(a, b, depth) ?? linearAlgebra().multiply(a, b, depth));
+    return result instanceof Float64Array ? result : Float64Array.from(result);
+  }
+
+  /** tr(A·G·Aᵀ), A having some columns. */
+  async function energyOf(a: Float32Array | Float64Array, columns: ArrayLike<number>): Promise<number> {
+    if (columns.length === 0) return 0;
+    return innerProduct(a, await product(a, selectBlock(gram, channels, columns, columns), columns.length));
+  }
+
   // From D·(G + r·I) = B follows tr(D·G·Dᵀ) = ⟨B, D⟩ − r·‖D‖², so that the new weights need no product with G.
-  function errorsOf(): { before: number; after: number } {
+  async function errorsOf(): Promise<{ before: number; after: number }> {
     const { ridge } = solved;
     if (target === undefined) {
-      const dense: Part = { ...removed, columns: allOf(channels) };
-      const energy = quadraticForm(dense, gram, channels);
-      const before = quadraticForm(removed, gram, channels);
+      const energy = await energyOf(weight, allOf(channels));
+      const before = await energyOf(removed, lost);
       const constant = centre === undefined ? 0 : tokens * squares(removedOutput(request, lost, centre));
       const change = fitted.map((value, i) => value - (old[i] as number));
       const after = before - constant - innerProduct(right, change) - ridge * squares(change);
       return relative(before, after, energy);
     }
     const cross = centre === undefined ? right : selectColumns(target.cross, channels, kept);
-    const keptPart: Part = { ...removed, columns: kept };
-    const before = target.squares - 2 * innerProduct(old, cross) + quadraticForm(keptPart, gram, channels);
+    const before = target.squares - 2 * innerProduct(old, cross) + (await energyOf(old, kept));
     const constant = centre === undefined ? 0 : tokens * squares(target.mean ?? []);
     const pull = old.map((value, i) => value - (fitted[i] as number));
     const after =
       target.squares - constant - innerProduct(right, fitted) + ridge * innerProduct(pull, fitted);
     return relative(before, after, target.squares);
   }
+}
+
+/** Σ aᵢ·bᵢ. */
+function innerProduct(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
 }
 
 /**

@@ -1,29 +1,33 @@
 import { Worker } from "node:worker_threads";
 import { builtModule } from "@vlmopt/tensor-io";
 import type { CholeskyTiles, FailedPivot } from "./cholesky.ts";
-import type { FromCholeskyWorker, ToCholeskyWorker } from "./cholesky-worker.ts";
+import type { FromWorker, ToWorker } from "./linear-algebra-worker.ts";
 
 /** A request for some rows of the result, with the buffers to hand over. */
 export interface RowRequest {
-  readonly message: ToCholeskyWorker;
+  readonly message: ToWorker;
   readonly transfer: ArrayBuffer[];
 }
 
 /**
- * Factorizes shared tiles in worker threads, which then answer requests, each taking the next when it has finished one.
+ * Worker threads that answer requests, each taking the next when it has finished one.
+ * @param tiles shared, which all threads factorize first
  * @param onRows takes the rows that request `index` asked for
  */
-export async function runCholeskyThreads(
-  tiles: CholeskyTiles,
+export async function runThreads(
+  tiles: CholeskyTiles | undefined,
   threads: number,
   requests: { readonly count: number; make(index: number): RowRequest },
   onRows: (index: number, rows: Float64Array) => void,
 ): Promise<FailedPivot | undefined> {
-  const url = new URL(builtModule("cholesky-worker", import.meta.url));
+  const url = new URL(builtModule("linear-algebra-worker", import.meta.url));
   // Flags of the calling process, such as `--input-type` or a loader, are not for this module.
   const workers = Array.from({ length: threads }, () => new Worker(url, { execArgv: [], workerData: tiles }));
   try {
-    const factorized = await Promise.all(workers.map((worker) => ask(worker, { kind: "factorize" })));
+    const factorized =
+      tiles === undefined
+        ? []
+        : await Promise.all(workers.map((worker) => ask(worker, { kind: "factorize" })));
     for (const answer of factorized) {
       if (answer.kind === "factorized" && answer.failed !== undefined) return answer.failed;
     }
@@ -34,7 +38,7 @@ export async function runCholeskyThreads(
           const index = next++;
           const { message, transfer } = requests.make(index);
           const answer = await ask(worker, message, transfer);
-          if (answer.kind === "solved") onRows(index, answer.x);
+          if (answer.kind === "rows") onRows(index, answer.rows);
         }
       }),
     );
@@ -44,17 +48,13 @@ export async function runCholeskyThreads(
   }
 }
 
-function ask(
-  worker: Worker,
-  message: ToCholeskyWorker,
-  transfer: ArrayBuffer[] = [],
-): Promise<FromCholeskyWorker> {
+function ask(worker: Worker, message: ToWorker, transfer: ArrayBuffer[] = []): Promise<FromWorker> {
   return new Promise((resolve, reject) => {
     const settle = () => {
       worker.off("message", onMessage);
       worker.off("error", onError);
     };
-    const onMessage = (answer: FromCholeskyWorker) => {
+    const onMessage = (answer: FromWorker) => {
       settle();
       resolve(answer);
     };
