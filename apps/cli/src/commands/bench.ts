@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { vqaonlineSplits } from "@vlmopt/datasets";
-import { parseWhole } from "../terminal/quantities.ts";
+import { parseNumber, parseWhole } from "../terminal/quantities.ts";
 import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
 
@@ -29,6 +29,11 @@ export function benchCommand() {
     .option("--endpoint <url>", "an OpenAI-compatible server, up to /v1")
     .option("--served-model <name>", "of --endpoint, as the server calls it")
     .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))
+    .option(
+      "--timeout <seconds>",
+      "of --endpoint, without more of an answer (default: 120)",
+      parseNumber(0.1),
+    )
     .option("--api-key-variable <name>", "of --endpoint, environment variable that holds the key")
     .option(
       "--random-weights <config>",
@@ -121,7 +126,7 @@ Examples:
                     endpoint: {
                       url: endpoint,
                       model: servedModel,
-                      ...given({ concurrency, apiKeyVariable }),
+                      ...given({ concurrency, timeout: options.timeout, apiKeyVariable }),
                     },
                   },
                 ],

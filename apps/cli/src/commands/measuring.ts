@@ -13,7 +13,7 @@ export interface MeasuringOptions {
   readonly json?: boolean | undefined;
 }
 
-/** Measures a recipe and writes its report. Ctrl-C ends it after the request under way; run again, it goes on. */
+/** Measures a recipe and writes its report. Ctrl-C ends it and the requests under way; run again, it goes on. */
 export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
   const { readRun, remarks, resultTable, runFiles, runRecipe, writeReport } = await import("@vlmopt/bench");
   const folder = out ?? join("runs", recipe.name);

@@ -3,6 +3,8 @@ import { formatBytes, formatDuration } from "./quantities.ts";
 
 /** Milliseconds between lines where there is no terminal: short work prints none. */
 const LINE_INTERVAL = 5000;
+/** Milliseconds without news, after which it is said that there are none. */
+const SILENCE = 15_000;
 
 /** Shows how far byte-moving work is: a bar on a terminal, a line every few seconds elsewhere. On standard error, so output stays clean. */
 export interface Progress {
@@ -54,8 +56,13 @@ function stepBar(leftOf: TimeLeft): Omit<StepProgress, "warn"> {
     Presets.shades_classic,
   );
   let shown = false;
+  const silence = watchSilence(1000, (doing, seconds) => {
+    if (shown && 1000 * seconds >= SILENCE)
+      single.update({ doing: `${doing}: nothing new for ${seconds} s` });
+  });
   return {
     update(doing, done, total, working) {
+      silence.heard(doing);
       if (!shown) single.start(total, done, { doing, left: "?" });
       shown = true;
       single.setTotal(total);
@@ -66,21 +73,43 @@ function stepBar(leftOf: TimeLeft): Omit<StepProgress, "warn"> {
       shown = false;
       process.stderr.write(`${line}\n`);
     },
-    stop: () => single.stop(),
+    stop() {
+      silence.stop();
+      single.stop();
+    },
   };
 }
 
 function stepLines(leftOf: TimeLeft): Omit<StepProgress, "warn"> {
   let printed = performance.now();
+  const silence = watchSilence(SILENCE, (doing, seconds) => {
+    process.stderr.write(`${doing}: nothing new for ${seconds} s\n`);
+  });
   return {
     update(doing, done, total, working) {
+      silence.heard(doing);
       const left = leftOf(done, total, working);
       if (performance.now() - printed < LINE_INTERVAL) return;
       printed = performance.now();
       process.stderr.write(`${doing}: ${Math.floor((100 * done) / Math.max(1, total))}%, ${left} left\n`);
     },
     say: (line) => void process.stderr.write(`${line}\n`),
-    stop() {},
+    stop: silence.stop,
+  };
+}
+
+/** Tells, every so many milliseconds, how long nothing was heard. */
+function watchSilence(interval: number, tell: (doing: string, seconds: number) => void) {
+  let last: { readonly doing: string; readonly at: number } | undefined;
+  const timer = setInterval(() => {
+    const seconds = last === undefined ? 0 : Math.round((performance.now() - last.at) / 1000);
+    if (last !== undefined && 1000 * seconds >= interval) tell(last.doing, seconds);
+  }, interval).unref();
+  return {
+    heard(doing: string) {
+      last = { doing, at: performance.now() };
+    },
+    stop: () => clearInterval(timer),
   };
 }
 

@@ -92,6 +92,8 @@ export interface VariantSummary {
   readonly energy: EnergyFigures | null;
   readonly device: DeviceFigures | null;
   readonly speed: SpeedFigures | null;
+  /** New tokens of the requests whose speed was measured: fewer than were asked for where a server ends by itself. */
+  readonly speedTokens?: { readonly fewest: number; readonly most: number } | null;
   /** Tokens of the prompts and answers of the quality pass; null where the target does not tell. */
   readonly promptTokens: Estimate | null;
   readonly newTokens: Estimate | null;

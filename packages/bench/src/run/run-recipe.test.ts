@@ -10,6 +10,7 @@ import { readRun } from "../records/run-folder.ts";
 import { remarks } from "../report/remarks.ts";
 import { resultsMarkdown } from "../report/result-table.ts";
 import { RequestFailure } from "../targets/request-failure.ts";
+import type { Target } from "../targets/target.ts";
 import { fakeTarget } from "../test-support/fake-target.ts";
 import { type RunOptions, runRecipe } from "./run-recipe.ts";
 
@@ -149,6 +150,38 @@ test("a variant fails where it leaves more unanswered than the recipe allows, an
   expect(again.summary.dataset.scored).toBe(2);
   const none = await measure(temporaryFolder(), unable(" "));
   expect(none.summary.variants[0]?.error).toMatch(/^3 of 4 questions could not be answered/);
+});
+
+test("fewer tokens than were asked for are told", async () => {
+  const openTarget = (): Target => {
+    const target = fakeTarget();
+    return {
+      ...target,
+      async answer(request) {
+        const answer = await target.answer(request);
+        return request.fixedLength ? { ...answer, newTokens: 1, tokens: [], finish: "end" } : answer;
+      },
+    };
+  };
+  const { summary } = await measure(temporaryFolder(), { openTarget });
+  expect(remarks(summary)[0]).toBe(
+    "dense made 1 new tokens where 8 were asked for: its latency and tokens per second are of that many.",
+  );
+});
+
+test("a signal ends the request under way", async () => {
+  const stop = new AbortController();
+  const openTarget = (): Target => {
+    let closed = () => {};
+    const answer = () =>
+      new Promise<never>((_, reject) => {
+        closed = () => reject(new Error("the process was killed"));
+        setTimeout(() => stop.abort(), 20);
+      });
+    return { ...fakeTarget(), answer, close: async () => closed() };
+  };
+  const running = measure(temporaryFolder(), { openTarget, signal: stop.signal });
+  await expect(running).rejects.toMatchObject({ name: "AbortError" });
 });
 
 test("what was measured is not measured again", async () => {

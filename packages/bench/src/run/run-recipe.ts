@@ -7,7 +7,7 @@ import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
 import { type BenchRecord, type Journal, openJournal } from "../records/journal.ts";
 import { type Run, replaceFile, runFiles, writeRun } from "../records/run-folder.ts";
 import type { EnergyFigures } from "../records/run-summary.ts";
-import { endpointTarget } from "../targets/endpoint-target.ts";
+import { type EndpointOptions, endpointTarget } from "../targets/endpoint-target.ts";
 import { engineTarget } from "../targets/engine-target.ts";
 import type { Target } from "../targets/target.ts";
 import { textHash } from "./content-hash.ts";
@@ -21,7 +21,7 @@ export interface RunOptions {
   readonly folder: string;
   /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
   readonly cache?: string;
-  /** Ends the run after the request that is under way; what was measured stays, and the summary says what is missing. */
+  /** Ends the run and the requests that are under way; what was measured stays, and the summary says what is missing. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RunProgress) => void;
   /** Told what a person should know while it happens: rows left out, questions that could not be answered, requests that are sent again. */
@@ -143,8 +143,16 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
   const { protocol } = recipe;
   const { signal } = options;
   report("loading", 0);
-  const target = (options.openTarget ?? openTarget)(variant, made?.folder);
+  const target =
+    options.openTarget?.(variant, made?.folder) ??
+    openTarget(variant, made?.folder, {
+      signal,
+      onNotice: (notice) => options.onNotice?.(`${variant.name}: ${notice}`),
+    });
+  const stop = () => void target.close();
+  signal?.addEventListener("abort", stop, { once: true });
   try {
+    signal?.throwIfAborted();
     const meter = target.pid === undefined ? undefined : await startGpuMeter(target.pid);
     let readings: GpuReadings | undefined;
     try {
@@ -176,13 +184,18 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
       device: readings?.device ?? null,
     });
   } finally {
+    signal?.removeEventListener("abort", stop);
     await target.close();
   }
 }
 
-function openTarget({ source, engine }: VariantSpec, folder: string | undefined): Target {
+function openTarget(
+  { source, engine }: VariantSpec,
+  folder: string | undefined,
+  options: EndpointOptions,
+): Target {
   return "endpoint" in source
-    ? endpointTarget(source.endpoint)
+    ? endpointTarget(source.endpoint, options)
     : engineTarget(folder ?? source.model, engine);
 }
 

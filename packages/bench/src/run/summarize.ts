@@ -234,6 +234,7 @@ function variantSummary({
     energy: end?.energy ?? null,
     device: end?.device ?? null,
     speed: speedOf(of, variant, confidence),
+    speedTokens: speedTokensOf(of),
     promptTokens: estimate(texts.map(({ promptTokens }) => promptTokens)),
     newTokens: estimate(texts.map(({ newTokens }) => newTokens)),
     answerLatency: estimate(texts.map(({ latency }) => latency)),
@@ -258,6 +259,12 @@ function speedOf(
   const atOnce = "endpoint" in source ? source.endpoint.concurrency : 1;
   const loadTimes = loads.map(({ milliseconds }) => milliseconds);
   return speedFigures(loadTimes, speeds, { atOnce, confidence });
+}
+
+function speedTokensOf({ speeds }: VariantRecords): { fewest: number; most: number } | null {
+  if (speeds.length === 0) return null;
+  const made = speeds.map(({ newTokens }) => newTokens);
+  return { fewest: Math.min(...made), most: Math.max(...made) };
 }
 
 function itemResults(

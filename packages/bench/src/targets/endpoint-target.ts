@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { withoutImageMarks } from "@vlmopt/engine";
 import { BenchError } from "../bench-error.ts";
 import type { EndpointSpec } from "../recipe/recipe.ts";
-import { serverEvents } from "./server-events.ts";
+import { PassingFailure, type StreamState, streamedAnswer } from "./answer-stream.ts";
+import { RequestFailure } from "./request-failure.ts";
 import type { Target, TargetAnswer, TargetRequest } from "./target.ts";
 
 export interface EndpointOptions {
@@ -10,21 +12,17 @@ export interface EndpointOptions {
   readonly fetch?: typeof fetch;
   /** Milliseconds before the first retry; each further one waits twice as long. */
   readonly retryDelay?: number;
+  /** Ends requests under way, and waits between them. */
   readonly signal?: AbortSignal | undefined;
+  /** Told of requests that are sent again, and why. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
-/** Milliseconds that a server's Retry-After is heeded, at most. */
+/** Milliseconds that are waited as a server's Retry-After asks. Where it asks for more, the run ends. */
 const LONGEST_WAIT = 60_000;
 
-/** The request has failed in a way that may pass. */
-class PassingFailure extends Error {
-  readonly wait: number | undefined;
-
-  constructor(message: string, wait?: number) {
-    super(message);
-    this.wait = wait;
-  }
-}
+/** Requests in a row that were lost to silence, after which the server is given up. */
+const MOST_SILENT = 2;
 
 /** The server does not know a field of ours. */
 class UnknownField extends Error {}
@@ -34,7 +32,7 @@ class UnknownField extends Error {}
  * that the first token has a time of its own. Lengths are fixed by `ignore_eos` and `min_tokens`, where the server takes them.
  */
 export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}): Target {
-  const { env = process.env, retryDelay = 500, signal } = options;
+  const { env = process.env, retryDelay = 500, signal, onNotice } = options;
   const key = spec.apiKeyVariable === undefined ? undefined : env[spec.apiKeyVariable];
   if (spec.apiKeyVariable !== undefined && !key)
     throw new BenchError(`${spec.apiKeyVariable} is not set`, `set it to the key of ${spec.url}`);
@@ -48,11 +46,12 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
     const body = JSON.stringify(await chatRequest(spec, request, withLength));
     const watch = new AbortController();
     let timer = setTimeout(() => watch.abort(), spec.timeout * 1000);
-    const more = () => {
+    const onText = () => {
       clearTimeout(timer);
       timer = setTimeout(() => watch.abort(), spec.timeout * 1000);
     };
     const stop = signal === undefined ? watch.signal : AbortSignal.any([signal, watch.signal]);
+    const state: StreamState = { opened: false, characters: 0, idle: 0, finished: false };
     const started = performance.now();
     try {
       // A key goes to its server alone, so redirections are not followed.
@@ -63,33 +62,54 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
         signal: stop,
         redirect: "error",
       });
+      state.opened = true;
       if (!response.ok) throw await refusal(response, url, withLength);
-      return await streamed(response, started, more, url);
+      return await streamedAnswer(response.body ?? emptyBody(), {
+        ...{ url, started, state, onText },
+        maxNewTokens: request.maxNewTokens,
+        reasoningCounts: request.fixedLength,
+      });
     } catch (error) {
+      signal?.throwIfAborted();
       if (error instanceof BenchError || error instanceof PassingFailure || error instanceof UnknownField)
         throw error;
-      signal?.throwIfAborted();
-      if (watch.signal.aborted) throw new PassingFailure(`${url}: said nothing for ${spec.timeout} s`);
+      if (watch.signal.aborted) throw new SilentServer(`${url}: ${silence(state, spec.timeout)}`);
       const { message, cause } = error as Error;
-      throw new PassingFailure(`${url}: ${cause instanceof Error ? cause.message : message}`);
+      throw new PassingFailure(`${url}: ${cause instanceof Error ? cause.message : message}`, {
+        ofServer: !state.opened,
+      });
     } finally {
       clearTimeout(timer);
+      // What still comes is of no interest.
+      watch.abort();
     }
   }
 
+  let silent = 0;
   async function answer(request: TargetRequest): Promise<TargetAnswer> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await once(request);
+        const answered = await once(request);
+        silent = 0;
+        return answered;
       } catch (error) {
         if (error instanceof UnknownField) {
           takesFixedLengths = false;
           continue;
         }
         if (!(error instanceof PassingFailure)) throw error;
-        if (attempt >= spec.retries) throw new BenchError(`${error.message}, ${attempt + 1} times over`);
-        const wait = error.wait ?? retryDelay * 2 ** attempt;
-        await delay(Math.min(wait, LONGEST_WAIT), undefined, signal === undefined ? {} : { signal });
+        const { message, wait = retryDelay * 2 ** attempt } = error;
+        if (wait > LONGEST_WAIT) throw tooLongWait(message, wait);
+        if (attempt >= spec.retries) {
+          const told = `${message}, ${attempt + 1} times over`;
+          if (error instanceof SilentServer) silent++;
+          const isGone = error.ofServer || silent >= MOST_SILENT;
+          throw isGone ? new BenchError(told) : new RequestFailure(told);
+        }
+        onNotice?.(
+          `${message}; asked again in ${seconds(wait)}, for the ${attempt + 2}. of ${spec.retries + 1} times`,
+        );
+        await delay(wait, undefined, signal === undefined ? {} : { signal });
       }
     }
   }
@@ -103,12 +123,14 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
         await (options.fetch ?? fetch)(list, {
           headers,
           redirect: "error",
-          signal: AbortSignal.timeout(spec.timeout * 1000),
+          signal: AbortSignal.any([AbortSignal.timeout(spec.timeout * 1000), ...(signal ? [signal] : [])]),
         }).then((response) => response.arrayBuffer());
       } catch (error) {
-        const { message, cause } = error as Error;
+        signal?.throwIfAborted();
+        const { name, message, cause } = error as Error;
+        const reason = name === "TimeoutError" ? `said nothing for ${spec.timeout} s` : message;
         throw new BenchError(
-          `${list}: ${cause instanceof Error ? cause.message : message}`,
+          `${list}: ${cause instanceof Error ? cause.message : reason}`,
           "is the server running, and does the url end where its API begins (…/v1)?",
         );
       }
@@ -126,9 +148,9 @@ async function chatRequest(spec: EndpointSpec, request: TargetRequest, withLengt
   const content = [
     {
       type: "image_url",
-      image_url: { url: `data:${mediaType(picture)};base64,${picture.toString("base64")}` },
+      image_url: { url: `data:${mediaType(picture, image)};base64,${picture.toString("base64")}` },
     },
-    { type: "text", text: question },
+    { type: "text", text: withoutImageMarks(question) },
   ];
   return {
     model: spec.model,
@@ -142,21 +164,61 @@ async function chatRequest(spec: EndpointSpec, request: TargetRequest, withLengt
   };
 }
 
-function mediaType(picture: Uint8Array): string {
-  const starts = (...bytes: number[]) => bytes.every((byte, i) => picture[i] === byte);
-  if (starts(0x89, 0x50, 0x4e, 0x47)) return "image/png";
-  if (starts(0x47, 0x49, 0x46)) return "image/gif";
-  if (starts(0x52, 0x49, 0x46, 0x46)) return "image/webp";
-  return "image/jpeg";
+/** By what files begin with. */
+const MEDIA_TYPES: readonly (readonly [type: string, at: number, begins: string])[] = [
+  ["image/png", 0, "\x89PNG"],
+  ["image/jpeg", 0, "\xff\xd8"],
+  ["image/gif", 0, "GIF8"],
+  ["image/webp", 8, "WEBP"],
+  ["image/bmp", 0, "BM"],
+  ["image/tiff", 0, "II*\0"],
+  ["image/tiff", 0, "MM\0*"],
+  ["image/avif", 4, "ftypavif"],
+  ["image/heic", 4, "ftypheic"],
+];
+
+function mediaType(picture: Buffer, path: string): string {
+  const head = picture.subarray(0, 16).toString("latin1");
+  const [type] = MEDIA_TYPES.find(([, at, begins]) => head.startsWith(begins, at)) ?? [];
+  if (type !== undefined) return type;
+  throw new RequestFailure(
+    `${path}: its ${picture.length} bytes are no picture that servers take: no PNG, JPEG, GIF, WebP, BMP, TIFF or AVIF`,
+  );
 }
+
+/** Nothing came for as long as is waited. */
+class SilentServer extends PassingFailure {}
+
+function silence({ opened, characters, idle, finished }: StreamState, timeout: number): string {
+  const sent = idle === 0 ? "" : `, but for ${idle} comments and empty events that keep the connection open`;
+  if (finished) return `did not end the stream for ${timeout} s after the answer's end${sent}`;
+  if (characters > 0)
+    return `fell silent for ${timeout} s after ${characters} characters of an answer${sent}`;
+  return `${opened ? "began to answer and sent no text" : "said nothing"} for ${timeout} s${sent}`;
+}
+
+function tooLongWait(message: string, wait: number): BenchError {
+  return new BenchError(
+    `${message}; it asks to be left alone for ${seconds(wait)} (Retry-After), and ${seconds(LONGEST_WAIT)} are waited at most`,
+    "run it again later: it goes on where it was",
+  );
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 100) / 10} s`;
+}
+
+async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
 async function refusal(response: Response, url: string, mayDropFields: boolean): Promise<Error> {
   const { status } = response;
   const said = (await response.text().catch(() => "")).replaceAll(/\s+/g, " ").slice(0, 300);
   const message = `${url}: answered ${status}${said === "" ? "" : `: ${said}`}`;
   if (status === 408 || status === 429 || status >= 500) {
-    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-    return new PassingFailure(message, Number.isFinite(seconds) ? seconds * 1000 : undefined);
+    return new PassingFailure(message, {
+      wait: retryAfter(response.headers.get("retry-after")),
+      ofServer: status === 429,
+    });
   }
   if ((status === 400 || status === 422) && mayDropFields && /ignore_eos|min_tokens/.test(said))
     return new UnknownField(message);
@@ -166,67 +228,12 @@ async function refusal(response: Response, url: string, mayDropFields: boolean):
       : status === 404
         ? "does the server have a model of that name, and does the url end where its API begins (…/v1)?"
         : undefined;
-  return new BenchError(message, hint);
+  return hint === undefined ? new RequestFailure(message) : new BenchError(message, hint);
 }
 
-interface Chunk {
-  readonly choices?: readonly {
-    readonly delta?: { readonly content?: string | null };
-    readonly finish_reason?: string | null;
-  }[];
-  readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number } | null;
-  readonly error?: { readonly message?: string };
+/** Milliseconds: Retry-After is a number of seconds, or a date. */
+function retryAfter(header: string | null): number | undefined {
+  if (header === null || header.trim() === "") return undefined;
+  const wait = Number.isFinite(Number(header)) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
 }
-
-async function streamed(
-  response: Response,
-  started: number,
-  more: () => void,
-  url: string,
-): Promise<TargetAnswer> {
-  let [text, ttft, last] = ["", 0, 0];
-  const tokens: number[] = [];
-  let usage: Chunk["usage"];
-  let finish: string | undefined;
-  for await (const data of serverEvents(response.body ?? emptyBody())) {
-    more();
-    if (data === "[DONE]") break;
-    const chunk = parseChunk(data, url);
-    usage = chunk.usage ?? usage;
-    const [choice] = chunk.choices ?? [];
-    finish = choice?.finish_reason ?? finish;
-    const piece = choice?.delta?.content ?? "";
-    if (piece === "") continue;
-    const now = performance.now() - started;
-    if (text === "") ttft = now;
-    else tokens.push(now - last);
-    last = now;
-    text += piece;
-  }
-  const latency = performance.now() - started;
-  if (finish === undefined)
-    throw new PassingFailure(`${url}: the answer broke off after ${text.length} characters`);
-  return {
-    text,
-    promptTokens: usage?.prompt_tokens ?? null,
-    newTokens: usage?.completion_tokens ?? null,
-    finish: finish === "length" ? "length" : "end",
-    ttft: text === "" ? latency : ttft,
-    tokens,
-    latency,
-  };
-}
-
-function parseChunk(data: string, url: string): Chunk {
-  let chunk: Chunk;
-  try {
-    chunk = JSON.parse(data) as Chunk;
-  } catch {
-    throw new PassingFailure(`${url}: sent what is not JSON: ${data.slice(0, 80)}`);
-  }
-  if (chunk.error !== undefined)
-    throw new PassingFailure(`${url}: ${chunk.error.message ?? "an error without a message"}`);
-  return chunk;
-}
-
-async function* emptyBody(): AsyncGenerator<Uint8Array> {}
