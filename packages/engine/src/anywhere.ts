@@ -1,4 +1,15 @@
 // What is the same in Node and in browsers.
+export type { CalibrationData, CalibrationItem } from "./calibration/calibration-data.ts";
+export type { CalibrationWalkOptions } from "./calibration/calibration-walk.ts";
+export type { PassStatistics, ProbeOptions } from "./calibration/input-statistics.ts";
+export { madePicture } from "./calibration/made-pictures.ts";
+export type { StreamOptions } from "./calibration/open-streams.ts";
+export {
+  type AnswerOptions,
+  answerRequests,
+  type OwnAnswerOptions,
+  ownAnswers,
+} from "./calibration/own-answers.ts";
 export type { ClipEmbedder, ClipEmbedderOptions } from "./clip/clip-embedder.ts";
 export type { EncodedText, Encoder, EncoderOptions } from "./encoder.ts";
 export type {

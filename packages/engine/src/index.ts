@@ -1,9 +1,5 @@
 export * from "./anywhere.ts";
 export { type CalibrationOptions, calibrate } from "./calibration/calibrate.ts";
-export type { CalibrationData, CalibrationItem } from "./calibration/calibration-data.ts";
-export type { CalibrationWalkOptions } from "./calibration/calibration-walk.ts";
-export type { PassStatistics, ProbeOptions } from "./calibration/input-statistics.ts";
-export type { StreamOptions } from "./calibration/open-streams.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 export { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 export { type DecodeOptions, decodeImage } from "./images/decode.ts";

@@ -48,6 +48,8 @@ export interface Timings {
 export interface Vlm {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
+  /** Tokens that end an answer. */
+  readonly endTokens: readonly number[];
   generate(request: Request, options?: GenerateOptions): Promise<Answer & { readonly timings: Timings }>;
   /** Several requests at once, each answered as it would be alone. */
   generateBatch(
@@ -145,6 +147,7 @@ async function vlmOf(
   return {
     model,
     tokenizer,
+    endTokens: defaults.endTokens,
     generateBatch,
     async generate(request, generating) {
       const { answers, timings } = await generateBatch([request], generating);
