@@ -1,6 +1,7 @@
 import { ConfigError, textEncoder } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "./executors/executor.ts";
+import { areSound, brokenLogits } from "./generate/broken-logits.ts";
 import { loadFrom, type Platform } from "./platform.ts";
 import { readJson } from "./read-json.ts";
 import { shortened } from "./text/shortened.ts";
@@ -79,6 +80,7 @@ async function encoderOf(
       for (const batch of batches(ids)) {
         const { hidden } = await pass.run(encoder.inputsOf(batch));
         const states = await (hidden as DeviceTensor).read();
+        if (!areSound(states)) throw await brokenLogits(checkpoint, "the texts", "states");
         const stride = Math.max(...batch.map(({ length }) => length)) * encoder.hiddenSize;
         for (const [n, own] of batch.entries()) {
           results.push({

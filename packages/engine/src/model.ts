@@ -28,6 +28,7 @@ export interface Model {
   /** The same, the logits staying where they were computed: `[1, wanted, vocabSize]`. */
   step(step: ModelStep): Promise<DeviceTensor>;
   readonly executor: Executor;
+  readonly checkpoint: Checkpoint;
   release(): Promise<void>;
 }
 
@@ -85,6 +86,7 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
       return read;
     },
     executor,
+    checkpoint,
     async release() {
       await decoder.release();
       await sight.release();

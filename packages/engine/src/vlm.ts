@@ -1,4 +1,5 @@
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import { areSound, brokenLogits } from "./generate/broken-logits.ts";
 import { generateTokens, type TokenAnswer, tokensLeft } from "./generate/generate-tokens.ts";
 import { generationDefaults } from "./generate/generation-config.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
@@ -170,6 +171,7 @@ async function vlmOf(
             rows: [...ids.keys()].filter((row) => ids[row] === forward.imageToken),
           },
         });
+        if (!areSound(logits)) throw await brokenLogits(checkpoint, "the prompt");
         return { ids, logits };
       } finally {
         cache.release?.();

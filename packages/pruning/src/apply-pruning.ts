@@ -36,7 +36,11 @@ export async function applyPruning(
   const pruning =
     plan.sparsity.length > 0 ? await sparsifying(source, plan, options) : pruningTransform(plan);
   const transform = andThen === undefined ? pruning : compose(pruning, andThen.transform);
-  return rewriteCheckpoint(source, transform, sink, { ...options, files: { ...config, ...options.files } });
+  return rewriteCheckpoint(source, transform, sink, {
+    refuseNonFinite: true,
+    ...options,
+    files: { ...config, ...options.files },
+  });
 }
 
 async function editedConfig(

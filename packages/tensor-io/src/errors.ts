@@ -22,6 +22,7 @@ export type CheckpointErrorCode =
   | "unlisted-tensor"
   | "no-checkpoint"
   | "invalid-range"
+  | "non-finite"
   | "unsupported-conversion";
 
 export interface ErrorPlace {

@@ -25,6 +25,7 @@ export function convertCommand() {
     )
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
+    .option("--allow-non-finite", "carry NaN and infinite numbers along, which are refused otherwise")
     .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print the result as JSON")
     .addHelpText(
@@ -44,6 +45,7 @@ Examples:
         rewriteCheckpoint(source, undefined, sink(output, { overwrite: options.force === true }), {
           ...(options.dtype === undefined ? {} : { dtype: dtypeNames[options.dtype] as Dtype }),
           ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
+          refuseNonFinite: options.allowNonFinite !== true,
           ...(options.workers === undefined ? {} : { workers: options.workers }),
           signal,
           onProgress: ({ bytes, totalBytes }) => progress.update(bytes, totalBytes),

@@ -2,6 +2,7 @@ import { ConfigError, clipForward } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { concatenated } from "../executors/concatenated.ts";
 import type { DeviceTensor, Executor, PreparedPass } from "../executors/executor.ts";
+import { areSound, brokenLogits } from "../generate/broken-logits.ts";
 import { type DecodeImage, type ImageInput, pixelsOf } from "../images/image-input.ts";
 import { loadImageProcessor } from "../images/load-image-processor.ts";
 import { loadFrom, type Platform } from "../platform.ts";
@@ -63,7 +64,7 @@ async function embedderOf(
     name: name ?? checkpoint.location,
     async encodeImages(images) {
       vision ??= executor.prepare(clip.vision, weights);
-      return inBatches(images, await vision, async (batch) => {
+      return inBatches(checkpoint, images, await vision, async (batch) => {
         const prepared = await Promise.all(
           batch.map(async (image) => processor(await pixelsOf(image, decodeImage)).pixels),
         );
@@ -74,7 +75,9 @@ async function embedderOf(
     },
     async encodeTexts(texts) {
       text ??= executor.prepare(clip.text, weights);
-      return inBatches(texts, await text, async (batch) => clip.textInputsOf(batch.map(tokensOf)));
+      return inBatches(checkpoint, texts, await text, async (batch) =>
+        clip.textInputsOf(batch.map(tokensOf)),
+      );
     },
     async release() {
       await (await text)?.release();
@@ -84,6 +87,7 @@ async function embedderOf(
 }
 
 async function inBatches<Item>(
+  checkpoint: Checkpoint,
   items: readonly Item[],
   pass: PreparedPass,
   inputsOf: (batch: readonly Item[]) => Promise<Parameters<PreparedPass["run"]>[0]>,
@@ -93,6 +97,7 @@ async function inBatches<Item>(
     const batch = items.slice(first, first + BATCH);
     const { features } = await pass.run(await inputsOf(batch));
     const all = await (features as DeviceTensor).read();
+    if (!areSound(all)) throw await brokenLogits(checkpoint, "the batch", "vectors");
     const size = all.length / batch.length;
     for (let n = 0; n < batch.length; n++) vectors.push(all.slice(n * size, (n + 1) * size));
   }

@@ -39,7 +39,7 @@ export interface TokenChooser {
    * @param logits `[…, rows, vocabSize]`
    * @param step number of the token in its answer, from 0
    * @param excluded tokens that are not chosen
-   * @returns tokens `[rows]`
+   * @returns tokens `[rows]`; `NO_TOKEN` where logits are NaN or +∞
    */
   choose(logits: DeviceTensor, step: number, excluded?: readonly number[]): Promise<DeviceTensor<Int32Array>>;
   release(): void;

@@ -1,6 +1,7 @@
 import type { Positions } from "@vlmopt/models";
 import type { ImageFeatures } from "../image-features.ts";
 import type { Model } from "../model.ts";
+import { brokenLogits, NO_TOKEN } from "./broken-logits.ts";
 import {
   applyEarlierTokens,
   excludedTokens,
@@ -129,6 +130,8 @@ export async function generateTokens(
       for (const [n, answer] of answers.entries()) {
         if (answer.done) continue;
         const token = tokens[n] as number;
+        if (token === NO_TOKEN)
+          throw await brokenLogits(model.checkpoint, `token ${answer.tokens.length} of the answer`);
         if (endTokens.includes(token)) {
           Object.assign(answer, { finish: "end", done: true });
           continue;

@@ -1,4 +1,5 @@
 import type { DeviceTensor, Executor, TokenChoice } from "../executors/executor.ts";
+import { areSound, NO_TOKEN } from "./broken-logits.ts";
 import { drawToken } from "./sample.ts";
 
 /** Where the logits of a batch's tokens come from, one token of each sequence at a time. */
@@ -33,6 +34,7 @@ export async function* stepByStep(
     const vocabSize = logits.shape.at(-1) as number;
     const tokens = choices.map((choice, n) => {
       const own = all.subarray(n * vocabSize, (n + 1) * vocabSize);
+      if (!areSound(own)) return NO_TOKEN;
       adjust(own, n, chosen[n] as number[]);
       for (const token of source.excluded(step, n)) {
         if (token < vocabSize) own[token] = Number.NEGATIVE_INFINITY;

@@ -1,6 +1,7 @@
 import { ConfigError, gpt2Forward } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "../executors/executor.ts";
+import { areSound, brokenLogits } from "../generate/broken-logits.ts";
 import { loadModel } from "../model.ts";
 import { loadFrom, type Platform } from "../platform.ts";
 import { type Json, readJson } from "../read-json.ts";
@@ -93,6 +94,7 @@ async function scorerOf(
           batch.map((n) => ids[n] as number[]),
           predicting.map(({ row }) => row),
         );
+        if (!areSound(logits)) throw await brokenLogits(checkpoint, "the texts");
         const vocabSize = logits.length / predicting.length;
         for (const [i, { n, next }] of predicting.entries()) {
           const result = results[n] as { nats: number };

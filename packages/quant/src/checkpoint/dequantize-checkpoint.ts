@@ -54,6 +54,6 @@ export async function dequantizeCheckpoint(
       };
     },
     sink,
-    { ...options, files: { ...config, ...options.files } },
+    { refuseNonFinite: true, ...options, files: { ...config, ...options.files } },
   );
 }

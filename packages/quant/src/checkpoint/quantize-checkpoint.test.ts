@@ -199,7 +199,7 @@ describe("a quantized checkpoint", () => {
     const place = join(folder, "broken");
     const columns = checkpoint.tensors.get(name)?.shape[1] ?? 1;
     await expect(quantizeCheckpoint(broken, plan, place)).rejects.toThrow(
-      `tensor "${name}": weight [${Math.floor(100 / columns)}, ${100 % columns}] is NaN, which cannot be quantized`,
+      `tensor "${name}": weight [${Math.floor(100 / columns)}, ${100 % columns}] is NaN`,
     );
     await expect(openCheckpoint(place)).rejects.toThrow();
   });

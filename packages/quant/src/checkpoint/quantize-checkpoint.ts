@@ -48,6 +48,7 @@ export async function quantizeCheckpoint(
   const magnitudes = await joinedMagnitudes(source, plan);
   const { transform, config, errors } = quantization(plan, { measure, magnitudes });
   const result = await rewriteCheckpoint(source, transform, sink, {
+    refuseNonFinite: true,
     ...rewriting,
     files: { ...(await editedConfig(source, config)), ...options.files },
   });

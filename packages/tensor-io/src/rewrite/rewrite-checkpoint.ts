@@ -4,7 +4,7 @@ import { byteLengthOf, type Dtype } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
 import type { PlacedTensor } from "../format/layout.ts";
 import { INDEX_NAME } from "../format/shard-index.ts";
-import type { TensorSpec } from "../tensor-info.ts";
+import type { TensorInfo, TensorSpec } from "../tensor-info.ts";
 import {
   cast,
   compose,
@@ -16,6 +16,7 @@ import {
   type Transform,
   writtenTensors,
 } from "./edit.ts";
+import { hasNonFinite } from "./non-finite.ts";
 import { type OtherFile, otherFiles } from "./other-files.ts";
 import { BLOCK_BYTES } from "./row-blocks.ts";
 import { planShards } from "./shard-plan.ts";
@@ -48,6 +49,11 @@ export interface RewriteOptions {
    * given here; null leaves it out.
    */
   readonly files?: Readonly<Record<string, string | Uint8Array | null>>;
+  /**
+   * Refuses tensors with numbers that are NaN or infinite, or become so in a dtype that has no room for them; they are carried along
+   * unless told.
+   */
+  readonly refuseNonFinite?: boolean;
   /** `__metadata__` of the files written; the source's, with `format: "pt"` where it has none, unless told. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -77,7 +83,7 @@ const CASTABLE: ReadonlySet<Dtype> = new Set<Dtype>(["F16", "BF16", "F32", "F64"
  *
  * @param transform what becomes of each tensor; undefined keeps them all
  * @param sink a folder's path, the path of one file (`….safetensors`), or a sink
- * @throws {CheckpointError} where two outputs have one name or an edit does not fit its tensor
+ * @throws {CheckpointError} where two outputs have one name, an edit does not fit its tensor, or a number is not finite where such are refused
  * @throws {SourceError} where the source cannot be read
  * @throws {SinkError} where the output exists already or cannot be written
  */
@@ -113,7 +119,11 @@ export async function rewriteCheckpoint(
       const { file, offset } = destination(placed, name);
       await session.write(file, offset, bytes);
     }
-    const tasks = joinCopies(edits.map(({ tensor, edit }) => taskOf(source, tensor.name, edit, placed)));
+    const tasks = joinCopies(
+      edits.map(({ tensor, edit }) =>
+        taskOf(source, tensor.name, edit, placed, options.refuseNonFinite === true),
+      ),
+    );
     await runTasks(source, target.name, session, tasks, options);
     signal?.throwIfAborted();
     await session.commit();
@@ -203,14 +213,22 @@ function taskOf(
   name: string,
   edit: TensorEdit,
   placed: ReadonlyMap<string, Destination>,
+  finite: boolean,
 ): Task {
   const tensor = source.tensors.get(name);
   if (tensor === undefined) throw new TypeError(`${name} left the checkpoint while it was being rewritten`);
   const to = writtenTensors(edit).map((output) => destination(placed, output.name));
   const [first] = to;
-  if (first === undefined || !isPlainCopy(edit)) return { kind: "edit", tensor, edit, to };
+  if (first === undefined || !isPlainCopy(edit)) return { kind: "edit", tensor, edit, finite, to };
   const { file, offset, byteLength } = tensor;
-  return { kind: "copy", file, offset, byteLength, to: first };
+  return {
+    kind: "copy",
+    file,
+    offset,
+    byteLength,
+    to: first,
+    finite: finite && hasNonFinite(tensor.dtype) ? [tensor] : [],
+  };
 }
 
 /**
@@ -222,7 +240,7 @@ function joinCopies(tasks: readonly Task[]): Task[] {
   const copies = tasks
     .filter((task) => task.kind === "copy")
     .sort((a, b) => (a.file === b.file ? a.offset - b.offset : a.file < b.file ? -1 : 1));
-  const joined: CopyTask[] = [];
+  const joined: (CopyTask & { readonly finite: TensorInfo[] })[] = [];
   for (const copy of copies) {
     const last = joined.at(-1);
     const continues =
@@ -231,21 +249,25 @@ function joinCopies(tasks: readonly Task[]): Task[] {
       last.to.file === copy.to.file &&
       last.offset + last.byteLength === copy.offset &&
       last.to.offset + last.byteLength === copy.to.offset;
-    if (continues) joined.splice(-1, 1, { ...last, byteLength: last.byteLength + copy.byteLength });
-    else joined.push(copy);
+    if (continues) {
+      last.finite.push(...copy.finite);
+      joined.splice(-1, 1, { ...last, byteLength: last.byteLength + copy.byteLength });
+    } else joined.push({ ...copy, finite: [...copy.finite] });
   }
   return [...edits, ...joined.flatMap((copy) => [...cut(copy)])];
 }
 
-function* cut({ file, offset, byteLength, to }: CopyTask): Generator<CopyTask> {
+function* cut({ file, offset, byteLength, to, finite }: CopyTask): Generator<CopyTask> {
   for (let done = 0; done < byteLength; done += COPY_BYTES) {
     const length = Math.min(COPY_BYTES, byteLength - done);
+    const [start, end] = [offset + done, offset + done + length];
     yield {
       kind: "copy",
       file,
       offset: offset + done,
       byteLength: length,
       to: { ...to, offset: to.offset + done },
+      finite: finite.filter((tensor) => tensor.offset < end && tensor.offset + tensor.byteLength > start),
     };
   }
 }

@@ -1,7 +1,8 @@
-import { byteLengthOf } from "../dtype.ts";
+import { bitsPerElement, byteLengthOf } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
 import type { TensorInfo, TensorSpec } from "../tensor-info.ts";
 import { selectedSpec, stagesOf, type TensorEdit, writtenTensors } from "./edit.ts";
+import { assertFinite, assertRoom } from "./non-finite.ts";
 import { blockSelector, columnGatherer, keepRows, rowBlocks, rowGeometry } from "./row-blocks.ts";
 import { type CreateStage, loadStage, type Stage, type StageReference } from "./stage.ts";
 
@@ -15,15 +16,24 @@ export interface TensorIo {
 
 /**
  * Takes one tensor through its edit, a block of rows at a time.
+ * @param options.finite whether NaN and infinite numbers are refused
+ * @throws {CheckpointError} `non-finite` where they are, and found
  * @throws {CheckpointError} `size-mismatch` where a stage gives more or fewer bytes than its outputs' shapes take.
  */
-export async function runEdit(tensor: TensorInfo, edit: TensorEdit, io: TensorIo): Promise<void> {
+export async function runEdit(
+  tensor: TensorInfo,
+  edit: TensorEdit,
+  io: TensorIo,
+  { finite }: { readonly finite: boolean },
+): Promise<void> {
   const outputs = writtenTensors(edit);
   const positions = outputs.map(() => 0);
+  const isComputed = stagesOf(edit).length > 0;
   async function append(index: number, bytes: Uint8Array): Promise<void> {
     const position = positions[index] ?? 0;
     positions[index] = position + bytes.byteLength;
     const output = outputs[index] as TensorSpec;
+    if (finite && isComputed) assertRoom(output, bytes, position / (bitsPerElement(output.dtype) / 8));
     if (positions[index] > byteLengthOf(output.dtype, output.shape))
       throw wrongSize(output, positions[index]);
     await io.write(index, position, bytes);
@@ -41,6 +51,7 @@ export async function runEdit(tensor: TensorInfo, edit: TensorEdit, io: TensorIo
       const length = (block.end - block.begin) * rowBytes;
       if (length === 0) continue;
       const bytes = await io.read(tensor.offset + block.begin * rowBytes, length);
+      if (finite) assertFinite(tensor, bytes, (block.begin * rowBytes) / (bitsPerElement(tensor.dtype) / 8));
       const kept = keepRows(bytes, block, rowBytes);
       for (const part of flow.push(gather === undefined ? kept : gather(kept)))
         await append(part.index, part.bytes);

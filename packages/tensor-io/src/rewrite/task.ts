@@ -1,7 +1,9 @@
+import { bitsPerElement } from "../dtype.ts";
 import type { TensorInfo } from "../tensor-info.ts";
 import type { TensorEdit } from "./edit.ts";
+import { assertFinite } from "./non-finite.ts";
 import { BLOCK_BYTES } from "./row-blocks.ts";
-import { runEdit } from "./run-edit.ts";
+import { runEdit, type TensorIo } from "./run-edit.ts";
 
 /** A place in an output file. */
 export interface Destination {
@@ -17,6 +19,8 @@ export interface CopyTask {
   readonly offset: number;
   readonly byteLength: number;
   readonly to: Destination;
+  /** Tensors among them in which NaN and infinite numbers are refused. */
+  readonly finite: readonly TensorInfo[];
 }
 
 /** Takes one tensor through its edit. */
@@ -24,6 +28,8 @@ export interface EditTask {
   readonly kind: "edit";
   readonly tensor: TensorInfo;
   readonly edit: TensorEdit;
+  /** Whether NaN and infinite numbers are refused. */
+  readonly finite: boolean;
   /** One for each of `writtenTensors(edit)`. */
   readonly to: readonly Destination[];
 }
@@ -44,17 +50,18 @@ export function taskBytes(task: Task): number {
 
 export async function runTask(task: Task, io: TaskIo): Promise<void> {
   if (task.kind === "copy") {
-    const { file, offset, byteLength, to } = task;
+    const { file, offset, byteLength, to, finite } = task;
     for (let done = 0; done < byteLength; done += BLOCK_BYTES) {
       const bytes = await io.read(file, offset + done, Math.min(BLOCK_BYTES, byteLength - done));
+      for (const tensor of finite) assertFiniteBetween(tensor, bytes, offset + done);
       await io.write(to.file, to.offset + done, bytes);
       io.progress(bytes.byteLength);
     }
     return;
   }
-  const { tensor, edit, to } = task;
+  const { tensor, edit, finite, to } = task;
   let read = 0;
-  await runEdit(tensor, edit, {
+  const tensorIo: TensorIo = {
     read(offset, length) {
       read += length;
       io.progress(length);
@@ -64,7 +71,18 @@ export async function runTask(task: Task, io: TaskIo): Promise<void> {
       const { file, offset } = to[index] as Destination;
       return io.write(file, offset + position, bytes);
     },
-  });
+  };
+  await runEdit(tensor, edit, tensorIo, { finite });
   // Rows that were left out count as done too.
   io.progress(tensor.byteLength - read);
+}
+
+/** Elements of a tensor that lie whole among the bytes of its file from `start` on. */
+function assertFiniteBetween(tensor: TensorInfo, bytes: Uint8Array, start: number): void {
+  const size = bitsPerElement(tensor.dtype) / 8;
+  const first = Math.ceil(Math.max(0, start - tensor.offset) / size);
+  const end = Math.floor(Math.min(tensor.byteLength, start + bytes.byteLength - tensor.offset) / size);
+  if (end <= first) return;
+  const from = tensor.offset + first * size - start;
+  assertFinite(tensor, bytes.subarray(from, from + (end - first) * size), first);
 }

@@ -140,6 +140,35 @@ describe.skipIf(opened === undefined)("tokens chosen on a card", { timeout: 120_
     expect(new Set(found.map(([token]) => token)).size).toBe(2);
   });
 
+  test.each([Number.NaN, -Number.NaN, Number.POSITIVE_INFINITY])(
+    "are none where a logit is %s, wherever",
+    async (value) => {
+      for (const count of [5, 300, 5000]) {
+        for (const place of [0, 3, count - 1]) {
+          const broken = logitsOf(count, place);
+          broken[place] = value;
+          // Whether it may be chosen or not.
+          for (const excluded of [[], [place]]) {
+            const greedy = await choose(
+              [broken, logitsOf(count, 1)],
+              Array(2).fill({ ...options[4], uniforms }),
+              1,
+              excluded,
+            );
+            expect([greedy[0]?.[0], (greedy[0]?.[1] as number) >= 0]).toEqual([-1, true]);
+            const drawn = await choose(
+              options.map(() => broken),
+              options.map((draw) => ({ ...draw, uniforms })),
+              2,
+              excluded,
+            );
+            expect(new Set(drawn.flat())).toEqual(new Set([-1]));
+          }
+        }
+      }
+    },
+  );
+
   test("are found in PaliGemma's vocabulary", async () => {
     const logits = logitsOf(257_216, 5);
     const some = [options[0], options[1], options[3]] as Sampler[];

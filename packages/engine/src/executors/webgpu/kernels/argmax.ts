@@ -12,8 +12,8 @@ export const ARGMAX_PART = THREADS * EACH;
 const params = { features: "u32", excludedCount: "u32", partCount: "u32" } as const;
 
 /**
- * The largest number of each part of each row, as it is, and its place, the first of equals; `excluded` places do not count. Dispatched as
- * [parts, rows].
+ * The largest number of each part of each row, as it is, and its place, the first of equals; `excluded` places do not count, NaN and +∞
+ * go before all. Dispatched as [parts, rows].
  */
 export function argmaxOfParts(gpu: GpuContext): Shader {
   return shader({
@@ -31,7 +31,8 @@ ${unrolled(
   EACH,
   (n) => `{
   let i = first + ${n * THREADS}u;
-  if (i < p.features && (value${n} > found.value || found.place == NOWHERE)) {
+  if (i < p.features && isBroken(value${n})) { found = Found(LARGEST, BROKEN); }
+  else if (i < p.features && (value${n} > found.value || found.place == NOWHERE)) {
     var counts = true;
     for (var e = 0u; e < p.excludedCount; e++) { counts = counts && u32(excluded[e]) != i; }
     if (counts) { found = Found(value${n}, i); }
@@ -59,7 +60,7 @@ for (var i = local; i < p.partCount; i += ${THREADS}u) {
   found = larger(found, Found(bitcast<f32>(part.x), part.y));
 }
 found = mostOfAll(found, local, lane);
-if (local == 0u) { out[group.x] = i32(min(found.place, p.features - 1u)); }`,
+if (local == 0u) { out[group.x] = select(i32(min(found.place, p.features - 1u)), -1, found.place == BROKEN); }`,
   });
 }
 
@@ -68,6 +69,13 @@ function most({ lanes }: GpuContext): string {
   const subgroups = THREADS / lanes;
   return `
 const NOWHERE = 0xffffffffu;
+/** Place of a number that is NaN or +∞: the largest of all. */
+const BROKEN = 0xfffffffeu;
+const LARGEST = 3.40282346e38;
+fn isBroken(value: f32) -> bool {
+  let bits = bitcast<u32>(value);
+  return bits == 0x7f800000u || (bits & 0x7fffffffu) > 0x7f800000u;
+}
 struct Found { value: f32, place: u32 }
 var<workgroup> best: array<Found, ${subgroups}>;
 fn larger(a: Found, b: Found) -> Found {

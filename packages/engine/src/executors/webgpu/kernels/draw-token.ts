@@ -45,6 +45,10 @@ struct Cut { key: u32, ties: u32, above: f32 }
 
 fn bitsAt(place: u32) -> u32 { return bitcast<u32>(x[row * p.features + min(place, p.features - 1u)]); }
 
+/** Key of what is NaN or +∞. */
+const BROKEN = 0xffffffffu;
+fn isBroken(bits: u32) -> bool { return bits == 0x7f800000u || (bits & 0x7fffffffu) > 0x7f800000u; }
+
 fn keyOf(bits: u32, place: u32, end: u32) -> u32 {
   var isDrawn = place < end;
   for (var e = 0u; e < p.excludedCount; e++) { isDrawn = isDrawn && u32(excluded[e]) != place; }
@@ -99,12 +103,14 @@ row = group.x;
 let subgroup = local / ${lanes}u;
 let draw = draws[group.x];
 inverseTemperature = draw.x;
-${forEachKey(threads, "most = max(most, key);")}
+${forEachKey(threads, "most = max(most, select(key, BROKEN, isBroken(bits)));")}
 most = subgroupMax(most);
 if (lane == 0u) { counts[subgroup] = most; }
 workgroupBarrier();
 for (var i = lane; i < ${subgroups}u; i += ${lanes}u) { most = max(most, counts[i]); }
 most = subgroupMax(most);
+let broken = most == BROKEN;
+most = select(most, ${SMALLEST}, broken);
 
 var kept = Cut(${SMALLEST}, ${MANY}u, 0.0);
 if (draw.y < f32(p.features)) { kept = cutWhere(draw.y, false, kept, local, lane); }
@@ -172,7 +178,7 @@ ${unrolled(
     left -= here;
   }
 }
-if (local == 0u) { out[group.x] = i32(begin); }`,
+if (local == 0u) { out[group.x] = select(i32(begin), -1, broken); }`,
   });
 }
 
@@ -181,7 +187,7 @@ function forEachKey(threads: number, statement: string): string {
   return `
 for (var first = local; first < p.features; first += ${threads * AT_ONCE}u) {
 ${unrolled(AT_ONCE, (n) => `  let bits${n} = bitsAt(first + ${n * threads}u);`)}
-${unrolled(AT_ONCE, (n) => `  { let key = keyOf(bits${n}, first + ${n * threads}u, p.features); ${statement} }`)}
+${unrolled(AT_ONCE, (n) => `  { let bits = bits${n}; let key = keyOf(bits, first + ${n * threads}u, p.features); ${statement} }`)}
 }`;
 }
 
