@@ -12,6 +12,7 @@ export { QuantizationError } from "./checkpoint/quantization-error.ts";
 export { type LoadedWeight, type QuantizedWeight, readParts } from "./checkpoint/quantized-weight.ts";
 export { type FoundWeight, quantizedWeights } from "./checkpoint/quantized-weights.ts";
 export { readPart, type StoredPart } from "./checkpoint/stored-part.ts";
+export { weightCounts } from "./checkpoint/weight-counts.ts";
 export type { Codebook } from "./codebook.ts";
 export {
   dequantizeScales,

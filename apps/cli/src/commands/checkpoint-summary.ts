@@ -1,4 +1,5 @@
-import { type Checkpoint, elementCount, type TensorInfo } from "@vlmopt/tensor-io";
+import { weightCounts } from "@vlmopt/quant";
+import type { Checkpoint, TensorInfo } from "@vlmopt/tensor-io";
 
 /** Tensors counted together. */
 export interface Group {
@@ -23,8 +24,10 @@ export interface CheckpointSummary {
   readonly modelType: string | undefined;
   readonly files: readonly { readonly name: string; readonly size: number }[];
   readonly tensors: number;
+  /** Weights, each counted once however few bits it takes. */
   readonly parameters: number;
   readonly bytes: number;
+  readonly bitsPerWeight: number;
   readonly components: readonly Group[];
   readonly dtypes: readonly Group[];
   readonly patterns: readonly TensorPattern[];
@@ -32,16 +35,19 @@ export interface CheckpointSummary {
 
 export async function summarize(checkpoint: Checkpoint): Promise<CheckpointSummary> {
   const tensors = [...checkpoint.tensors.values()];
-  const all = groupBy(tensors, () => "all")[0];
+  const counts = await weightCounts(checkpoint);
+  const groupsBy = (key: (tensor: TensorInfo) => string) => groupBy(tensors, counts, key);
+  const { parameters = 0, bytes = 0 } = groupsBy(() => "all")[0] ?? {};
   return {
     location: checkpoint.location,
     modelType: await modelTypeOf(checkpoint),
     files: [...checkpoint.sources.values()].map(({ name, size }) => ({ name, size })),
     tensors: tensors.length,
-    parameters: all?.parameters ?? 0,
-    bytes: all?.bytes ?? 0,
-    components: groupBy(tensors, componentOf),
-    dtypes: groupBy(tensors, ({ dtype }) => dtype),
+    parameters,
+    bytes,
+    bitsPerWeight: parameters === 0 ? 0 : (8 * bytes) / parameters,
+    components: groupsBy(componentOf),
+    dtypes: groupsBy(({ dtype }) => dtype),
     patterns: patternsOf(tensors),
   };
 }
@@ -63,7 +69,11 @@ function componentOf({ name }: TensorInfo): string {
   return first === "model" && second !== undefined ? second : first;
 }
 
-function groupBy(tensors: readonly TensorInfo[], key: (tensor: TensorInfo) => string): Group[] {
+function groupBy(
+  tensors: readonly TensorInfo[],
+  counts: ReadonlyMap<string, number>,
+  key: (tensor: TensorInfo) => string,
+): Group[] {
   const groups = new Map<string, Group>();
   for (const tensor of tensors) {
     const name = key(tensor);
@@ -71,7 +81,7 @@ function groupBy(tensors: readonly TensorInfo[], key: (tensor: TensorInfo) => st
     groups.set(name, {
       name,
       tensors: tensors + 1,
-      parameters: parameters + elementCount(tensor.shape),
+      parameters: parameters + (counts.get(tensor.name) ?? 0),
       bytes: bytes + tensor.byteLength,
     });
   }

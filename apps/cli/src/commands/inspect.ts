@@ -32,12 +32,12 @@ Examples:
         console.log(JSON.stringify({ ...summary, metadata: checkpoint.metadata, tensors }, null, 2));
         return;
       }
-      const { modelType, files, tensors, parameters, bytes } = summary;
+      const { modelType, files, tensors, parameters, bytes, bitsPerWeight } = summary;
       console.log(
         [
           `${path}${modelType === undefined ? "" : ` (${modelType})`}`,
           `${files.length === 1 ? "1 file" : `${files.length} files`}, ${formatCount(tensors)} tensors, ` +
-            `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`,
+            `${formatCount(parameters)} parameters, ${formatBytes(bytes)}, ${bitsPerWeight.toFixed(2)} bits per weight`,
           "",
           groupTable("component", summary.components, bytes),
           "",

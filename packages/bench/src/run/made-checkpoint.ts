@@ -8,10 +8,10 @@ import {
   planQuantization,
   quantization,
   quantizeCheckpoint,
-  quantizedWeights,
   schemeNamed,
+  weightCounts,
 } from "@vlmopt/quant";
-import { type Checkpoint, elementCount, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
+import { type Checkpoint, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
 import { type PruneSpec, pruningRecipe } from "../recipe/prune-spec.ts";
 import type { QuantizeSpec } from "../recipe/recipe.ts";
@@ -140,15 +140,12 @@ async function configText(source: Checkpoint): Promise<string> {
 
 /** Weights that are stored in few bits count as the numbers that they stand for. */
 async function sizeOf(checkpoint: Checkpoint): Promise<{ size: ModelSize; dtype: string }> {
-  const quantized = [...(await quantizedWeights(checkpoint)).values()];
-  const parts = new Set(quantized.flatMap((found) => found.parts));
-  let parameters = quantized.reduce((sum, { weight }) => sum + elementCount(weight.shape), 0);
+  const parameters = [...(await weightCounts(checkpoint)).values()].reduce((sum, count) => sum + count, 0);
   let bytes = 0;
   const byDtype = new Map<string, number>();
-  for (const [name, { dtype, shape, byteLength }] of checkpoint.tensors) {
+  for (const { dtype, byteLength } of checkpoint.tensors.values()) {
     bytes += byteLength;
     byDtype.set(dtype, (byDtype.get(dtype) ?? 0) + byteLength);
-    if (!parts.has(name)) parameters += elementCount(shape);
   }
   const [largest] = [...byDtype].sort(([, a], [, b]) => b - a);
   return {

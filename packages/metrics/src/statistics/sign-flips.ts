@@ -1,5 +1,5 @@
-/** Sums that are held at once: those of 20 differences that are all unlike. */
-const MOST_SUMS = 2 ** 20;
+/** Sums that are held at once: those of 18 differences that are all unlike. */
+const MOST_SUMS = 2 ** 18;
 /** Sums that are made in all: those of 8,000 differences of one size. */
 const MOST_STEPS = 2 ** 25;
 /** Sums that differ by less than this share of all differences' size are one sum: adding in another order is no difference. */

@@ -25,7 +25,7 @@ const MOST_ITEMS_TRIED = 14;
 /**
  * Randomisation test of paired systems (Noreen 1989): how often swapping their outputs item by item gives a difference at least as large as
  * the one seen. Exact where all swaps can be counted: means of whatever number of items that differ in few ways (0/1 figures: McNemar's
- * exact test) or of up to 20 that differ in many, other figures of up to 14. Items that do not differ play no part.
+ * exact test) or of up to 18 that differ in many, other figures of up to 14. Items that do not differ play no part.
  * @throws {MetricInputError} for fewer than two items, for systems of other items, and for numbers that are none
  */
 export function approximateRandomization(
