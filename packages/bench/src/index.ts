@@ -5,7 +5,7 @@ export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from
 export { type Run, readRun, runFiles } from "./records/run-folder.ts";
 export type * from "./records/run-summary.ts";
 export { remarks } from "./report/remarks.ts";
-export { resultTable } from "./report/result-table.ts";
+export { resultTable, tableNotes } from "./report/result-table.ts";
 export { type ReportFiles, writeReport } from "./report/write-report.ts";
 export type { RunProgress, VariantEnd } from "./run/run-progress.ts";
 export { type RunOptions, runRecipe } from "./run/run-recipe.ts";

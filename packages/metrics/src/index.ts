@@ -53,6 +53,7 @@ export {
   type FigureComparison,
   type FigureScore,
   type ItemScores,
+  isHeadline,
   type Scorecard,
   type ScorecardOptions,
   scorecard,

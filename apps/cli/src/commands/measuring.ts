@@ -15,7 +15,9 @@ export interface MeasuringOptions {
 
 /** Measures a recipe and writes its report. Ctrl-C ends it and the requests under way; run again, it goes on. */
 export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
-  const { readRun, remarks, resultTable, runFiles, runRecipe, writeReport } = await import("@vlmopt/bench");
+  const { readRun, remarks, resultTable, runFiles, runRecipe, tableNotes, writeReport } = await import(
+    "@vlmopt/bench"
+  );
   const folder = out ?? join("runs", recipe.name);
   if (fresh) for (const file of Object.values(runFiles)) await rm(join(folder, file), { force: true });
   const progress = stepProgress(json);
@@ -49,7 +51,7 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
   if (json) console.log(JSON.stringify({ folder, ...files, summary }, null, 2));
   else {
     console.log(tableOf(resultTable(summary)));
-    console.log(`\n${described(summary)}`);
+    console.log(`\n${described(summary, tableNotes(summary))}`);
     for (const remark of remarks(summary)) console.log(remark);
     console.log(
       [
@@ -83,6 +85,6 @@ function tableOf({ head, rows }: { head: string[]; rows: string[][] }): string {
   );
 }
 
-function described({ dataset, protocol }: RunSummary): string {
-  return `${dataset.count} questions of ${dataset.name}; speed at ${protocol.newTokens} new tokens. Kept: of the dense model's score; above chance: beyond what its answers score against other questions' references.`;
+function described({ dataset, protocol }: RunSummary, notes: string): string {
+  return `${dataset.count} questions of ${dataset.name}; speed at ${protocol.newTokens} new tokens; ${notes}`;
 }

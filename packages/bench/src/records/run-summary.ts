@@ -178,23 +178,41 @@ export interface QualityFigure {
   /** `rouge1`, `meteor` … */
   readonly figure: string;
   readonly score: number;
-  readonly low: number;
-  readonly high: number;
+  /** Null where there is no interval: of a single question, for most figures. */
+  readonly low: number | null;
+  readonly high: number | null;
+  /** Wilson's where every question scores 0 or 1, else the percentiles of resamples. */
+  readonly interval?: "wilson" | "percentile" | "bca";
   /** What reproduces it. */
   readonly signature: string;
   /** Null for the dense model, and where there is none. */
   readonly retention: Retention | null;
+  /** Held against the dense model's answers to the same questions; null as `retention` is, and for precision and recall. */
+  readonly versus?: Versus | null;
+}
+
+/** A paired test, not corrected for others. */
+export interface Versus {
+  /** Score less the dense model's. */
+  readonly difference: number;
+  /** Of no difference, by swapping answers. */
+  readonly p: number;
+  /** All swaps were counted; else 10,000 were drawn. */
+  readonly exact: boolean;
 }
 
 /** How much is kept of the dense model's score. Null where that has nothing to keep. */
 export interface Retention {
   /** score / dense score: flattered by what answers to other questions score too. */
   readonly ofDense: number | null;
+  readonly ofDenseLow?: number | null;
+  readonly ofDenseHigh?: number | null;
   /** (score − floor) / (dense − floor): 0 where answers fit no better than answers to other questions. */
   readonly aboveFloor: number | null;
+  /** Of `aboveFloor`. */
   readonly low: number | null;
   readonly high: number | null;
-  /** Score of the dense model's answers against the references of other questions. */
+  /** Score of the dense model's answers against the references of other questions, on average over many of them. */
   readonly floor: number;
 }
 

@@ -68,6 +68,30 @@ export function resultColumns({ variants }: RunSummary): ResultColumn[] {
     ...figures
       .filter((figure) => !known.has(figure) && !figure.startsWith("bertscore"))
       .map((figure): ResultColumn => ({ name: figure, value: (variant) => of(variant, figure) })),
+    ...["q", ...figures].filter(isHeadline).flatMap((figure) => intervalColumns(figure)),
+  ];
+}
+
+/** What a figure's number does not tell by itself: how sure it is, and what is kept. */
+function intervalColumns(figure: string): ResultColumn[] {
+  const of = (name: string, value: (found: QualityFigure) => number | null | undefined): ResultColumn => ({
+    name: `${figure}_${name}`,
+    value: (variant) => {
+      const found = figureOf(variant, figure);
+      return (found && value(found)) ?? null;
+    },
+  });
+  return [
+    of("low", ({ low }) => low),
+    of("high", ({ high }) => high),
+    of("kept", ({ retention }) => retention?.ofDense),
+    of("kept_low", ({ retention }) => retention?.ofDenseLow),
+    of("kept_high", ({ retention }) => retention?.ofDenseHigh),
+    of("above_chance", ({ retention }) => retention?.aboveFloor),
+    of("above_chance_low", ({ retention }) => retention?.low),
+    of("above_chance_high", ({ retention }) => retention?.high),
+    of("chance", ({ retention }) => retention?.floor),
+    of("versus_p", ({ versus }) => versus?.p),
   ];
 }
 
@@ -84,9 +108,22 @@ function cell(value: string | number | null): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** Precision and recall stand behind the figure that combines them. */
+export function isHeadline(figure: string): boolean {
+  return !/-(precision|recall)$/.test(figure);
+}
+
 /** The figure that stands for quality: the seed's Q, else the first headline figure. */
 export function headline({ q, quality }: VariantSummary): QualityFigure | undefined {
-  return q ?? quality.find(({ figure }) => !/-(precision|recall)$/.test(figure));
+  return q ?? quality.find(({ figure }) => isHeadline(figure));
+}
+
+/** Figures that tables have room for: the one that stands for quality, the recipe's first, and exact match where it was measured. */
+function figuresInTable(variants: readonly VariantSummary[]): string[] {
+  const main = variants.map(headline).find((figure) => figure !== undefined)?.figure;
+  const measured = variants.flatMap(({ quality }) => quality.map(({ figure }) => figure)).filter(isHeadline);
+  const exact = measured.includes("exact-match") ? ["exact-match"] : [];
+  return [...new Set([...(main === undefined ? [] : [main]), ...measured.slice(0, 1), ...exact])];
 }
 
 export function figureOf({ quality, q }: VariantSummary, name: string): QualityFigure | undefined {
@@ -103,7 +140,7 @@ export function pruningText({ pruning }: VariantSummary): string {
 
 /** A table for people: what was measured of each variant, as text. */
 export function resultTable({ variants }: RunSummary): { head: string[]; rows: string[][] } {
-  const name = variants.map(headline).find((figure) => figure !== undefined)?.figure ?? "quality";
+  const figures = figuresInTable(variants);
   const memory = variants.some((variant) => variant.memory.devicePeak !== null)
     ? "devicePeak"
     : "processPeak";
@@ -116,13 +153,13 @@ export function resultTable({ variants }: RunSummary): { head: string[]; rows: s
       "token ms",
       "tokens/s",
       "memory MB",
-      titleOf(name),
+      ...figures.map(titleOf),
       "kept",
       "above chance",
     ],
     rows: variants.map((variant) => {
       const { speed, size, status } = variant;
-      const figure = headline(variant);
+      const kept = headline(variant)?.retention;
       return [
         status === "complete" ? variant.name : `${variant.name} (${status})`,
         variant.precision,
@@ -131,9 +168,9 @@ export function resultTable({ variants }: RunSummary): { head: string[]; rows: s
         number(speed?.tpot?.median, 2),
         number(speed?.tokensPerSecond.median, 0),
         number(variant.memory[memory] && variant.memory[memory].bytes / 1e6, 0),
-        number(figure?.score, 3),
-        percent(figure?.retention?.ofDense),
-        percent(figure?.retention?.aboveFloor),
+        ...figures.map((name) => scoreText(figureOf(variant, name))),
+        shareText(kept?.ofDense, kept?.ofDenseLow, kept?.ofDenseHigh),
+        shareText(kept?.aboveFloor, kept?.low, kept?.high),
       ];
     }),
   };
@@ -149,6 +186,11 @@ export function titleOf(figure: string): string {
     rouge1: "ROUGE-1",
     rouge2: "ROUGE-2",
     rougeL: "ROUGE-L",
+    rougeLsum: "ROUGE-Lsum",
+    "exact-match": "exact match",
+    "token-f1": "token F1",
+    anls: "ANLS",
+    "vqa-accuracy": "VQA accuracy",
   };
   return titles[figure] ?? figure;
 }
@@ -166,10 +208,16 @@ export function resultsMarkdown(summary: RunSummary): string {
     line(head),
     line(head.map((_, i) => (i < 2 ? "---" : "---:"))),
     ...rows.map(line),
-    "\n*kept*: share of the dense model's score. *above chance*: the same above what its answers score against other questions' references.\n",
+    `\n${tableNotes(summary)}\n`,
     ...failures(summary),
     ...remarks(summary).map((remark) => `\n${remark}\n`),
   ].join("");
+}
+
+/** What the columns of the table mean. */
+export function tableNotes({ variants, protocol }: Pick<RunSummary, "variants" | "protocol">): string {
+  const figure = variants.map(headline).find((found) => found !== undefined)?.figure ?? "quality";
+  return `kept: share of the dense model's ${titleOf(figure)}; above chance: the same above what its answers score against other questions' references; both with ${100 * protocol.confidence} % intervals. *: differs from the dense model's by more than chance, p < 0.05, not corrected for the number of variants.`;
 }
 
 function failures({ variants }: RunSummary): string[] {
@@ -185,6 +233,20 @@ function number(value: number | null | undefined, digits: number): string {
   return value === null || value === undefined ? "–" : value.toFixed(digits);
 }
 
-function percent(share: number | null | undefined): string {
-  return share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`;
+/** A score, with a mark where it differs from the dense model's by more than chance. */
+function scoreText(figure: QualityFigure | undefined): string {
+  const differs = figure?.versus !== undefined && figure.versus !== null && figure.versus.p < 0.05;
+  return `${number(figure?.score, 3)}${differs ? "*" : ""}`;
+}
+
+/** `96 % (91–100)` */
+function shareText(
+  share: number | null | undefined,
+  low: number | null | undefined,
+  high: number | null | undefined,
+): string {
+  if (share === null || share === undefined) return "–";
+  const whole = (value: number) => String(Math.round(value * 100)).replace("-", "−");
+  const known = typeof low === "number" && typeof high === "number";
+  return `${whole(share)} %${known ? ` (${whole(low)}–${whole(high)})` : ""}`;
 }

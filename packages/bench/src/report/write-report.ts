@@ -52,7 +52,7 @@ export function figuresOf({ variants }: RunSummary): [name: string, svg: string]
   const figures: [string, string | undefined][] = [];
   const frontiers = (name: string, title: string, some: readonly VariantSummary[]) => {
     for (const cost of ["latency", "size"] as const satisfies readonly Cost[]) {
-      figures.push([`${name}-by-${cost}`, frontierFigure(some, { title, cost, colours })]);
+      figures.push([`${name}-by-${cost}`, frontierFigure(some, { title, cost, colours, all: variants })]);
     }
   };
   frontiers("frontier", "Quality and cost of all variants", variants);

@@ -1,15 +1,20 @@
 import { languageScorer, loadEncoder } from "@vlmopt/engine";
 import {
+  approximateRandomization,
   bootstrapIntervals,
   type CorpusResult,
+  type FigureInterval,
+  isHeadline,
   type Metric,
   type ModelMetric,
+  meansOf,
   metricByName,
   noSkillFloor,
   retention,
 } from "@vlmopt/metrics";
+import { BenchError } from "../bench-error.ts";
 import type { Recipe } from "../recipe/read-recipe.ts";
-import type { QualityFigure, Retention } from "../records/run-summary.ts";
+import type { QualityFigure, Retention, Versus } from "../records/run-summary.ts";
 
 /** What a variant answered, in the order of the questions. */
 export interface Answered {
@@ -69,6 +74,28 @@ export async function openJudge({ metrics: names, encoder, languageModel }: Reci
 }
 
 /**
+ * Refuses metrics that need more references than questions have, before anything is measured. Questions without any are not scored.
+ * @throws {BenchError} naming the metric, the question and another metric
+ */
+export async function assertScorable(
+  { metrics }: Pick<Recipe, "metrics">,
+  items: readonly { readonly id: string; readonly references: readonly string[] }[],
+): Promise<void> {
+  for (const name of metrics) {
+    if (name === "bertscore" || name === "perplexity") continue;
+    const { fewestReferences } = await metricByName(name);
+    const short = items.find(
+      ({ references: { length } }) => length > 0 && length < (fewestReferences?.count ?? 0),
+    );
+    if (short === undefined || fewestReferences === undefined) continue;
+    throw new BenchError(
+      `${name} needs at least ${fewestReferences.count} references a question, and question ${short.id} has ${short.references.length}`,
+      fewestReferences.otherwise,
+    );
+  }
+}
+
+/**
  * The seed's Q: the mean of METEOR, ROUGE-1 and BERTScore's F1 of each item; undefined unless all three were measured.
  */
 export function qualityIndex(measured: readonly Measured[]): Measured | undefined {
@@ -82,15 +109,15 @@ export function qualityIndex(measured: readonly Measured[]): Measured | undefine
   const statistics = meteor.map((score, i) =>
     Float64Array.of((score + (rouge[i] ?? 0) + (bertscore[i] ?? 0)) / 3),
   );
-  const aggregate = (sum: Float64Array, count: number) => ({ q: count === 0 ? 0 : (sum[0] ?? 0) / count });
+  const means = meansOf(["q"]);
   const total = statistics.reduce((sum, [value = 0]) => sum + value, 0);
   const of = measured.map(({ result }) => result.signature.split("|")[0]).join("+");
   return {
     name: "q",
-    aggregation: { figures: ["q"], aggregate },
+    aggregation: means,
     result: {
       signature: `q|of:meteor+rouge1+bertscore|measured:${of}`,
-      aggregate: aggregate(Float64Array.of(total), statistics.length),
+      aggregate: means.aggregate(Float64Array.of(total), statistics.length),
       items: statistics.map(([q = 0]) => ({ q })),
       statistics,
     },
@@ -103,47 +130,54 @@ export interface Reference {
   readonly floor: Measured;
 }
 
-/** Every figure of a metric with its interval, and what is kept of the dense model's. */
+/** Every figure of a metric with its interval, what is kept of the dense model's, and how likely the difference is by chance. */
 export function qualityFigures(
   { name, aggregation, result }: Measured,
   reference: Reference | undefined,
   confidence: number,
 ): QualityFigure[] {
   const intervals = bootstrapIntervals(aggregation, result, { confidence });
-  const kept =
-    reference &&
-    retention(
-      aggregation,
-      { model: result, dense: reference.dense.result, floor: reference.floor.result },
-      { confidence },
-    );
+  const against = reference && heldAgainst(aggregation, result, reference, confidence);
   return aggregation.figures.map((figure) => {
-    const { value = Number.NaN, low = Number.NaN, high = Number.NaN } = intervals[figure] ?? {};
+    const { value, low, high, method } = intervals[figure] as FigureInterval;
     return {
       metric: name,
       figure,
       score: value,
-      low,
-      high,
+      low: finite(low),
+      high: finite(high),
+      interval: method,
       signature: result.signature,
-      retention: reference === undefined ? null : retentionOf(figure, value, reference, kept?.[figure]),
+      retention: against?.retentionOf(figure) ?? null,
+      versus: against?.versusOf(figure) ?? null,
     };
   });
 }
 
-function retentionOf(
-  figure: string,
-  score: number,
-  { dense, floor }: Reference,
-  kept: { readonly value: number; readonly low: number; readonly high: number } | undefined,
-): Retention {
-  const ofDense = score / (dense.result.aggregate[figure] ?? 0);
+function heldAgainst(
+  aggregation: Aggregation,
+  model: CorpusResult,
+  { dense: { result: dense }, floor: { result: floor } }: Reference,
+  confidence: number,
+) {
+  const ofDense = retention(aggregation, { model, dense }, { confidence });
+  const aboveFloor = retention(aggregation, { model, dense, floor }, { confidence });
+  // A test needs two questions, as a floor does.
+  const compared = dense.statistics.length > 1 ? approximateRandomization(aggregation, dense, model) : {};
   return {
-    ofDense: finite(ofDense),
-    aboveFloor: finite(kept?.value),
-    low: finite(kept?.low),
-    high: finite(kept?.high),
-    floor: floor.result.aggregate[figure] ?? 0,
+    retentionOf: (figure: string): Retention => ({
+      ofDense: finite(ofDense[figure]?.value),
+      ofDenseLow: finite(ofDense[figure]?.low),
+      ofDenseHigh: finite(ofDense[figure]?.high),
+      aboveFloor: finite(aboveFloor[figure]?.value),
+      low: finite(aboveFloor[figure]?.low),
+      high: finite(aboveFloor[figure]?.high),
+      floor: floor.aggregate[figure] ?? 0,
+    }),
+    versusOf(figure: string): Versus | null {
+      const test = compared[figure];
+      return isHeadline(figure) && test !== undefined && Number.isFinite(test.p) ? test : null;
+    },
   };
 }
 

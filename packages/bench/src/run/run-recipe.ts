@@ -13,6 +13,7 @@ import type { Target } from "../targets/target.ts";
 import { textHash } from "./content-hash.ts";
 import { type MadeCheckpoint, makeCheckpoint } from "./made-checkpoint.ts";
 import { openData, type RunData } from "./open-data.ts";
+import { assertScorable } from "./quality.ts";
 import type { RunProgress, VariantEnd } from "./run-progress.ts";
 import { summarize } from "./summarize.ts";
 
@@ -56,6 +57,7 @@ export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Ru
   const startedAt = new Date();
   onProgress?.({ variant: "", phase: "data", done: 0, total: 1 });
   const data = await openData(recipe.data, folder, { maxFailed: recipe.maxFailed, onNotice });
+  await assertScorable(recipe, data.items);
   const journal = openJournal(join(folder, runFiles.results));
   const prepared = new Map<string, Prepared>();
   const units = recipe.protocol.minRepetitions + data.items.length;

@@ -100,5 +100,7 @@ function barOf(variant: VariantSummary, figure: BarFigure): Pick<Bar, "value" | 
     return latency && { value: latency.median, interval: latency };
   }
   const quality = headline(variant);
-  return quality && { value: quality.score, interval: quality };
+  if (quality === undefined) return undefined;
+  const { score, low, high } = quality;
+  return { value: score, interval: low === null || high === null ? undefined : { low, high } };
 }

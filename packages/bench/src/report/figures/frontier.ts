@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { Estimate, QualityFigure, VariantSummary } from "../../records/run-summary.ts";
+import { chanceIn } from "../chance.ts";
 import { headline, titleOf } from "../result-table.ts";
 import { type PruningKind, precisionColours, pruningKind, SYMBOLS } from "./palette.ts";
 import { paretoFront } from "./pareto.ts";
@@ -14,6 +15,8 @@ export interface FrontierOptions {
   readonly cost: Cost;
   /** Of the whole run, so that figures of one run give a precision one colour. */
   readonly colours?: ReadonlyMap<string, string>;
+  /** All variants of the run, of which some are drawn: what chance scores may stand in the records of others. */
+  readonly all?: readonly VariantSummary[];
 }
 
 interface Point {
@@ -25,6 +28,8 @@ interface Point {
   readonly colour: string;
   readonly kind: PruningKind;
   readonly radius: number;
+  /** What answers of its family score without looking. */
+  readonly chance: number | undefined;
 }
 
 const SIZE = { width: 860, height: 540, marginTop: 78, marginRight: 28, marginBottom: 52, marginLeft: 58 };
@@ -38,7 +43,7 @@ const AXES: Readonly<Record<Cost, string>> = {
 };
 
 /**
- * The efficiency frontier: what variants cost and how well they answer, with intervals, and the line of those that nothing beats. Colour
+ * The efficiency frontier: what variants cost and how well they answer, with intervals, the line of those above chance that nothing beats, and chance. Colour
  * tells the precision, shape what was pruned, area the memory.
  * @returns SVG; undefined where fewer than two variants have both figures
  */
@@ -48,10 +53,11 @@ export function frontierFigure(
 ): string | undefined {
   const { title, cost } = options;
   const colours = options.colours ?? precisionColours(variants);
-  const points = pointsOf(variants, cost, colours);
+  const points = pointsOf(variants, cost, colours, options.all ?? variants);
   const [first] = points;
   if (points.length < 2 || first === undefined) return undefined;
-  const front = paretoFront(points);
+  const front = paretoFront(points.filter(({ y, chance }) => chance === undefined || y > chance));
+  const chances = [...new Set(points.flatMap(({ chance }) => chance ?? []))];
   const document = drawingDocument();
   const axis = { fontFamily: FONT, fontSize: 11 };
   const plot = Plot.plot({
@@ -76,6 +82,7 @@ export function frontierFigure(
         className: "faint",
       }),
       Plot.axisY({ ...axis, label: null, tickSize: 0, tickPadding: 8, fill: FAINT_INK, className: "faint" }),
+      Plot.ruleY(chances, { stroke: FAINT_INK, strokeWidth: 1, strokeDasharray: "1 3", className: "front" }),
       Plot.line(front, {
         x: "x",
         y: "y",
@@ -84,13 +91,16 @@ export function frontierFigure(
         strokeDasharray: "4 3",
         className: "front",
       }),
-      Plot.ruleX(points, {
-        x: "x",
-        y1: (p: Point) => p.figure.low,
-        y2: (p: Point) => p.figure.high,
-        stroke: "colour",
-        strokeOpacity: 0.5,
-      }),
+      Plot.ruleX(
+        points.filter(({ figure }) => figure.low !== null && figure.high !== null),
+        {
+          x: "x",
+          y1: (p: Point) => p.figure.low,
+          y2: (p: Point) => p.figure.high,
+          stroke: "colour",
+          strokeOpacity: 0.5,
+        },
+      ),
       Plot.ruleY(
         points.filter(({ wide }) => wide !== undefined),
         {
@@ -148,6 +158,16 @@ export function frontierFigure(
       { x: SIZE.width - 16, y: SIZE.height - 12, fill: FAINT_INK, class: "faint", "text-anchor": "end" },
       `${AXES[cost]} →`,
     ),
+    ...chances.map((chance) =>
+      draw(
+        "text",
+        {
+          ...{ x: SIZE.width - SIZE.marginRight, y: y(chance) - 4, "text-anchor": "end", fill: FAINT_INK },
+          class: "faint chance",
+        },
+        "chance",
+      ),
+    ),
     ...labels.flatMap(({ leader }) =>
       leader === undefined
         ? []
@@ -188,7 +208,9 @@ function pointsOf(
   variants: readonly VariantSummary[],
   cost: Cost,
   colours: ReadonlyMap<string, string>,
+  all: readonly VariantSummary[],
 ): Point[] {
+  const chanceOf = chanceIn(all);
   const memory = ({ memory: { devicePeak, processPeak }, size }: VariantSummary) =>
     devicePeak?.bytes ?? processPeak?.bytes ?? size?.bytes ?? 0;
   const largest = Math.max(1, ...variants.map(memory));
@@ -200,7 +222,8 @@ function pointsOf(
     if (figure === undefined || x === undefined || x === null) return [];
     const radius = 3.5 + 4.5 * Math.sqrt(memory(variant) / largest);
     const colour = colours.get(precision) ?? INK;
-    return [{ name, x, y: figure.score, wide, figure, colour, kind: pruningKind(variant), radius }];
+    const chance = chanceOf(variant, figure.figure);
+    return [{ name, x, y: figure.score, wide, figure, colour, kind: pruningKind(variant), radius, chance }];
   });
 }
 

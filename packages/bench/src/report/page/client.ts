@@ -1,4 +1,4 @@
-import type { PageAnswer, PageData, PageFigure, PageVariant } from "./page-data.ts";
+import type { PageAnswer, PageData, PageFigure, PageItem, PageVariant } from "./page-data.ts";
 
 /** What the page does in a browser. Its text goes into the page, so it knows nothing but what stands in it. */
 export function client(): void {
@@ -19,6 +19,7 @@ export function client(): void {
   };
   let chosen: number | undefined;
   let shownItem = 0;
+  let wanted: "all" | "changed" | "worse" | "better" = "all";
   let sorting: { key: string; descending: boolean } | undefined;
   const axes = { x: data.x, y: data.y };
 
@@ -95,7 +96,13 @@ export function client(): void {
     // Where costs differ much, most would stand in one column.
     const wide = Math.min(...costs) > 0 && Math.max(...costs) > 10 * Math.min(...costs);
     const toAxis = (value: number) => (wide ? Math.log10(value) : value);
-    const [[x0, x1], [y0, y1]] = [range(costs.map(toAxis)), range(points.map(({ b }) => b))];
+    const chances = [
+      ...new Set(
+        points.flatMap(({ variant }) => (y.role === "quality" ? (variant.chance[y.key] ?? []) : [])),
+      ),
+    ];
+    const [x0, x1] = range(costs.map(toAxis));
+    const [y0, y1] = range([...points.map(({ b }) => b), ...chances]);
     const atX = (value: number) => LEFT + ((toAxis(value) - x0) / (x1 - x0)) * (width - LEFT - RIGHT);
     const atY = (value: number) => height - BOTTOM - ((value - y0) / (y1 - y0)) * (height - TOP - BOTTOM);
     const tickText = (value: number, { percent }: PageFigure) =>
@@ -112,9 +119,19 @@ export function client(): void {
     }
     svg.append(draw("text", { x: 4, y: 16 }, `↑ ${y.title}`));
     svg.append(draw("text", { x: width - RIGHT, y: height - 6, "text-anchor": "end" }, `${x.title} →`));
+    for (const chance of chances) {
+      svg.append(
+        draw("line", { class: "chance", x1: LEFT, x2: width - RIGHT, y1: atY(chance), y2: atY(chance) }),
+      );
+      svg.append(draw("text", { x: width - RIGHT, y: atY(chance) - 5, "text-anchor": "end" }, "chance"));
+    }
     const lessIsBetter = x.role === "cost" && x.key !== "rate";
     const front: typeof points = [];
-    for (const point of [...points].sort((p, q) => (lessIsBetter ? p.a - q.a : q.a - p.a) || q.b - p.b)) {
+    const able = points.filter(({ variant, b }) => {
+      const chance = y.role === "quality" ? variant.chance[y.key] : undefined;
+      return chance === undefined || b > chance;
+    });
+    for (const point of able.sort((p, q) => (lessIsBetter ? p.a - q.a : q.a - p.a) || q.b - p.b)) {
       if (point.b > (front.at(-1)?.b ?? Number.NEGATIVE_INFINITY)) front.push(point);
     }
     const path = front
@@ -228,8 +245,10 @@ export function client(): void {
     tip.setAttribute("role", "status");
     for (const figure of figures) {
       const value = variant.values[figure.key];
-      if (value !== undefined && figure.inTable)
-        tip.append(make("span", { textContent: `${figure.title} ${shown(value, figure)}` }));
+      if (value === undefined || !figure.inTable) continue;
+      const interval = figure.withInterval ? variant.intervals[figure.key] : undefined;
+      const range = interval ? ` (${shown(interval[0], figure)} to ${shown(interval[1], figure)})` : "";
+      tip.append(make("span", { textContent: `${figure.title} ${shown(value, figure)}${range}` }));
     }
     const place = element("frontier");
     place.append(tip);
@@ -301,7 +320,16 @@ export function client(): void {
     for (const figure of columns) {
       const interval = variant.intervals[figure.key];
       const cell = make("td", { textContent: shown(variant.values[figure.key], figure) });
-      if (interval) cell.title = `${shown(interval[0], figure)} to ${shown(interval[1], figure)}`;
+      const p = variant.differs[figure.key];
+      if (p !== undefined) cell.append(make("sup", { textContent: "*" }));
+      if (interval && figure.withInterval)
+        cell.append(
+          make("small", {
+            textContent: ` ${interval.map((end) => shown(end, figure).replace(/ %$/, "")).join("–")}`,
+          }),
+        );
+      if (interval)
+        cell.title = `${shown(interval[0], figure)} to ${shown(interval[1], figure)}${p === undefined ? "" : `; p = ${p.toPrecision(2)}`}`;
       row.append(cell);
     }
     row.addEventListener("click", () => choose(index));
@@ -327,7 +355,8 @@ export function client(): void {
     section.hidden = variant === undefined;
     if (variant === undefined) return;
     const title = make("h2", { id: "answers-title", textContent: variant.name });
-    const answered = items.filter(({ answers }) => answers[chosen ?? -1]);
+    const all = items.filter(({ answers }) => answers[chosen ?? -1]);
+    const answered = all.filter(isWanted);
     const move = (by: number, label: string) => {
       const button = make("button", { type: "button", textContent: label, disabled: answered.length < 2 });
       button.addEventListener("click", () => {
@@ -343,13 +372,15 @@ export function client(): void {
     const answer = item?.answers[chosen ?? -1];
     const bar = make("div", { className: "bar" }, title);
     section.replaceChildren(bar);
+    const facts = [variant.pruning || "not pruned", variant.precision].join(", ");
+    bar.append(make("span", { textContent: facts }));
+    if (variant.base !== null && all.length > 0) bar.append(filterOf(all));
     if (item === undefined || !answer) {
-      section.append(make("p", { textContent: variant.error ?? "It has no answers." }));
+      const nothing = all.length > 0 ? "No answer is so." : (variant.error ?? "It has no answers.");
+      section.append(make("p", { textContent: nothing }));
       return;
     }
-    const facts = [variant.pruning || "not pruned", variant.precision].join(", ");
     bar.append(
-      make("span", { textContent: facts }),
       make("span", { textContent: `${answered.indexOf(item) + 1} of ${answered.length}` }),
       move(-1, "Previous"),
       move(1, "Next"),
@@ -363,15 +394,51 @@ export function client(): void {
         "div",
         { className: "answer" },
         make("div", {}, image),
-        textsOf(item.question, item.references, item.topic, answer),
+        textsOf(item.question, item.references, item.topic, answer, denseAnswer(item)),
       ),
     );
+  }
+  function denseAnswer(item: PageItem): PageAnswer | null {
+    return item.answers[variants[chosen ?? -1]?.base ?? -1] ?? null;
+  }
+  /** How the variant's answer stands to the dense model's, by the recipe's first figure. */
+  function isWanted(item: PageItem): boolean {
+    const [answer, dense] = [item.answers[chosen ?? -1], denseAnswer(item)];
+    if (wanted === "all" || !answer || !dense) return true;
+    const gain = (answer.scores[data.first] ?? 0) - (dense.scores[data.first] ?? 0);
+    if (wanted === "changed") return answer.prediction !== dense.prediction;
+    return wanted === "worse" ? gain < -1e-9 : gain > 1e-9;
+  }
+  function filterOf(all: PageItem[]): HTMLElement {
+    const select = document.createElement("select");
+    const figure = figureOf(data.first)?.title ?? data.first;
+    const names = {
+      all: "all answers",
+      changed: "changed",
+      worse: `worse by ${figure}`,
+      better: `better by ${figure}`,
+    };
+    const before = wanted;
+    for (const kind of ["all", "changed", "worse", "better"] as const) {
+      wanted = kind;
+      const text = `${names[kind]} (${all.filter(isWanted).length})`;
+      select.append(make("option", { value: kind, textContent: text, selected: kind === before }));
+    }
+    wanted = before;
+    select.addEventListener("change", () => {
+      wanted = select.value as typeof wanted;
+      shownItem = 0;
+      drawAnswers();
+      element("answers").querySelector("select")?.focus();
+    });
+    return make("label", {}, "show ", select);
   }
   function textsOf(
     question: string,
     references: readonly string[],
     topic: string | null,
     answer: PageAnswer,
+    dense: PageAnswer | null,
   ): HTMLElement {
     const list = make("dl");
     const entry = (term: string, text: string, className = "") =>
@@ -379,14 +446,34 @@ export function client(): void {
     if (topic !== null) entry("Topic", topic);
     entry("Question", question);
     for (const reference of references) entry("Reference", reference);
-    entry("Answer", answer.prediction === "" ? "(nothing)" : answer.prediction);
-    const scores = Object.entries(answer.scores).filter(([name]) => !/-(precision|recall)$/.test(name));
-    entry(
-      "Scores",
-      scores.map(([name, score]) => `${figureOf(name)?.title ?? name} ${score.toFixed(3)}`).join(" · "),
-      "scores",
+    const said = ({ prediction }: PageAnswer) => (prediction === "" ? "(nothing)" : prediction);
+    const scoresOf = ({ scores }: PageAnswer) =>
+      Object.entries(scores)
+        .filter(([name]) => !/-(precision|recall)$/.test(name))
+        .map(([name, score]) => `${figureOf(name)?.title ?? name} ${score.toFixed(3)}`)
+        .join(" · ");
+    if (dense === null) {
+      entry("Answer", said(answer));
+      entry("Scores", scoresOf(answer), "scores");
+      return list;
+    }
+    const base = variants[variants[chosen ?? -1]?.base ?? -1]?.name ?? "dense";
+    const side = (name: string, one: PageAnswer, className: string): HTMLElement =>
+      make(
+        "div",
+        { className },
+        make("h3", { textContent: name }),
+        make("p", { textContent: said(one) }),
+        make("p", { className: "scores", textContent: scoresOf(one) }),
+      );
+    const changed = dense.prediction === answer.prediction ? "" : " changed";
+    const pair = make(
+      "div",
+      { className: "pair" },
+      side(base, dense, "side"),
+      side(variants[chosen ?? -1]?.name ?? "", answer, `side${changed}`),
     );
-    return list;
+    return make("div", {}, list, pair);
   }
 
   for (const axis of ["x", "y"] as const) {

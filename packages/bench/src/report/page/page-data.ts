@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Run } from "../../records/run-folder.ts";
-import type { ItemResult, VariantSummary } from "../../records/run-summary.ts";
+import type { ItemResult, QualityFigure, VariantSummary } from "../../records/run-summary.ts";
+import { type Chance, chanceIn } from "../chance.ts";
 import { type PruningKind, precisionColours, pruningKind } from "../figures/palette.ts";
-import { headline, pruningText, titleOf } from "../result-table.ts";
+import { headline, isHeadline, pruningText, titleOf } from "../result-table.ts";
 
 /** A figure that the page can show on an axis and in the table. */
 export interface PageFigure {
@@ -15,6 +16,8 @@ export interface PageFigure {
   /** Costs go on the lower axis unless the reader chooses otherwise. */
   readonly role: "cost" | "quality";
   readonly inTable: boolean;
+  /** Its interval stands beside it in the table, not only on hovering. */
+  readonly withInterval: boolean;
 }
 
 export interface PageVariant {
@@ -29,6 +32,12 @@ export interface PageVariant {
   /** By the key of the figure; missing where it was not measured. */
   readonly values: Readonly<Record<string, number>>;
   readonly intervals: Readonly<Record<string, readonly [number, number]>>;
+  /** What its answers would have without looking, by the key of the figure. */
+  readonly chance: Readonly<Record<string, number>>;
+  /** Figures that differ from the dense model's by more than chance: their p-values. */
+  readonly differs: Readonly<Record<string, number>>;
+  /** Place of the dense model that it is held against. */
+  readonly base: number | null;
 }
 
 export interface PageAnswer {
@@ -50,21 +59,26 @@ export interface PageData {
   readonly figures: readonly PageFigure[];
   readonly variants: readonly PageVariant[];
   readonly items: readonly PageItem[];
+  /** Key of the figure by which answers are better or worse. */
+  readonly first: string;
   readonly x: string;
   readonly y: string;
 }
 
 /** Questions whose answers the page shows, and bytes of pictures that it holds, at most. */
-const MOST_ITEMS = 24;
+const MOST_ITEMS = 100;
 const MOST_IMAGE_BYTES = 4_000_000;
 
 export async function pageData(run: Run): Promise<PageData> {
   const { variants } = run.summary;
   const colours = precisionColours(variants);
+  const places = new Map(variants.map(({ name }, i) => [name, i]));
+  const placeOf = (name: string | null) => (name === null ? null : (places.get(name) ?? null));
   const main = variants.map(headline).find((figure) => figure !== undefined)?.figure;
   const qualities = [
     ...new Set(variants.flatMap((variant) => allFigures(variant).map(({ figure }) => figure))),
-  ].filter((figure) => !/-(precision|recall)$/.test(figure));
+  ].filter(isHeadline);
+  const chanceOf = chanceIn(variants);
   const figures: PageFigure[] = [
     ...costs.map(
       ({ key, title, digits, inTable }): PageFigure => ({
@@ -74,6 +88,7 @@ export async function pageData(run: Run): Promise<PageData> {
         percent: false,
         role: "cost",
         inTable,
+        withInterval: false,
       }),
     ),
     ...(main === undefined ? [] : [qualityFigure(main)]),
@@ -91,6 +106,7 @@ export async function pageData(run: Run): Promise<PageData> {
               percent: true,
               role: "quality",
               inTable: true,
+              withInterval: true,
             }),
           ),
         ]),
@@ -109,7 +125,15 @@ export async function pageData(run: Run): Promise<PageData> {
       error: variant.error,
       values: valuesOf(variant),
       intervals: intervalsOf(variant),
+      chance: chancesOf(variant, chanceOf, main),
+      differs: Object.fromEntries(
+        allFigures(variant).flatMap(({ figure, versus }) =>
+          versus && versus.p < LEVEL ? [[figure, versus.p]] : [],
+        ),
+      ),
+      base: placeOf(variant.base),
     })),
+    first: variants.flatMap(({ quality }) => quality.map(({ figure }) => figure)).find(isHeadline) ?? "",
     items: await itemsOf(run),
     x: "latency",
     y: main ?? "",
@@ -117,7 +141,32 @@ export async function pageData(run: Run): Promise<PageData> {
 }
 
 function qualityFigure(figure: string): PageFigure {
-  return { key: figure, title: titleOf(figure), digits: 3, percent: false, role: "quality", inTable: true };
+  return {
+    ...{ key: figure, title: titleOf(figure), digits: 3, percent: false },
+    ...{ role: "quality", inTable: true, withInterval: false },
+  };
+}
+
+/** Differences whose p lies below it are marked. */
+const LEVEL = 0.05;
+
+function chancesOf(
+  variant: VariantSummary,
+  chanceOf: Chance,
+  main: string | undefined,
+): Record<string, number> {
+  const found = allFigures(variant).flatMap(({ figure }): [string, number][] => {
+    const chance = chanceOf(variant, figure);
+    return chance === undefined ? [] : [[figure, chance]];
+  });
+  const floor = found.find(([figure]) => figure === main)?.[1];
+  const { retention } = headline(variant) ?? {};
+  const dense = retention?.ofDense ? (headline(variant)?.score ?? 0) / retention.ofDense : undefined;
+  return {
+    ...Object.fromEntries(found),
+    ...(floor === undefined ? {} : { aboveFloor: 0 }),
+    ...(floor === undefined || dense === undefined ? {} : { kept: floor / dense }),
+  };
 }
 
 interface CostFigure {
@@ -190,13 +239,15 @@ function valuesOf(variant: VariantSummary): Record<string, number> {
 
 function intervalsOf(variant: VariantSummary): Record<string, [number, number]> {
   const { speed } = variant;
+  const retention = headline(variant)?.retention;
   const entries: [string, { low: number | null; high: number | null } | null | undefined][] = [
     ["ttft", speed?.ttft],
     ["tpot", speed?.tpot],
     ["latency", speed?.latency],
     ["rate", speed?.tokensPerSecond],
-    ...allFigures(variant).map((figure): [string, { low: number; high: number }] => [figure.figure, figure]),
-    ["aboveFloor", headline(variant)?.retention],
+    ...allFigures(variant).map((figure): [string, QualityFigure] => [figure.figure, figure]),
+    ["kept", retention && { low: retention.ofDenseLow ?? null, high: retention.ofDenseHigh ?? null }],
+    ["aboveFloor", retention],
   ];
   return Object.fromEntries(
     entries.flatMap(([key, interval]) =>

@@ -1,12 +1,10 @@
 import type { Run } from "../../records/run-folder.ts";
 import type { RunSummary, VariantSummary } from "../../records/run-summary.ts";
-import { headline, titleOf } from "../result-table.ts";
+import { tableNotes, titleOf } from "../result-table.ts";
+import { verdictOf, verdictText } from "../verdict.ts";
 import { client } from "./client.ts";
 import { pageData } from "./page-data.ts";
 import { STYLES } from "./styles.ts";
-
-/** Share of the dense model's skill below which a variant is not worth its size. */
-const WORTH_IT = 0.95;
 
 /** A run as one page that needs nothing else: table, frontier with axes to choose, answers. What models said is text to it, never code. */
 export async function reportPage(run: Run): Promise<string> {
@@ -40,12 +38,13 @@ ${verdict(summary)}
     <label>up <select id="y-axis"></select></label>
   </div>
   <div id="frontier"></div>
-  <p class="hint">The dashed line joins what nothing beats. Colour tells how weights are stored, shape what was pruned, area the memory. Arrow keys go from variant to variant, Enter shows answers.</p>
+  <p class="hint">The dashed line joins what nothing beats, above chance, which is dotted: what answers score against other questions’ references. Colour tells how weights are stored, shape what was pruned, area the memory. Arrow keys go from variant to variant, Enter shows answers.</p>
 </section>
 <section id="answers" aria-labelledby="answers-title" hidden></section>
 <section aria-labelledby="table-title">
   <h2 id="table-title">Variants</h2>
   <div class="scroll" tabindex="0" role="region" aria-labelledby="table-title"><table id="variants"></table></div>
+  <p class="hint">${escaped(tableNotes(summary))}</p>
 </section>
 ${failures(summary.variants)}
 <section>
@@ -71,17 +70,10 @@ function meta({ dataset, environment, variants, finishedAt }: RunSummary): strin
     .join(" · ");
 }
 
-/** The smallest variant that keeps most of the skill of the model that it was made from. */
-function verdict({ variants }: RunSummary): string {
-  const kept = (variant: VariantSummary) => headline(variant)?.retention?.aboveFloor ?? 0;
-  const worth = variants.filter((variant) => variant.size !== null && kept(variant) >= WORTH_IT);
-  const [smallest] = worth.sort((a, b) => (a.size?.bytes ?? 0) - (b.size?.bytes ?? 0));
-  const base = variants.find(({ name }) => name === smallest?.base);
-  if (!smallest?.size || !base?.size) return "";
-  const figure = titleOf(headline(smallest)?.figure ?? "quality");
-  const faster =
-    base.speed && smallest.speed ? base.speed.latency.median / smallest.speed.latency.median : undefined;
-  return `<p class="verdict"><strong>${escaped(smallest.name)}</strong> is the smallest that keeps ${Math.round(100 * WORTH_IT)} % of ${escaped(base.name)}’s ${escaped(figure)} above chance: ${(100 * (smallest.size.bytes / base.size.bytes)).toFixed(0)} % of its size${faster === undefined ? "" : `, ${faster.toFixed(2)} × its speed`}, ${Math.round(100 * kept(smallest))} % of its skill.</p>`;
+function verdict(summary: RunSummary): string {
+  const found = verdictOf(summary);
+  if (found === undefined) return "";
+  return `<p class="verdict">${verdictText(found, (name) => `<strong>${escaped(name)}</strong>`)}</p>`;
 }
 
 function failures(variants: readonly VariantSummary[]): string {
@@ -110,11 +102,11 @@ function methods({ environment, protocol, dataset, variants, startedAt }: RunSum
     ],
     [
       "Quality",
-      `answers that end by themselves, of ${protocol.maxAnswerTokens} tokens at most; ${100 * protocol.confidence} % bootstrap intervals over the questions`,
+      `answers that end by themselves, of ${protocol.maxAnswerTokens} tokens at most; ${100 * protocol.confidence} % intervals over the questions: Wilson's where all score 0 or 1, else by the bootstrap; differences from the dense model by swapping answers`,
     ],
     [
       "Kept above chance",
-      "(score − floor) / (dense − floor); the floor is what the dense model's answers score against references of other questions",
+      "(score − floor) / (dense − floor); the floor is what the dense model's answers score against references of other questions, on average over all or many of them",
     ],
     ["Data", dataset.signature],
     ...[...signatures].map(([metric, signature]): [string, string] => [titleOf(metric), signature]),

@@ -7,7 +7,7 @@ export const STYLES = `
 :root[data-theme="dark"] { --paper: #0d1117; --panel: #161b22; --ink: #e6edf3; --faint: #9198a1; --line: #30363d; --accent: #4493f8; --mark: #12233d; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-header, main { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
+header, main { max-width: 1300px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 28px; position: relative; }
 .brand { margin: 0; color: var(--faint); font-weight: 600; letter-spacing: .02em; }
 h1 { margin: 2px 0 4px; font-size: 30px; line-height: 1.2; letter-spacing: -.01em; overflow-wrap: anywhere; }
@@ -32,6 +32,7 @@ button:focus-visible, select:focus-visible, a:focus-visible, .scroll:focus-visib
 #frontier text.name { fill: var(--ink); }
 #frontier .grid { stroke: var(--line); }
 #frontier .front { fill: none; stroke: var(--faint); stroke-dasharray: 4 3; }
+#frontier .chance { stroke: var(--faint); stroke-dasharray: 1 3; }
 #frontier .point { cursor: pointer; stroke: var(--paper); stroke-width: 1.4; }
 #frontier .point:focus { outline: none; }
 #frontier .point:focus-visible, #frontier .point.chosen { stroke: var(--ink); stroke-width: 2.4; }
@@ -43,12 +44,12 @@ button:focus-visible, select:focus-visible, a:focus-visible, .scroll:focus-visib
 .tip span { display: block; font-variant-numeric: tabular-nums; color: var(--faint); }
 .scroll { overflow-x: auto; margin-top: 10px; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { padding: 6px 12px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th, td { padding: 6px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 tbody tr:last-child > * { border-bottom: 0; }
 th:first-child, td:first-child, .text { text-align: left !important; }
 tbody th { font-weight: 500; position: sticky; left: 0; background: var(--paper); }
 thead th { padding: 0; background: var(--panel); font-weight: 600; }
-thead button { border: 0; background: none; width: 100%; padding: 7px 12px; text-align: inherit; border-radius: 0; color: var(--faint); white-space: nowrap; }
+thead button { border: 0; background: none; width: 100%; padding: 7px 8px; text-align: inherit; border-radius: 0; color: var(--faint); line-height: 1.25; }
 thead [aria-sort] button { color: var(--ink); }
 thead [aria-sort="ascending"] button::after { content: " ↑"; }
 thead [aria-sort="descending"] button::after { content: " ↓"; }
@@ -64,6 +65,12 @@ tbody tr:hover, tbody tr:hover th, tbody tr.chosen, tbody tr.chosen th { backgro
 dl { margin: 0; display: grid; align-content: start; grid-template-columns: max-content 1fr; gap: 6px 18px; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; }
+td small { color: var(--faint); } td sup { line-height: 0; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 12px; margin-top: 12px; }
+.side { border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; min-width: 0; overflow-wrap: anywhere; }
+.side.changed { border-color: var(--accent); background: var(--mark); }
+.side h3 { font-size: 13px; font-weight: 600; margin: 0; color: var(--faint); }
+.side p { margin: 2px 0; } .side .scores { font-size: 13px; color: var(--faint); }
 .scores { font-variant-numeric: tabular-nums; }
 details dl { margin-top: 12px; font-size: 14px; }
 summary { cursor: pointer; font-weight: 600; }
@@ -72,7 +79,7 @@ summary { cursor: pointer; font-weight: 600; }
   header, main { padding-left: 16px; padding-right: 16px; }
   #theme { right: 16px; }
   h1 { font-size: 24px; }
-  .answer, dl { grid-template-columns: 1fr; }
+  .answer, dl, .pair { grid-template-columns: 1fr; }
   dl { gap: 0; } dd { margin-bottom: 8px; }
   .answer img { max-width: 220px; }
 }
