@@ -54,3 +54,31 @@ test("Markdown has a row for each variant, and the failures with their reasons",
   expect(text).toMatch(/Failed:\n\n- heads 75: .+/);
   expect(resultsMarkdown(named("a|b"))).toContain("a\\|b");
 });
+
+test("what is kept stands with its interval, and exact match beside the figure that stands for quality", () => {
+  const [dense] = summary.variants;
+  const retention = {
+    ofDense: 0.962,
+    ofDenseLow: 0.912,
+    ofDenseHigh: 1.004,
+    aboveFloor: 0.93,
+    low: 0.84,
+    high: 1.01,
+    floor: 0.3,
+  };
+  const of = (figure: string, score: number, p = 1) => ({
+    ...{ metric: figure, figure, score, low: score - 0.1, high: score + 0.1, signature: figure, retention },
+    versus: { difference: -0.1, p, exact: true },
+  });
+  const changes = { ...dense, q: of("q", 0.9), quality: [of("meteor", 0.8), of("exact-match", 0.7, 0.03)] };
+  const { head, rows } = resultTable(named("int4", changes));
+  expect(head.slice(-5)).toEqual(["Q", "METEOR", "exact match", "kept", "above chance"]);
+  expect(rows[0]?.slice(-5)).toEqual(["0.900", "0.800", "0.700*", "96 % (91–100)", "93 % (84–101)"]);
+  const [header = "", line = ""] = resultsCsv(named("int4", changes)).split("\r\n");
+  const cells = new Map(header.split(",").map((name, i) => [name, line.split(",")[i]]));
+  expect([
+    cells.get("q_kept_low"),
+    cells.get("q_above_chance_high"),
+    cells.get("exact-match_versus_p"),
+  ]).toEqual(["0.912", "1.01", "0.03"]);
+});

@@ -119,7 +119,7 @@ export function headline({ q, quality }: VariantSummary): QualityFigure | undefi
 }
 
 /** Figures that tables have room for: the one that stands for quality, the recipe's first, and exact match where it was measured. */
-function figuresInTable(variants: readonly VariantSummary[]): string[] {
+export function figuresInTable(variants: readonly VariantSummary[]): string[] {
   const main = variants.map(headline).find((figure) => figure !== undefined)?.figure;
   const measured = variants.flatMap(({ quality }) => quality.map(({ figure }) => figure)).filter(isHeadline);
   const exact = measured.includes("exact-match") ? ["exact-match"] : [];

@@ -17,8 +17,7 @@ export interface RetentionResults {
  * whose answers fit the questions no better than answers to other questions. NaN where the dense model has no skill; a bound is NaN
  * where it has none in some resample, and of a single item.
  *
- * Where items score 0 or 1, or none scores otherwise than the dense model's, resamples show too little of what further items may: they
- * are drawn from two more items, one that the model alone gets right and one that the dense model does (Bonett and Price 2012).
+ * Where items score 0 or 1, resamples show too little of what further items may: they are drawn from two more items, one that the model alone gets right and one that the dense model does (Bonett and Price 2012).
  * @throws {MetricInputError} for results of other items and options out of range
  */
 export function retention(
@@ -37,7 +36,7 @@ export function retention(
   const bounded = countsStayCounts(metric, dense);
   const drawn = (three: readonly CorpusResult[], labels: Strata | undefined) =>
     resample(bounded, three, resamples, seededRandom(seed), labels);
-  const few = metric.figures.map((_, f) => showsTooLittle(metric, model, dense, f));
+  const few = metric.figures.map((_, f) => isBinary(metric, model, f) && isBinary(metric, dense, f));
   const plain = few.every(Boolean) ? [] : drawn([model, dense, floor], strata);
   const more = few.some(Boolean)
     ? drawn(withTwoMore(model, dense, floor), strata && [...strata, "two more", "two more"])
@@ -66,17 +65,6 @@ function boundsOf(
 
 function share(model = Number.NaN, dense = Number.NaN, floor = Number.NaN): number {
   return dense > floor ? (model - floor) / (dense - floor) : Number.NaN;
-}
-
-function showsTooLittle(
-  metric: Aggregation,
-  model: CorpusResult,
-  dense: CorpusResult,
-  figure: number,
-): boolean {
-  if (metric.mean !== "share") return false;
-  if (isBinary(metric, model, figure) && isBinary(metric, dense, figure)) return true;
-  return model.statistics.every((vector, i) => vector[figure] === dense.statistics[i]?.[figure]);
 }
 
 function withTwoMore(model: CorpusResult, dense: CorpusResult, floor: CorpusResult): CorpusResult[] {

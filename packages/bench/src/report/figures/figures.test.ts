@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { readRun } from "../../records/run-folder.ts";
+import type { VariantSummary } from "../../records/run-summary.ts";
 import { figuresOf } from "../write-report.ts";
+import { frontierFigure } from "./frontier.ts";
 import { paretoFront } from "./pareto.ts";
 import { type Box, overlap, placeLabels } from "./place-labels.ts";
 import { pngOf } from "./svg-document.ts";
@@ -93,4 +95,33 @@ test("pictures are PNGs of twice the size", () => {
   const png = Buffer.from(pngOf(svg));
   expect(png.subarray(1, 4).toString()).toBe("PNG");
   expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1720, 1080]);
+});
+
+test("chance is drawn, and nothing below it stands on the front", () => {
+  const [dense, other] = summary.variants as unknown as [VariantSummary, VariantSummary];
+  const at = (variant: VariantSummary, name: string, bytes: number, score: number): VariantSummary => ({
+    ...{ ...variant, name, family: "one", size: { bytes, parameters: 1, bitsPerWeight: 8 } },
+    q: {
+      ...{ metric: "q", figure: "q", score, low: score - 0.02, high: score + 0.02, signature: "q" },
+      retention: { ofDense: 1, aboveFloor: 1, low: 1, high: 1, floor: 0.4 },
+    },
+  });
+  const variants = [at(dense, "whole", 16e6, 0.9), at(other, "half", 8e6, 0.8), at(other, "noise", 1e6, 0.3)];
+  const svg = frontierFigure(variants, { title: "t", cost: "size" }) ?? "";
+  expect(svg).toMatch(/<text[^>]*class="faint chance"[^>]*>chance<\/text>/);
+  const [front = ""] = [...svg.matchAll(/<g[^>]*class="[^"]*front[^"]*"[^>]*>(.*?)<\/g>/g)]
+    .map(([, inner]) => inner)
+    .filter((inner) => inner?.includes("<path"));
+  // A step from the first to the second point: two corners; with the third there would be four.
+  expect(front.match(/[LHV]/g)?.length).toBeLessThanOrEqual(2);
+  expect(
+    frontierFigure(
+      variants.map((variant) => ({
+        ...variant,
+        family: variant.name,
+        q: variant.q && { ...variant.q, retention: null },
+      })),
+      { title: "t", cost: "size" },
+    ),
+  ).not.toContain(">chance<");
 });

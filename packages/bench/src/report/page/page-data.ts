@@ -4,7 +4,7 @@ import type { Run } from "../../records/run-folder.ts";
 import type { ItemResult, QualityFigure, VariantSummary } from "../../records/run-summary.ts";
 import { type Chance, chanceIn } from "../chance.ts";
 import { type PruningKind, precisionColours, pruningKind } from "../figures/palette.ts";
-import { headline, isHeadline, pruningText, titleOf } from "../result-table.ts";
+import { figuresInTable, headline, isHeadline, pruningText, titleOf } from "../result-table.ts";
 
 /** A figure that the page can show on an axis and in the table. */
 export interface PageFigure {
@@ -78,6 +78,7 @@ export async function pageData(run: Run): Promise<PageData> {
   const qualities = [
     ...new Set(variants.flatMap((variant) => allFigures(variant).map(({ figure }) => figure))),
   ].filter(isHeadline);
+  const tabled = figuresInTable(variants);
   const chanceOf = chanceIn(variants);
   const figures: PageFigure[] = [
     ...costs.map(
@@ -91,7 +92,7 @@ export async function pageData(run: Run): Promise<PageData> {
         withInterval: false,
       }),
     ),
-    ...(main === undefined ? [] : [qualityFigure(main)]),
+    ...(main === undefined ? [] : [qualityFigure(main, true)]),
     ...(main === undefined
       ? []
       : [
@@ -110,7 +111,9 @@ export async function pageData(run: Run): Promise<PageData> {
             }),
           ),
         ]),
-    ...qualities.filter((figure) => figure !== main).map(qualityFigure),
+    ...qualities
+      .filter((figure) => figure !== main)
+      .map((figure) => qualityFigure(figure, tabled.includes(figure))),
   ];
   return {
     figures: figures.filter(({ key }) => variants.some((variant) => valuesOf(variant)[key] !== undefined)),
@@ -140,10 +143,10 @@ export async function pageData(run: Run): Promise<PageData> {
   };
 }
 
-function qualityFigure(figure: string): PageFigure {
+function qualityFigure(figure: string, inTable: boolean): PageFigure {
   return {
     ...{ key: figure, title: titleOf(figure), digits: 3, percent: false },
-    ...{ role: "quality", inTable: true, withInterval: false },
+    ...{ role: "quality", inTable, withInterval: false },
   };
 }
 

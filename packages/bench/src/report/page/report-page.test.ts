@@ -122,6 +122,36 @@ describe.skipIf(executablePath === undefined)("in a browser", () => {
     expect(await paper()).toBe("rgb(255, 255, 255)");
   });
 
+  test("answers stand beside the dense model's, and can be held to those that changed", async () => {
+    const page = await open();
+    const { summary, items } = await readRun(example);
+    const variant = summary.variants.find(({ base, status }) => base !== null && status === "complete");
+    await page
+      .locator("#variants tbody tr", { hasText: variant?.name ?? "" })
+      .first()
+      .click();
+    const heads = await page.locator("#answers .side h3").allTextContents();
+    expect(heads).toEqual([variant?.base, variant?.name]);
+    const said = (name: string | null | undefined) =>
+      new Map(items.filter((item) => item.variant === name).map(({ id, prediction }) => [id, prediction]));
+    const [ours, dense] = [said(variant?.name), said(variant?.base)];
+    const changed = [...ours].filter(([id, prediction]) => dense.get(id) !== prediction).length;
+    expect(await page.locator("#answers option").allTextContents()).toEqual(
+      expect.arrayContaining([`all answers (${ours.size})`, `changed (${changed})`]),
+    );
+    await page.selectOption("#answers select", "changed");
+    const text = await page.locator("#answers").textContent();
+    expect(text).toContain(changed === 0 ? "No answer is so." : `1 of ${changed}`);
+  });
+
+  test("the table fits a page of 1300 pixels", async () => {
+    const page = await open("light", 1300);
+    const widths = await page
+      .locator(".scroll")
+      .evaluate((scroll) => [scroll.scrollWidth, scroll.clientWidth]);
+    expect(widths[0]).toBeLessThanOrEqual(widths[1] ?? 0);
+  });
+
   test("on a telephone nothing is wider than the screen", async () => {
     const page = await open("light", 400);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
