@@ -27,8 +27,7 @@ def no_bitsandbytes_library(path, *rest):
 
 ctypes.cdll.LoadLibrary = no_bitsandbytes_library
 import transformers  # noqa: E402
-from safetensors import safe_open  # noqa: E402
-from transformers import AutoConfig, CompressedTensorsConfig  # noqa: E402
+from transformers import AutoConfig  # noqa: E402
 
 warnings: list[str] = []
 
@@ -44,22 +43,11 @@ logging.getLogger("transformers").addHandler(Collect(level=logging.WARNING))
 def load(folder: Path) -> torch.nn.Module:
     config = AutoConfig.from_pretrained(folder)
     model_class = getattr(transformers, config.architectures[0])
-    # compressed-tensors 0.20 makes no room for packed zero points where weights stay packed, its own checkpoints' neither.
-    asymmetric = getattr(config, "quantization_config", None) and "weight_zero_point" in json.dumps(tensor_names(folder))
-    options = {"quantization_config": CompressedTensorsConfig(dequantize=True)} if asymmetric else {}
-    model, info = model_class.from_pretrained(folder, dtype=torch.float32, output_loading_info=True, **options)
+    model, info = model_class.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     wrong = {key: sorted(names) for key, names in info.items() if names}
     if wrong:
         raise AssertionError(f"{folder.name}: {wrong}")
     return model.eval()
-
-
-def tensor_names(folder: Path) -> list[str]:
-    names = []
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            names += file.keys()
-    return names
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:

@@ -73,6 +73,14 @@ describe("ONNX Runtime on quantized weights", () => {
     },
   );
 
+  test("computes exactly with int8 unless told, which rounded activations would cost more than it does", async () => {
+    const path = await quantize("int8");
+    const decoded = await logitsOf(path, plainExecutor());
+    expect(largestDifference(await logitsOf(path, ortExecutor({ threads: 1 })), decoded)).toBeLessThan(1e-4);
+    const rounded = await logitsOf(path, ortExecutor({ activations: "int8", threads: 1 }));
+    expect(largestDifference(rounded, decoded)).toBeGreaterThan(1e-3);
+  });
+
   test("comes near with activations of 8 bits", async () => {
     const path = await quantize("int4-g16");
     const decoded = await logitsOf(path, plainExecutor());

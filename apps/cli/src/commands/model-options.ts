@@ -15,7 +15,7 @@ export function answeringCommand(name: string) {
         .default("ort" as const),
     )
     .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
-    .option("--exact", "multiply 4-bit weights in F32 instead of with 8-bit activations")
+    .option("--exact", "multiply 4-bit and 8-bit weights in F32 instead of with 8-bit activations")
     .option("--max-new-tokens <count>", "most tokens of an answer", parseWhole(1), 256)
     .option("--temperature <number>", "0 takes the likeliest token, higher draws", parseNumber(0), 0)
     .option(
@@ -34,7 +34,7 @@ export function vlmOptions(options: {
 }): VlmOptions {
   return {
     executor: options.executor,
-    activations: options.exact ? "float32" : "int8",
+    ...(options.exact ? { activations: "float32" } : {}),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   };
 }

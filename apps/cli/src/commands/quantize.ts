@@ -24,7 +24,10 @@ export function quantizeCommand() {
     )
     .argument("<in>", "folder of a model: config.json and safetensors")
     .argument("[out]", "folder to write; not needed with --plan-only")
-    .requiredOption("--scheme <name>", `${schemeList}, ${ggufSchemes.join(", ")}`)
+    .requiredOption(
+      "--scheme <name>",
+      `${schemeList}, ${ggufSchemes.join(", ")}; -zero is with zero points, whose weights transformers decodes as it loads them`,
+    )
     .addOption(presetOption())
     .option("--skip <pattern...>", "tensors that stay; * stands for anything")
     .option("--plan-only", "print what would be done and write nothing")

@@ -109,6 +109,15 @@ describe("a quantization plan", () => {
     expect(head.groups[0]?.tensors).toEqual([expect.stringContaining("lm_head.weight")]);
   });
 
+  it("lets transformers decode zero points of compressed-tensors, which it cannot load packed", async () => {
+    const settings = async (scheme: string) =>
+      (await planOf("llava", { scheme: schemeNamed(scheme) })).config;
+    expect(await settings("int4-g16-zero")).toMatchObject([{ value: { dequantize: true } }]);
+    for (const scheme of ["int4-g16", "int8"]) {
+      expect(JSON.stringify(await settings(scheme))).not.toContain("dequantize");
+    }
+  });
+
   it("lists for bitsandbytes what stays, under the old and the new names of modules", async () => {
     const { config } = await planOf("llava-hub", { scheme: schemeNamed("nf4") });
     expect(config).toEqual([

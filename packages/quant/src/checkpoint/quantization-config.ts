@@ -56,6 +56,11 @@ function compressedTensorsConfig(groups: readonly SchemeGroup[], linears: Sorted
     ignore: [...parts.map((part) => `re:(.*\\.)?${escaped(part)}(\\..*)?$`), ...names],
     kv_cache_scheme: null,
     global_compression_ratio: null,
+    // transformers (5.23) has compressed-tensors (0.20) make room for zero points that are not packed, and then refuses the packed ones
+    // of its own format, unless it decodes weights as it loads them.
+    ...(groups.some(({ scheme }) => scheme.format === "pack-quantized" && scheme.zeroPoints)
+      ? { dequantize: true }
+      : {}),
   };
 }
 

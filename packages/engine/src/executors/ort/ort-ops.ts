@@ -45,9 +45,9 @@ export const cacheInputs = {
 export function ortOps(
   graph: GraphWriter,
   weights: ModelWeights,
-  { accuracyLevel }: { readonly accuracyLevel: 0 | 4 },
+  { activations }: { readonly activations: "int8" | "float32" | undefined },
 ): OrtOps {
-  const linears = linearWeights(graph, weights, accuracyLevel);
+  const linears = linearWeights(graph, weights, activations);
   const caches = new Map<number, CacheValues>();
   const windows = new Set<number | undefined>();
   const node = graph.node;

@@ -16,12 +16,15 @@ export interface LinearWeights {
   shapeOf(name: string): readonly [number, number];
 }
 
-/** @param accuracyLevel of MatMulNBits: 4 rounds activations to 8 bits, 0 computes in F32 */
+/** @param activations see `OrtOptions` */
 export function linearWeights(
   graph: GraphWriter,
   weights: ModelWeights,
-  accuracyLevel: 0 | 4,
+  activations: "int8" | "float32" | undefined,
 ): LinearWeights {
+  const accuracyLevel = activations === "float32" ? 0 : 4;
+  const isInt8Decoded =
+    activations === "float32" || (activations === undefined && fitsDecoded(weights, "int-quantized"));
   const shapeOf = (name: string): [number, number] => {
     const [rows = 1, ...rest] = weights.specs.get(name)?.shape ?? [];
     return [rows, rest.reduce((product, size) => product * size, 1)];
@@ -61,9 +64,9 @@ export function linearWeights(
           return int4(graph, weights, x, found.tensor, found.quantized, shape, accuracyLevel);
         case "int-quantized":
           // With activations in F32, MatMulNBits takes 17 times as long for a token as a product with decoded weights.
-          return accuracyLevel === 4
-            ? int8(graph, weights, x, found.tensor, found.quantized, shape)
-            : product(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape);
+          return isInt8Decoded
+            ? product(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape)
+            : int8(graph, weights, x, found.tensor, found.quantized, shape);
         case "bitsandbytes":
           return codebook(graph, weights, x, found.tensor, found.quantized, shape);
         case "gptq":
@@ -126,7 +129,8 @@ function int8(
 ): string {
   const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
   const groupSize = columns / (scales.length / rows);
-  const blockSize = blockSizeFor(groupSize);
+  // Activations share a scale in each block: in small ones rounding costs half.
+  const blockSize = [32, 16].find((size) => groupSize % size === 0);
   if (blockSize === undefined) return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
   const blocks = columns / blockSize;
   const load = async () => (await readTensor(weights.checkpoint, tensor.name)).map((byte) => byte ^ 0x80);
@@ -178,7 +182,7 @@ function codebook(
   quantized: QuantizedWeight & { readonly format: "bitsandbytes" },
   [rows, columns]: readonly [number, number],
 ): string {
-  if (decodedBytes(weights) <= DECODED_BYTES)
+  if (fitsDecoded(weights, "bitsandbytes"))
     return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
   const { blockSize } = quantized;
   const absmax = absmaxOf(loadParts(quantized));
@@ -190,16 +194,16 @@ function codebook(
   );
 }
 
-/** Weights of a checkpoint that may be held decoded: more of them stay in their 4 bits, and slow. */
+/** Weights of a checkpoint that may be held decoded: more of them stay in their 4 or 8 bits. */
 const DECODED_BYTES = 6 * 2 ** 30;
 
-function decodedBytes({ specs, find }: ModelWeights): number {
+function fitsDecoded({ specs, find }: ModelWeights, format: QuantizedWeight["format"]): boolean {
   let bytes = 0;
   for (const { name, shape } of specs.values()) {
-    if (find(name).quantized?.format === "bitsandbytes")
+    if (find(name).quantized?.format === format)
       bytes += 4 * shape.reduce((product, size) => product * size, 1);
   }
-  return bytes;
+  return bytes <= DECODED_BYTES;
 }
 
 function product(
