@@ -41,6 +41,7 @@ export { cocoRougeL, type RougeOptions, type RougeType, rouge } from "./rouge/ro
 export { scorecardCsv, scorecardTable, type TableText, topicTable } from "./scorecard/render.ts";
 export {
   joinScoreFiles,
+  type LeftOutLine,
   type PredictionLine,
   type ReferenceLine,
   readPredictions,
@@ -48,6 +49,7 @@ export {
   type ScoredItem,
   type ScoreFile,
   ScoreFileError,
+  type ScoreFileOptions,
 } from "./scorecard/score-file.ts";
 export {
   type FigureComparison,

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { vqaonlineSplits } from "@vlmopt/datasets";
 import { parseNumber, parseWhole } from "../terminal/quantities.ts";
+import { parseFailedShare } from "./failed-share.ts";
 import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
 
@@ -179,12 +180,6 @@ function given(options: Readonly<Record<string, unknown>>): Record<string, unkno
 
 function parseList(text: string): string[] {
   return text.split(",").map((part) => part.trim());
-}
-
-function parseFailedShare(text: string): number {
-  const share = Number(text);
-  if (text.trim() !== "" && share >= 0 && share < 1) return share;
-  throw new InvalidArgumentError("Give a share from 0 to less than 1, such as 0.1.");
 }
 
 function parseShares(text: string): number[] {

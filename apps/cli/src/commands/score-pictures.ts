@@ -38,27 +38,42 @@ function placesIn(bytes: Uint8Array, folder: string): Map<string, string> {
   return places;
 }
 
-/** CLIPScore of answers about these pictures, one an item. Each picture is encoded once, however many answers look at it. */
-export function clipScoreOf(pictures: readonly string[], encoder: ClipEncoder<string>): ModelMetric {
-  const seen = new Map<string, Float32Array>();
-  const metric = clipScore<string>({
+/** A picture as CLIP sees it, or why it cannot. */
+export type SeenPicture = { readonly vector: Float32Array } | { readonly problem: string };
+
+/** Encodes each picture once, however many answers look at it; one that cannot be read is told where its vector would be. */
+export async function seenPictures(
+  pictures: readonly string[],
+  encoder: ClipEncoder<string>,
+): Promise<readonly SeenPicture[]> {
+  const seen = new Map<string, SeenPicture>();
+  for (const picture of new Set(pictures)) seen.set(picture, await see(picture, encoder));
+  return pictures.map((picture) => seen.get(picture) as SeenPicture);
+}
+
+async function see(picture: string, encoder: ClipEncoder<string>): Promise<SeenPicture> {
+  try {
+    return { vector: (await encoder.encodeImages([picture]))[0] as Float32Array };
+  } catch (error) {
+    if ((error as Error).name !== "ImageError") throw error;
+    return { problem: (error as Error).message };
+  }
+}
+
+/** CLIPScore of answers about these pictures, one an item; those that cannot be seen are left out. */
+export function clipScoreOf(pictures: readonly SeenPicture[], encoder: ClipEncoder<string>): ModelMetric {
+  const vectors = pictures.flatMap((picture) => ("vector" in picture ? [picture.vector] : []));
+  const metric = clipScore<Float32Array>({
     encoder: {
       name: encoder.name,
       encodeTexts: (texts) => encoder.encodeTexts(texts),
-      async encodeImages(images) {
-        const unseen = [...new Set(images)].filter((image) => !seen.has(image));
-        const vectors = await encoder.encodeImages(unseen);
-        for (const [n, image] of unseen.entries()) seen.set(image, vectors[n] as Float32Array);
-        return images.map((image) => seen.get(image) as Float32Array);
-      },
+      encodeImages: async (images) => images,
     },
   });
   const corpus: ModelMetric["corpus"] = (predictions, references) =>
-    metric.corpus(predictions, pictures, references);
+    metric.corpus(predictions, vectors, references);
   return {
     ...metric,
-    // What a picture shows does not change with the references.
-    referenceFree: true,
     corpus,
     score: async (prediction, references) => (await corpus([prediction], [references])).aggregate,
   };

@@ -24,6 +24,12 @@ beforeAll(async () => {
     ],
     "dense.jsonl": ['{"id":"3","answer":"no"}', '{"id":"2","answer":"dogs"}', '{"id":"1","answer":"cat"}'],
     "short.jsonl": ['{"id":"1","answer":"cat"}'],
+    "some.jsonl": [
+      '{"id":"1","references":["the cat is on the mat","nothing"]}',
+      '{"id":"2","references":[]}',
+      '{"id":"3","answer":"no answer"}',
+    ],
+    "none.jsonl": ["1", "2", "3"].map((id) => JSON.stringify({ id, answer: null })),
     "broken.jsonl": ['{"id":"1","answer":"cat"}', '{"id":"2",'],
   };
   for (const [name, lines] of Object.entries(files)) await writeFile(join(folder, name), lines.join("\n"));
@@ -51,6 +57,28 @@ describe("vlmopt score", () => {
     for (const start of ["meteor\\|variant:nltk", "rouge\\|variant:google", "bleu\\|case:mixed"]) {
       expect(stdout).toMatch(new RegExp(`^${start}\\|`, "m"));
     }
+  });
+
+  it("leaves an item without references out, names it, and refuses where that is too much", () => {
+    const some = ["--predictions", "answers.jsonl", "--references", "some.jsonl", "--metrics", "rouge"];
+    const { status, stdout, stderr } = score(...some);
+    expect(status).toBe(0);
+    expect(stderr).toBe(
+      'warning: item "2" is left out: some.jsonl:2: "references" is an empty list\nwarning: scores are of 2 of 3 items\n',
+    );
+    // 5 of 6 words of one answer, nothing of the other.
+    expect(stdout).toMatch(/^rouge1 +0\.4167 /m);
+    expect(stdout).toContain("\n2 items\n");
+    const strict = score(...some, "--max-failed", "0.3");
+    expect(strict.status).toBe(1);
+    expect(strict.stderr).toBe(
+      'error: 1 of 3 items cannot be scored, more than the share of 0.3 that --max-failed allows; the first: item "2": some.jsonl:2: "references" is an empty list\n',
+    );
+    const none = score("--predictions", "answers.jsonl", "--references", "none.jsonl");
+    expect(none).toMatchObject({ status: 1, stdout: "" });
+    expect(none.stderr).toBe(
+      'error: nothing is left to score: 3 of 3 items cannot be scored; the first: item "1": none.jsonl:1: "answer" is null\n',
+    );
   });
 
   it("compares with another system, by topic, and says what is kept", () => {
@@ -189,6 +217,23 @@ describe("vlmopt score", () => {
       const { status, stderr } = score(...args, ...clip);
       expect(status).toBe(1);
       expect(stderr).toMatch(/^error: .*scene_\d+\.png: cannot be read: ENOENT.*\n$/);
+    });
+
+    it("leaves an item out whose picture cannot be read, and scores the others as before", async () => {
+      const pictures = golden.map(({ image }, id) => ({
+        id,
+        image: id === 1 ? "clip-refs.jsonl" : join(scenes, image),
+      }));
+      const lines = golden.map(({ references }, id) => JSON.stringify({ ...pictures[id], references }));
+      await writeFile(join(folder, "clip-odd.jsonl"), lines.join("\n"));
+      const odd = ["--predictions", "clip-answers.jsonl", "--references", "clip-odd.jsonl"];
+      const { stdout, stderr } = score(...odd, ...clip, "--json");
+      expect(stderr).toMatch(
+        /^warning: item "1" is left out: .*clip-odd|clip-refs\.jsonl: no picture can be read/,
+      );
+      const { items } = JSON.parse(stdout);
+      expect(items).toHaveLength(golden.length - 1);
+      expect(items[1].scores.clipscore.clipscore).toBeCloseTo(golden[2]?.scores.clipscore ?? 0, 5);
     });
 
     it("says which item has no picture", () => {

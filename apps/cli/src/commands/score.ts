@@ -9,6 +9,7 @@ import {
   readPredictions,
   readReferences,
   type Scorecard,
+  type ScoreFile,
   ScoreFileError,
   scorecard,
   scorecardCsv,
@@ -19,7 +20,8 @@ import {
 import { clipFor, encoderFor, languageModelFor } from "../scoring-models.ts";
 import { parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
-import { clipScoreOf, picturesOf } from "./score-pictures.ts";
+import { parseFailedShare } from "./failed-share.ts";
+import { clipScoreOf, picturesOf, seenPictures } from "./score-pictures.ts";
 
 const CLIP_SCORE = "clipscore";
 /** CLIPScore is of pictures too, which the registry of texts' metrics does not know. */
@@ -45,6 +47,12 @@ export function scoreCommand() {
     .option("--encoder-layer <count>", "layers of it that are run (default: all)", parseWhole(0))
     .option("--language-model <folder>", "of perplexity: GPT-2 or another decoder, with its tokenizer")
     .option("--clip <folder>", "of clipscore: a CLIP, with its tokenizer and image processor")
+    .option(
+      "--max-failed <share>",
+      "of the items, that may have no answer, no reference, or for clipscore no picture",
+      parseFailedShare,
+      0.5,
+    )
     .option(
       "--images <folder>",
       'of clipscore: where the pictures lie that "image" of a line names (default: beside its file)',
@@ -82,10 +90,12 @@ Examples:
         command.error("error: --retention needs --vs, the answers of the dense model");
       const answered = { name: options.predictions, bytes: await read(options.predictions) };
       const asked = { name: options.references, bytes: await read(options.references) };
-      const predictions = readPredictions(answered.bytes, answered.name);
-      const references = readReferences(asked.bytes, asked.name);
-      const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs);
-      const items = joinScoreFiles(predictions, references, versus);
+      const predictions = readPredictions(answered.bytes, answered.name, { leaveOut: true });
+      const references = readReferences(asked.bytes, asked.name, { leaveOut: true });
+      const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs, { leaveOut: true });
+      const files = versus === undefined ? [predictions, references] : [predictions, versus, references];
+      const unscored = leftOutOf(files);
+      let items = joinScoreFiles(predictions, references, versus);
       const metrics: (Metric | ModelMetric)[] = [];
       const loaded: { release(): Promise<void> }[] = [];
       const kept = async <T extends { release(): Promise<void> }>(loading: Promise<T>): Promise<T> => {
@@ -100,13 +110,19 @@ Examples:
       const clipMetric = async () => {
         const encoder = await kept(clipFor(options.clip));
         const ids = items.map(({ id }) => id);
-        return clipScoreOf(picturesOf(ids, [asked, answered], options.images), encoder);
+        const pictures = await seenPictures(picturesOf(ids, [asked, answered], options.images), encoder);
+        const unseen = pictures.map((picture) => ("problem" in picture ? picture.problem : undefined));
+        for (const [i, problem] of unseen.entries())
+          if (problem !== undefined) unscored.push({ id: ids[i] ?? "", problem });
+        items = items.filter((_, i) => unseen[i] === undefined);
+        return clipScoreOf(pictures, encoder);
       };
       let card: Scorecard;
       try {
         for (const name of options.metrics) {
           metrics.push(name === CLIP_SCORE ? await clipMetric() : await metricByName(name, resources));
         }
+        assertScorable(items.length, unscored, options.maxFailed);
         card = await scorecard(items, metrics, {
           ...(by === undefined ? {} : { by }),
           bootstrap: { method: interval, confidence, resamples, seed },
@@ -120,6 +136,42 @@ Examples:
       else if (csv) process.stdout.write(scorecardCsv(card));
       else console.log(report(card));
     });
+}
+
+interface Unscored {
+  readonly id: string;
+  /** With file and line. */
+  readonly problem: string;
+}
+
+function leftOutOf(files: readonly ScoreFile<unknown>[]): Unscored[] {
+  const byId = new Map<string, Unscored>();
+  for (const { name, leftOut } of files) {
+    for (const [id, { line, problem }] of leftOut ?? [])
+      if (!byId.has(id)) byId.set(id, { id, problem: `${name}:${line}: ${problem}` });
+  }
+  return [...byId.values()];
+}
+
+/** Items left out that are told one by one; the others are counted. */
+const TOLD = 5;
+
+/** Refuses too few items, and tells those that are left out. */
+function assertScorable(scored: number, unscored: readonly Unscored[], maxFailed: number): void {
+  const [first] = unscored;
+  if (first === undefined) return;
+  const all = scored + unscored.length;
+  const told = `${unscored.length} of ${all} items cannot be scored`;
+  const example = `the first: item "${first.id}": ${first.problem}`;
+  if (scored === 0) throw new ScoreFileError(`nothing is left to score: ${told}; ${example}`);
+  if (unscored.length > maxFailed * all) {
+    throw new ScoreFileError(
+      `${told}, more than the share of ${maxFailed} that --max-failed allows; ${example}`,
+    );
+  }
+  for (const { id, problem } of unscored.slice(0, TOLD))
+    process.stderr.write(`warning: item "${id}" is left out: ${problem}\n`);
+  process.stderr.write(`warning: scores are of ${scored} of ${all} items\n`);
 }
 
 function report(card: Scorecard): string {

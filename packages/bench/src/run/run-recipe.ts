@@ -120,7 +120,8 @@ async function measureVariant(work: VariantWork): Promise<Omit<VariantEnd, "vari
     return { status: "complete", error: null };
   } catch (error) {
     if (options.signal?.aborted) return undefined;
-    const { message } = error as Error;
+    const { hint } = error as { hint?: unknown };
+    const message = `${(error as Error).message}${typeof hint === "string" ? ` (${hint})` : ""}`;
     if (!prepared.has(variant.name)) prepared.set(variant.name, { variant, hash, made: undefined });
     journal.append({ kind: "failed", hash, attempt: nextAttempt(journal.records, hash), error: message });
     return { status: "failed", error: message };
@@ -166,6 +167,7 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
       const concurrency = "endpoint" in variant.source ? variant.source.endpoint.concurrency : 1;
       const { maxFailed } = recipe;
       const common = { hash, journal, items, protocol, concurrency, signal, maxFailed };
+      report("speed", 0);
       await measureSpeed(target, { ...common, onProgress: (done) => report("speed", done) });
       await collectAnswers(target, {
         ...common,

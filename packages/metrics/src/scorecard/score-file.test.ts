@@ -51,6 +51,33 @@ describe("score files", () => {
     expect(() => references(line)).toThrow(message);
   });
 
+  it("leave lines without an answer or a reference out where told to, in all files", () => {
+    const leaveOut = { leaveOut: true };
+    const lines = bytes(
+      '{"id":"a","references":[]}',
+      '{"id":"b","reference":null}',
+      '{"id":"c","answer":["x",null]}',
+      '{"id":"d","answer":"y"}',
+      '{"id":"e"}',
+    );
+    const asked = readReferences(lines, "refs.jsonl", leaveOut);
+    expect([...(asked.leftOut ?? [])]).toEqual([
+      ["a", { line: 1, problem: '"references" is an empty list' }],
+      ["b", { line: 2, problem: '"reference" is null' }],
+      ["e", { line: 5, problem: 'has none of "references", "reference", "answers", "answer"' }],
+    ]);
+    const answered = ["a", "b", "c", "d", "e"].map((id) =>
+      JSON.stringify({ id, text: id === "d" ? null : id }),
+    );
+    const given = readPredictions(bytes(...answered), "preds.jsonl", leaveOut);
+    expect(joinScoreFiles(given, asked)).toEqual([{ id: "c", prediction: "c", references: ["x"] }]);
+    expect(() => readReferences(lines, "refs.jsonl")).toThrow('refs.jsonl:1: "references" is an empty list');
+    const lacking = readPredictions(bytes(...answered.slice(0, 2)), "preds.jsonl", leaveOut);
+    expect(() => joinScoreFiles(lacking, asked)).toThrow(
+      "preds.jsonl: has 2 ids and lacks 2 of the 2 in refs.jsonl",
+    );
+  });
+
   it("are refused where bytes are not UTF-8, by line", () => {
     const odd = Uint8Array.from([...bytes('{"id":"a","text":"x"}', '{"id":"b","text":"'), 0xc3, 0x28]);
     expect(() => readPredictions(odd, "preds.jsonl")).toThrow("preds.jsonl:2: is not valid UTF-8");

@@ -18,6 +18,19 @@ export interface ReferenceLine {
 export interface ScoreFile<Line> {
   readonly name: string;
   readonly lines: ReadonlyMap<string, Line>;
+  /** Lines that hold nothing to score, by id, where reading was told to leave them out. */
+  readonly leftOut?: ReadonlyMap<string, LeftOutLine>;
+}
+
+/** A line that holds an id and no answer, or no reference. */
+export interface LeftOutLine {
+  readonly line: number;
+  readonly problem: string;
+}
+
+export interface ScoreFileOptions {
+  /** Lines without an answer or a reference (null, an empty list) are left out and told, instead of being errors. */
+  readonly leaveOut?: boolean;
 }
 
 /** A prediction with what it is scored against. */
@@ -35,6 +48,16 @@ export class ScoreFileError extends Error {
   override readonly name = "ScoreFileError";
 }
 
+/** The line holds nothing to score. */
+class EmptyLineError extends ScoreFileError {
+  readonly problem: string;
+
+  constructor(place: string, problem: string) {
+    super(`${place}: ${problem}`);
+    this.problem = problem;
+  }
+}
+
 const predictionKeys = ["prediction", "answer", "text"];
 const referenceKeys = ["references", "reference", "answers", "answer"];
 
@@ -43,10 +66,15 @@ const referenceKeys = ["references", "reference", "answers", "answer"];
  * Further keys are ignored, and empty lines.
  * @throws {ScoreFileError} for invalid UTF-8, lines that are not such objects, and ids that come twice
  */
-export function readPredictions(bytes: Uint8Array, name: string): ScoreFile<PredictionLine> {
-  return readLines(bytes, name, (object, line, shared) => {
+export function readPredictions(
+  bytes: Uint8Array,
+  name: string,
+  options: ScoreFileOptions = {},
+): ScoreFile<PredictionLine> {
+  return readLines(bytes, name, options, (object, line, shared) => {
     const key = keyOf(object, predictionKeys, name, line);
     const prediction = object[key];
+    if (prediction === null) throw new EmptyLineError(`${name}:${line}`, `"${key}" is not text but null`);
     if (typeof prediction !== "string")
       throw new ScoreFileError(`${name}:${line}: "${key}" is not text but ${kindOf(prediction)}`);
     return { ...shared, prediction };
@@ -58,12 +86,20 @@ export function readPredictions(bytes: Uint8Array, name: string): ScoreFile<Pred
  * list of them.
  * @throws {ScoreFileError} as `readPredictions`
  */
-export function readReferences(bytes: Uint8Array, name: string): ScoreFile<ReferenceLine> {
-  return readLines(bytes, name, (object, line, shared) => {
+export function readReferences(
+  bytes: Uint8Array,
+  name: string,
+  options: ScoreFileOptions = {},
+): ScoreFile<ReferenceLine> {
+  return readLines(bytes, name, options, (object, line, shared) => {
     const key = keyOf(object, referenceKeys, name, line);
     const given = object[key];
-    const references: readonly unknown[] = Array.isArray(given) ? given : [given];
-    if (references.length === 0) throw new ScoreFileError(`${name}:${line}: "${key}" is an empty list`);
+    const references = [given].flat().filter((text: unknown) => text !== null);
+    if (references.length === 0)
+      throw new EmptyLineError(
+        `${name}:${line}`,
+        `"${key}" is ${Array.isArray(given) ? "an empty list" : "null"}`,
+      );
     if (!areTexts(references)) {
       const odd = references.find((text) => typeof text !== "string");
       throw new ScoreFileError(
@@ -75,7 +111,7 @@ export function readReferences(bytes: Uint8Array, name: string): ScoreFile<Refer
 }
 
 /**
- * Puts predictions and references of one id together, in the order of the references.
+ * Puts predictions and references of one id together, in the order of the references. What one file left out is in none.
  * @throws {ScoreFileError} where a file lacks an id of another
  */
 export function joinScoreFiles(
@@ -87,7 +123,9 @@ export function joinScoreFiles(
     assertHolds(file, references);
     assertHolds(references, file);
   }
-  return [...references.lines.values()].map((reference) => {
+  const files = versus ? [predictions, versus, references] : [predictions, references];
+  const isWhole = ({ id }: ReferenceLine) => files.every((file) => !file.leftOut?.has(id));
+  return [...references.lines.values()].filter(isWhole).map((reference) => {
     const { id } = reference;
     const prediction = predictions.lines.get(id) as PredictionLine;
     const topic = reference.topic ?? prediction.topic;
@@ -103,7 +141,7 @@ export function joinScoreFiles(
 }
 
 function assertHolds(file: ScoreFile<unknown>, other: ScoreFile<{ readonly line: number }>): void {
-  const missing = [...other.lines].filter(([id]) => !file.lines.has(id));
+  const missing = [...other.lines].filter(([id]) => !file.lines.has(id) && !file.leftOut?.has(id));
   const [first] = missing;
   if (first === undefined) return;
   const [id, { line }] = first;
@@ -121,10 +159,12 @@ interface SharedKeys {
 function readLines<Line extends SharedKeys>(
   bytes: Uint8Array,
   name: string,
+  { leaveOut = false }: ScoreFileOptions,
   read: (object: Readonly<Record<string, unknown>>, line: number, shared: SharedKeys) => Line,
 ): ScoreFile<Line> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const lines = new Map<string, Line>();
+  const leftOut = new Map<string, LeftOutLine>();
   for (let start = 0, line = 1; start < bytes.length; line++) {
     const newline = bytes.indexOf(10, start);
     const end = newline === -1 ? bytes.length : newline;
@@ -133,15 +173,20 @@ function readLines<Line extends SharedKeys>(
     if (text.trim() === "") continue;
     const object = parseObject(text, name, line);
     const shared = { id: idOf(object, name, line), line, ...topicOf(object, name, line) };
-    const earlier = lines.get(shared.id);
+    const earlier = lines.get(shared.id) ?? leftOut.get(shared.id);
     if (earlier !== undefined)
       throw new ScoreFileError(
         `${name}:${line}: id "${shared.id}" is there already, in line ${earlier.line}`,
       );
-    lines.set(shared.id, read(object, line, shared));
+    try {
+      lines.set(shared.id, read(object, line, shared));
+    } catch (error) {
+      if (!leaveOut || !(error instanceof EmptyLineError)) throw error;
+      leftOut.set(shared.id, { line, problem: error.problem });
+    }
   }
-  if (lines.size === 0) throw new ScoreFileError(`${name}: has no lines`);
-  return { name, lines };
+  if (lines.size + leftOut.size === 0) throw new ScoreFileError(`${name}: has no lines`);
+  return { name, lines, leftOut };
 }
 
 function decodeLine(decoder: TextDecoder, bytes: Uint8Array, name: string, line: number): string {
@@ -188,7 +233,7 @@ function keyOf(
 ): string {
   const key = keys.find((candidate) => object[candidate] !== undefined);
   if (key !== undefined) return key;
-  throw new ScoreFileError(`${name}:${line}: has none of ${keys.map((k) => `"${k}"`).join(", ")}`);
+  throw new EmptyLineError(`${name}:${line}`, `has none of ${keys.map((k) => `"${k}"`).join(", ")}`);
 }
 
 function areTexts(values: readonly unknown[]): values is readonly string[] {

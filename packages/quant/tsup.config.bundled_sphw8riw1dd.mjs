@@ -1,0 +1,20 @@
+// tsup.config.ts
+import { defineConfig } from "tsup";
+var tsup_config_default = defineConfig({
+  // Beside what is imported by name, the modules that worker threads load by URL.
+  entry: {
+    index: "src/index.ts",
+    browser: "src/browser.ts",
+    "quantize-stage": "src/checkpoint/quantize-stage.ts",
+    "dequantize-stage": "src/checkpoint/dequantize-stage.ts"
+  },
+  format: "esm",
+  target: "node20",
+  platform: "node",
+  sourcemap: true,
+  clean: true
+});
+export {
+  tsup_config_default as default
+};
+//# sourceMappingURL=data:application/json;base64,ewogICJ2ZXJzaW9uIjogMywKICAic291cmNlcyI6IFsidHN1cC5jb25maWcudHMiXSwKICAic291cmNlc0NvbnRlbnQiOiBbImNvbnN0IF9faW5qZWN0ZWRfZmlsZW5hbWVfXyA9IFwiL3dvcmsvd3QvZGF0YS9wYWNrYWdlcy9xdWFudC90c3VwLmNvbmZpZy50c1wiO2NvbnN0IF9faW5qZWN0ZWRfZGlybmFtZV9fID0gXCIvd29yay93dC9kYXRhL3BhY2thZ2VzL3F1YW50XCI7Y29uc3QgX19pbmplY3RlZF9pbXBvcnRfbWV0YV91cmxfXyA9IFwiZmlsZTovLy93b3JrL3d0L2RhdGEvcGFja2FnZXMvcXVhbnQvdHN1cC5jb25maWcudHNcIjtpbXBvcnQgeyBkZWZpbmVDb25maWcgfSBmcm9tIFwidHN1cFwiO1xuXG5leHBvcnQgZGVmYXVsdCBkZWZpbmVDb25maWcoe1xuICAvLyBCZXNpZGUgd2hhdCBpcyBpbXBvcnRlZCBieSBuYW1lLCB0aGUgbW9kdWxlcyB0aGF0IHdvcmtlciB0aHJlYWRzIGxvYWQgYnkgVVJMLlxuICBlbnRyeToge1xuICAgIGluZGV4OiBcInNyYy9pbmRleC50c1wiLFxuICAgIGJyb3dzZXI6IFwic3JjL2Jyb3dzZXIudHNcIixcbiAgICBcInF1YW50aXplLXN0YWdlXCI6IFwic3JjL2NoZWNrcG9pbnQvcXVhbnRpemUtc3RhZ2UudHNcIixcbiAgICBcImRlcXVhbnRpemUtc3RhZ2VcIjogXCJzcmMvY2hlY2twb2ludC9kZXF1YW50aXplLXN0YWdlLnRzXCIsXG4gIH0sXG4gIGZvcm1hdDogXCJlc21cIixcbiAgdGFyZ2V0OiBcIm5vZGUyMFwiLFxuICBwbGF0Zm9ybTogXCJub2RlXCIsXG4gIHNvdXJjZW1hcDogdHJ1ZSxcbiAgY2xlYW46IHRydWUsXG59KTtcbiJdLAogICJtYXBwaW5ncyI6ICI7QUFBa08sU0FBUyxvQkFBb0I7QUFFL1AsSUFBTyxzQkFBUSxhQUFhO0FBQUE7QUFBQSxFQUUxQixPQUFPO0FBQUEsSUFDTCxPQUFPO0FBQUEsSUFDUCxTQUFTO0FBQUEsSUFDVCxrQkFBa0I7QUFBQSxJQUNsQixvQkFBb0I7QUFBQSxFQUN0QjtBQUFBLEVBQ0EsUUFBUTtBQUFBLEVBQ1IsUUFBUTtBQUFBLEVBQ1IsVUFBVTtBQUFBLEVBQ1YsV0FBVztBQUFBLEVBQ1gsT0FBTztBQUNULENBQUM7IiwKICAibmFtZXMiOiBbXQp9Cg==
