@@ -26,8 +26,13 @@ export function anls(): Metric {
 
 /** Code points. */
 function normalise(text: string): Uint32Array {
-  return Uint32Array.from(
-    [...splitWords(text.toLowerCase()).join(" ")],
-    (character) => character.codePointAt(0) ?? 0,
-  );
+  const plain = splitWords(text.toLowerCase()).join(" ");
+  const points = new Uint32Array(plain.length);
+  let count = 0;
+  for (let i = 0; i < plain.length; i++) {
+    const point = plain.codePointAt(i) as number;
+    points[count++] = point;
+    if (point > 0xffff) i++;
+  }
+  return points.subarray(0, count);
 }

@@ -29,22 +29,23 @@ export function editDistance(a: Uint32Array, b: Uint32Array): number {
   for (const character of text) {
     const equal = places.get(character) ?? nowhere;
     // Along the top row the distance grows with each character of the text.
-    let [carryUp, carryDown] = [1, 0];
+    let carryUp = 1;
+    let carryDown = 0;
     for (let block = 0; block < blocks; block++) {
-      const [up, down] = [grows[block] as number, falls[block] as number];
+      const up = grows[block] as number;
+      const down = falls[block] as number;
       const same = equal[block] as number;
       const vertical = same | down;
       const matched = same | carryDown;
-      const diagonal = (((matched & up) + up) ^ up) | matched;
-      let across = down | ~(diagonal | up);
-      let back = up & diagonal;
+      const diagonal = ((((matched & up) + up) | 0) ^ up) | matched;
+      const across = down | ~(diagonal | up);
+      const back = up & diagonal;
       if (block === blocks - 1) distance += ((across >>> last) & 1) - ((back >>> last) & 1);
-      const [nextUp, nextDown] = [across >>> 31, back >>> 31];
-      across = (across << 1) | carryUp;
-      back = (back << 1) | carryDown;
-      grows[block] = back | ~(vertical | across);
-      falls[block] = across & vertical;
-      [carryUp, carryDown] = [nextUp, nextDown];
+      const movedAcross = (across << 1) | carryUp;
+      grows[block] = (back << 1) | carryDown | ~(vertical | movedAcross);
+      falls[block] = movedAcross & vertical;
+      carryUp = across >>> 31;
+      carryDown = back >>> 31;
     }
   }
   return distance;

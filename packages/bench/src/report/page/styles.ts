@@ -49,7 +49,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 th:first-child, td:first-child, .text { text-align: left !important; }
 tbody th { font-weight: 500; position: sticky; left: 0; background: var(--paper); }
 thead th { padding: 0; background: var(--panel); font-weight: 600; }
-thead button { border: 0; background: none; width: 100%; padding: 7px 8px; text-align: inherit; border-radius: 0; color: var(--faint); line-height: 1.25; }
+thead button { border: 0; background: none; width: 100%; padding: 7px 8px; text-align: inherit; border-radius: 0; color: var(--faint); line-height: 1.25; white-space: normal; }
 thead [aria-sort] button { color: var(--ink); }
 thead [aria-sort="ascending"] button::after { content: " ↑"; }
 thead [aria-sort="descending"] button::after { content: " ↓"; }
