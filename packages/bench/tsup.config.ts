@@ -4,6 +4,7 @@ export default defineConfig({
   // Beside the index, the modules that processes of models run.
   entry: {
     index: "src/index.ts",
+    process: "src/process.ts",
     "engine-worker": "src/targets/engine-worker.ts",
     "shape-worker": "src/shapes/shape-worker.ts",
   },

@@ -111,23 +111,18 @@ describe("vlmopt convert", () => {
     const before = (await readdir(folder, { recursive: true })).sort();
     await writeFile(join(out, "notes.txt"), "precious");
     const whole = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/llava", import.meta.url));
-    for (const [target, problem] of [
-      [out, "holds notes.txt, which vlmopt did not write, or which changed since"],
-      [input, "is the input, which is never replaced"],
-      [folder, `holds the input, ${input}, which is never replaced`],
+    for (const [command, target, problem] of [
+      [["convert"], out, "holds notes.txt, which vlmopt did not write, or which changed since"],
+      [["prune", "--glu", "0.3", "--divisor", "8"], input, "is the input, which is never replaced"],
+      [["quantize", "--scheme", "int8"], folder, `holds the input, ${input}, which is never replaced`],
+      [["dequantize"], input, "is the input, which is never replaced"],
     ] as const) {
-      for (const [command, ...args] of [
-        ["convert"],
-        ["prune", "--glu", "0.3", "--divisor", "8"],
-        ["quantize", "--scheme", "int8"],
-        ["dequantize"],
-      ] as const) {
-        const { status, stderr } = vlmopt(command, input, target, ...args, "--force");
-        expect({ status, stderr }, `${command} ${target}`).toEqual({
-          status: 1,
-          stderr: expect.stringMatching(`^error: ${target}: ${problem}\nhint: `),
-        });
-      }
+      const [name, ...args] = command;
+      const { status, stderr } = vlmopt(name, input, target, ...args, "--force");
+      expect({ status, stderr }, name).toEqual({
+        status: 1,
+        stderr: expect.stringMatching(`^error: ${target}: ${problem}\\nhint: `),
+      });
     }
     const gguf = ["--scheme", "gguf-q8_0", "--force"];
     expect(vlmopt("quantize", whole, out, ...gguf).stderr).toContain("holds notes.txt");
@@ -326,6 +321,26 @@ describe("vlmopt prune", () => {
   });
 });
 
+describe("vlmopt cache", () => {
+  it("lists what runs made, and clears it", async () => {
+    const folder = await temporaryFolder();
+    const name = `llava-${"a".repeat(16)}`;
+    expect(vlmopt("convert", llava, join(folder, "made", name)).status).toBe(0);
+    const env = { ...process.env, VLMOPT_CACHE: folder, VLMOPT_CACHE_LIMIT: "5GB" };
+    const cache = (...args: string[]) =>
+      spawnSync(process.execPath, [main, "cache", ...args], { encoding: "utf8", env });
+    expect(cache().stdout).toMatch(
+      new RegExp(`^${name} +\\d+ kB +20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d`, "m"),
+    );
+    expect(cache().stdout).toMatch(/\/made: \d+ kB of at most 5(\.0+)? GB\n$/);
+    expect(cache("clear", "nothing").stderr).toContain('holds no made checkpoint "nothing"');
+    expect(cache("list", name).status).toBe(2);
+    expect(cache("clear", "--to", "1GB").stdout).toMatch(/: 0 deleted, /);
+    expect(cache("clear").stdout).toMatch(/: 1 deleted, \d+ kB\n$/);
+    expect(JSON.parse(cache("--json").stdout)).toMatchObject({ bytes: 0, limit: 5e9, made: [] });
+  });
+});
+
 describe("vlmopt run, bench, report, compare and doctor", () => {
   const fixtures = fileURLToPath(new URL("../../../fixtures", import.meta.url));
   const recipe = `
@@ -435,7 +450,7 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
     const brief = ["--prompt-tokens", "30", "--new-tokens", "4", "--repetitions", "2", "--threads", "1"];
     const bench = (...args: string[]) => vlmopt("bench", "--random-weights", llava, ...brief, ...args);
     const table = bench("--schemes", "bf16,nf4");
-    expect(table).toMatchObject({ status: 0, stderr: "" });
+    expect(table).toMatchObject({ status: 0, stderr: expect.not.stringContaining("error") });
     expect(table.stdout).toContain(`${llava}: 111,920 random weights`);
     expect(table.stdout).toContain("30 tokens of prompt, 4 of them a picture's, 4 new ones; medians of 2");
     expect(table.stdout).toMatch(/^bf16 +ort +0\.2 .*\nnf4 +ort +0\.1 /m);

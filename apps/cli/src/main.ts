@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { askCommand } from "./commands/ask.ts";
 import { benchCommand } from "./commands/bench.ts";
+import { cacheCommand } from "./commands/cache.ts";
 import { chatCommand } from "./commands/chat.ts";
 import { compareCommand } from "./commands/compare.ts";
 import { convertCommand } from "./commands/convert.ts";
@@ -15,7 +16,8 @@ import { quantizeCommand } from "./commands/quantize.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { scoreCommand } from "./commands/score.ts";
-import { reportFailure } from "./terminal/failure.ts";
+import { exitCodes, reportFailure } from "./terminal/failure.ts";
+import { leaveWhenInterrupted } from "./terminal/interrupt.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -59,14 +61,18 @@ for (const command of [
   benchCommand(),
   reportCommand(),
   compareCommand(),
+  cacheCommand(),
   doctorCommand(),
 ]) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();
 
+leaveWhenInterrupted();
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error, program.opts().debug === true);
 }
+// What an interruption left behind, a request perhaps, keeps no process alive.
+if (process.exitCode === exitCodes.interrupted) process.exit();

@@ -2,11 +2,19 @@ export { BenchError } from "./bench-error.ts";
 export { compareRuns, type RunComparison } from "./compare/compare-runs.ts";
 export { gpuList } from "./meters/gpu-meter.ts";
 export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from "./recipe/read-recipe.ts";
-export { type Run, readRun, runFiles } from "./records/run-folder.ts";
+export { type Run, readRun } from "./records/run-folder.ts";
 export type * from "./records/run-summary.ts";
 export { remarks } from "./report/remarks.ts";
 export { resultTable, tableNotes } from "./report/result-table.ts";
 export { type ReportFiles, writeReport } from "./report/write-report.ts";
+export {
+  type ClearOptions,
+  clearMade,
+  listMade,
+  type MadeVariant,
+  madeFolder,
+  madeLimit,
+} from "./run/made-cache.ts";
 export type { RunProgress, VariantEnd } from "./run/run-progress.ts";
 export { type RunOptions, runRecipe } from "./run/run-recipe.ts";
 export {

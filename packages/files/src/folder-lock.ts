@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasEnded, startOf } from "./process-life.ts";
+import { removedAtExit } from "./removed-at-exit.ts";
 
 /** Milliseconds between signs of life. */
 const HEARTBEAT = 5_000;
@@ -93,6 +95,9 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     held.delete(own.id);
     throw error;
   }
+  const keep = removedAtExit(path, () => {
+    if (readFileSync(path, "utf8") === content) rmSync(path);
+  });
   const heartbeat = setInterval(() => {
     const now = new Date();
     // A lock taken over by another is the other's; there is nothing to do about it here.
@@ -101,6 +106,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(heartbeat);
+      keep();
       held.delete(own.id);
       await remove(path, content);
     },

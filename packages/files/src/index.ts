@@ -6,5 +6,13 @@ export {
   type LockOptions,
   lockHolder,
 } from "./folder-lock.ts";
+export { removedAtExit } from "./removed-at-exit.ts";
 export { assertReplaceable, InTheWayError, type ReplaceOptions } from "./replaceable.ts";
-export { foreignFiles, isRecorded, RECORD_NAME, recordBeside, recordWritten } from "./written-files.ts";
+export {
+  foreignFiles,
+  isRecorded,
+  RECORD_NAME,
+  recordedNames,
+  recordNames,
+  recordWritten,
+} from "./written-files.ts";

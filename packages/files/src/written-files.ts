@@ -10,8 +10,8 @@ export const RECORD_NAME = ".vlmopt.json";
 
 interface WrittenFiles {
   readonly version: 1;
-  /** Path from the folder, with `/` → fingerprint. */
-  readonly files: Readonly<Record<string, string>>;
+  /** Path from the folder, with `/` → fingerprint; null for a file that is vlmopt's whatever it becomes. */
+  readonly files: Readonly<Record<string, string | null>>;
 }
 
 /** Files that systems put into folders by themselves. */
@@ -28,15 +28,26 @@ export async function recordWritten(path: string): Promise<void> {
   for (const name of isFolder ? await filesIn(path) : [basename(path)]) {
     files[name] = await fingerprint(join(isFolder ? path : dirname(path), name));
   }
-  const record: WrittenFiles = { version: 1, files };
-  const place = recordOf(path, isFolder);
-  await writeFile(`${place}.tmp`, `${JSON.stringify(record, null, 2)}\n`);
-  await rename(`${place}.tmp`, place);
+  await writeRecord(recordOf(path, isFolder), files);
 }
 
-/** Where a single file is known from. */
-export function recordBeside(file: string): string {
-  return recordOf(file, false);
+/**
+ * Records files by name alone, in a folder that lives on: before they are written, so that a kill in between leaves nothing that is nobody's.
+ * @param names paths from the folder, with `/`
+ */
+export async function recordNames(folder: string, names: Iterable<string>): Promise<void> {
+  await writeRecord(recordOf(folder, true), Object.fromEntries([...names].map((name) => [name, null])));
+}
+
+/** Names that a folder's record lists. */
+export async function recordedNames(folder: string): Promise<Set<string>> {
+  return new Set(Object.keys((await readRecord(recordOf(folder, true)))?.files ?? {}));
+}
+
+async function writeRecord(place: string, files: WrittenFiles["files"]): Promise<void> {
+  const record: WrittenFiles = { version: 1, files };
+  await writeFile(`${place}.tmp`, `${JSON.stringify(record, null, 2)}\n`);
+  await rename(`${place}.tmp`, place);
 }
 
 /** Whether a folder has such a record. */
@@ -56,6 +67,7 @@ export async function foreignFiles(path: string): Promise<string[]> {
   for (const name of names) {
     const file = join(isFolder ? path : dirname(path), name);
     const known = Object.hasOwn(written, name) ? written[name] : undefined;
+    if (known === null) continue;
     if (known === undefined || (await fingerprint(file).catch(() => "")) !== known) foreign.push(name);
   }
   return foreign;

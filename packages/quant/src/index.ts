@@ -3,6 +3,7 @@ export { dequantizeCheckpoint } from "./checkpoint/dequantize-checkpoint.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
 export { loadPart, loadParts } from "./checkpoint/load-parts.ts";
 export { planQuantization, type QuantizationRequest } from "./checkpoint/plan-quantization.ts";
+export { quantizationSection } from "./checkpoint/quantization-card.ts";
 export type {
   KeptGroup,
   QuantizationPlan,

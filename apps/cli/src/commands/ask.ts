@@ -18,21 +18,23 @@ Examples:
     )
     .action(async (path, question, options) => {
       const started = performance.now();
-      // Loaded when it is needed: other commands start faster without it.
-      const { loadVlm } = await import("@vlmopt/engine");
-      const vlm = await loadVlm(path, vlmOptions(options));
-      const load = performance.now() - started;
-      const { image: images } = options;
+      const { image: images, json = false } = options;
       const request = options.raw ? { raw: question, images } : { prompt: question, images };
-      const answer = await interruptible((signal) =>
-        vlm.generate(request, {
-          ...generateOptions(options),
-          signal,
-          ...(options.json ? {} : { onText: (text: string) => void process.stdout.write(text) }),
-        }),
-      ).finally(() => vlm.release());
+      // Loaded when it is needed: other commands start faster without it.
+      const { modelProcess } = await import("../model-process.ts");
+      const { answer, load } = await interruptible(async (signal) => {
+        const model = await modelProcess(path, vlmOptions(options), { signal, quiet: json });
+        try {
+          const loaded = performance.now() - started;
+          const onText = (text: string) => void process.stdout.write(text);
+          const generating = { ...generateOptions(options), ...(json ? {} : { onText }) };
+          return { answer: await model.generate(request, generating), load: loaded };
+        } finally {
+          await model.close();
+        }
+      });
       const { text, tokens, finish, promptTokens, timings } = answer;
-      if (options.json) {
+      if (json) {
         console.log(
           JSON.stringify({ text, tokens, finish, promptTokens, timings: { load, ...timings } }, null, 2),
         );

@@ -16,6 +16,8 @@ import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatCount, formatDuration, parseWhole } from "../terminal/quantities.ts";
 
+const INTERRUPTED = "interrupted; what has arrived is kept: run it again to go on";
+
 export function downloadCommand() {
   return new Command("download")
     .summary("get a model or a data set from the hub")
@@ -89,13 +91,13 @@ Gated and private repositories: set HF_TOKEN, or log in with the hub's own tool.
                 ...(options.exclude === undefined ? {} : { ignore: options.exclude }),
               });
       try {
-        const { summary, ...result } = await interruptible(work);
+        const { summary, ...result } = await interruptible(work, INTERRUPTED);
         const seconds = (performance.now() - started) / 1000;
         if (json) console.log(JSON.stringify({ ...result, seconds }, null, 2));
         else console.log(`${result.folder}: ${summary}, ${formatDuration(seconds)}`);
       } catch (error) {
         if (!(error instanceof Error && error.name === "AbortError")) throw error;
-        process.stderr.write("error: interrupted; what has arrived is kept: run it again to go on\n");
+        process.stderr.write(`error: ${INTERRUPTED}\n`);
         process.exitCode = exitCodes.interrupted;
       }
     });

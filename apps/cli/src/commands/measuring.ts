@@ -1,7 +1,6 @@
 // What `run` and `bench` do once they have a recipe.
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Recipe, RunSummary } from "@vlmopt/bench";
+import type { Recipe, ReportFiles, RunSummary } from "@vlmopt/bench";
 import { exitCodes } from "../terminal/failure.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { stepProgress } from "../terminal/progress.ts";
@@ -13,40 +12,45 @@ export interface MeasuringOptions {
   readonly json?: boolean | undefined;
 }
 
-/** Measures a recipe and writes its report. Ctrl-C ends it and the requests under way; run again, it goes on. */
+const INTERRUPTED = "interrupted; what was measured is kept: run it again to go on";
+
+/** Measures a recipe and writes its report. Ctrl-C ends it at once; run again, it goes on. */
 export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
-  const { readRun, remarks, resultTable, runFiles, runRecipe, tableNotes, writeReport } = await import(
+  const { readRun, remarks, resultTable, runRecipe, tableNotes, writeReport } = await import(
     "@vlmopt/bench"
   );
   const folder = out ?? join("runs", recipe.name);
-  if (fresh) for (const file of Object.values(runFiles)) await rm(join(folder, file), { force: true });
   const progress = stepProgress(json);
-  let interrupted = false;
+  const work = async (signal: AbortSignal) => {
+    await runRecipe(recipe, {
+      folder,
+      fresh,
+      signal,
+      onProgress: ({ variant, phase, done, total }) =>
+        progress.update(
+          [variant, phase].filter(Boolean).join(", "),
+          done,
+          total,
+          phase === "speed" || phase === "answers",
+        ),
+      onNotice: (notice) => progress.warn(`warning: ${notice}`),
+      onVariant: ({ variant, error }) => {
+        if (error !== null) progress.say(`${variant} failed: ${error}`);
+      },
+    });
+    return writeReport(folder);
+  };
+  let files: ReportFiles;
   try {
-    await interruptible((signal) =>
-      runRecipe(recipe, {
-        folder,
-        signal,
-        onProgress: ({ variant, phase, done, total }) =>
-          progress.update(
-            [variant, phase].filter(Boolean).join(", "),
-            done,
-            total,
-            phase === "speed" || phase === "answers",
-          ),
-        onNotice: (notice) => progress.warn(`warning: ${notice}`),
-        onVariant: ({ variant, error }) => {
-          if (error !== null) progress.say(`${variant} failed: ${error}`);
-        },
-      }),
-    );
+    files = await interruptible(work, INTERRUPTED);
   } catch (error) {
     if (!(error instanceof Error && error.name === "AbortError")) throw error;
-    interrupted = true;
+    process.stderr.write(`error: ${INTERRUPTED}\n`);
+    process.exitCode = exitCodes.interrupted;
+    return;
   } finally {
     progress.stop();
   }
-  const files = await writeReport(folder);
   const { summary } = await readRun(folder);
   if (json) console.log(JSON.stringify({ folder, ...files, summary }, null, 2));
   else {
@@ -65,10 +69,7 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
   const isScored =
     summary.dataset.scored !== 0 || summary.variants.every(({ status }) => status !== "complete");
   const failed = summary.variants.filter(({ status }) => status === "failed");
-  if (interrupted) {
-    process.stderr.write("error: interrupted; what was measured is kept: run it again to go on\n");
-    process.exitCode = exitCodes.interrupted;
-  } else if (failed.length > 0) {
+  if (failed.length > 0) {
     process.stderr.write(`error: ${failed.length} of ${summary.variants.length} variants failed\n`);
     process.exitCode = exitCodes.failed;
   } else if (!isScored) {

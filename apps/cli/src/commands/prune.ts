@@ -12,7 +12,13 @@ import {
   pruningCard,
   pruningTransform,
 } from "@vlmopt/pruning";
-import { joinedMagnitudes, planQuantization, type QuantizationRequest, quantization } from "@vlmopt/quant";
+import {
+  joinedMagnitudes,
+  planQuantization,
+  type QuantizationRequest,
+  quantization,
+  quantizationSection,
+} from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
@@ -105,7 +111,9 @@ Examples:
         const files = {
           "pruning.json": `${JSON.stringify(made, null, 2)}\n`,
           ...(next === undefined ? {} : { "quantization.json": `${JSON.stringify(next.plan, null, 2)}\n` }),
-          "README.md": pruningCard(made, basename(resolve(input))),
+          "README.md":
+            pruningCard(made, basename(resolve(input))) +
+            (next === undefined ? "" : quantizationSection(next.plan)),
         };
         await applyPruning(source, made, sink, {
           ...shared,

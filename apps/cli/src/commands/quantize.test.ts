@@ -31,11 +31,15 @@ describe("vlmopt quantize", () => {
     expect(stdout).toMatch(/^worst: language_model\.\S+ 0\.\d{3} %$/m);
     expect((await readdir(out)).sort()).toEqual([
       ".vlmopt.json",
+      "README.md",
       "config.json",
       "generation_config.json",
       "model.safetensors",
       "quantization.json",
     ]);
+    const card = await readFile(join(out, "README.md"), "utf8");
+    expect(card).toContain("base_model_relation: quantized");
+    expect(card).toContain("| bits a weight of those linears | 32.00 | 4.");
     const config = JSON.parse(await readFile(join(out, "config.json"), "utf8"));
     expect(config.quantization_config).toMatchObject({
       quant_method: "bitsandbytes",
@@ -110,6 +114,10 @@ describe("vlmopt dequantize", () => {
     const [small, again] = [join(folder, "small"), join(folder, "again")];
     const report = JSON.parse(vlmopt("quantize", llava, small, "--scheme", "int8", "--json").stdout);
     expect(vlmopt("dequantize", small, again, "--dtype", "f32").status).toBe(0);
+    // Neither folder has the card of the model before.
+    expect(await readFile(join(small, "README.md"), "utf8")).toContain("# llava, quantized");
+    expect(await readFile(join(again, "README.md"), "utf8")).toContain("# small, dequantized");
+    expect(await readdir(again)).not.toContain("quantization.json");
     await using before = await openCheckpoint(llava);
     await using after = await openCheckpoint(again);
     const [[name, said]] = Object.entries(report.errors) as [[string, number]];

@@ -20,7 +20,7 @@ export function quantizeCommand() {
   return new Command("quantize")
     .summary("store weights in 4 or 8 bits")
     .description(
-      "Writes a checkpoint whose language model's linears take 4 or 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) beside it. Vision tower, projector, embeddings, output layer and norms stay as they are.",
+      "Writes a checkpoint whose language model's linears take 4 or 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) and a model card beside it. Vision tower, projector, embeddings, output layer and norms stay as they are.",
     )
     .argument("<in>", "folder of a model: config.json and safetensors")
     .argument("[out]", "folder to write; not needed with --plan-only")
@@ -73,7 +73,6 @@ Examples:
       const { errors } = await interruptible((signal) =>
         quantizeCheckpoint(source, plan, sink, {
           measure: true,
-          files: { "quantization.json": `${JSON.stringify(plan, null, 2)}\n` },
           ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
           ...(options.workers === undefined ? {} : { workers: options.workers }),
           signal,

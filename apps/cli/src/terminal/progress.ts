@@ -17,6 +17,17 @@ export function byteProgress(label: string, quiet: boolean): Progress {
   return process.stderr.isTTY ? bar(label) : lines(label);
 }
 
+/** Says every few seconds what takes its time, where nothing else shows that there is life. */
+export function signOfLife(doing: string, quiet: boolean): { stop(): void } {
+  const started = performance.now();
+  const say = () => {
+    const time = formatDuration((performance.now() - started) / 1000);
+    process.stderr.write(`${doing}: ${time} so far\n`);
+  };
+  const timer = quiet ? undefined : setInterval(say, LINE_INTERVAL).unref();
+  return { stop: () => clearInterval(timer) };
+}
+
 /** Shows how far a run is: what it does, and how long the rest will take. */
 export interface StepProgress {
   /** @param working whether what is done took time: what an earlier run had done did not */
@@ -142,17 +153,19 @@ function bar(label: string): Progress {
 
 function lines(label: string): Progress {
   const started = performance.now();
-  let printed = started;
+  let [bytes, totalBytes] = [0, 0];
+  const timer = setInterval(() => {
+    const { rate, left } = pace(bytes, totalBytes, started);
+    const percent = Math.floor((100 * bytes) / Math.max(1, totalBytes));
+    const pacing = bytes === 0 ? "" : ` ${percent}% of ${formatBytes(totalBytes)}, ${rate}/s, ${left} left`;
+    const time = formatDuration((performance.now() - started) / 1000);
+    process.stderr.write(`${label}${pacing === "" ? `: ${time} so far` : pacing}\n`);
+  }, LINE_INTERVAL).unref();
   return {
-    update(bytes, totalBytes) {
-      const now = performance.now();
-      if (now - printed < LINE_INTERVAL) return;
-      printed = now;
-      const { rate, left } = pace(bytes, totalBytes, started);
-      const percent = Math.floor((100 * bytes) / Math.max(1, totalBytes));
-      process.stderr.write(`${label} ${percent}% of ${formatBytes(totalBytes)}, ${rate}/s, ${left} left\n`);
+    update(done, total) {
+      [bytes, totalBytes] = [done, total];
     },
-    stop() {},
+    stop: () => clearInterval(timer),
   };
 }
 

@@ -12,6 +12,9 @@ export const runFiles = {
   recipe: "recipe.json",
 } as const;
 
+/** Held by the process that works in a run's folder. */
+export const LOCK_NAME = ".lock";
+
 /** A run that was summed up. */
 export interface Run {
   readonly folder: string;
@@ -48,7 +51,7 @@ export async function writeRun({ folder, summary, items }: Run): Promise<void> {
 }
 
 /** Writes a file that appears whole. */
-export async function replaceFile(path: string, contents: string): Promise<void> {
+export async function replaceFile(path: string, contents: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   await writeFile(temporary, contents);
   await rename(temporary, path);

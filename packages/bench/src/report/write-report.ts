@@ -1,6 +1,8 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readRun } from "../records/run-folder.ts";
+import { acquireLock, recordedNames, recordNames } from "@vlmopt/files";
+import { BenchError } from "../bench-error.ts";
+import { LOCK_NAME, readRun, replaceFile } from "../records/run-folder.ts";
 import type { RunSummary, VariantSummary } from "../records/run-summary.ts";
 import { barFigure } from "./figures/bars.ts";
 import { type Cost, frontierFigure } from "./figures/frontier.ts";
@@ -19,31 +21,50 @@ export interface ReportFiles {
 }
 
 /**
- * Writes a run's tables, figures and page into its folder.
- * @throws {BenchError} where the folder holds no run
+ * Writes a run's tables, figures and page into its folder, and deletes those of variants that are no longer there. What it replaces or deletes is
+ * what an earlier report wrote.
+ * @throws {BenchError} where the folder holds no run, or others' files have a report's names
+ * @throws {LockedError} where another process is at work there, which it names
  */
 export async function writeReport(folder: string): Promise<ReportFiles> {
+  await readRun(folder);
+  await using _lock = await acquireLock(join(folder, LOCK_NAME), { of: folder });
   const run = await readRun(folder);
-  const files = {
+  const contents = new Map<string, string | Uint8Array>([
+    ["results.csv", resultsCsv(run.summary)],
+    ["results.md", resultsMarkdown(run.summary)],
+  ]);
+  for (const [name, svg] of figuresOf(run.summary)) {
+    contents.set(`figures/${name}.svg`, svg);
+    contents.set(`figures/${name}.png`, pngOf(svg));
+  }
+  contents.set("report.html", await reportPage(run));
+  const before = await recordedNames(folder);
+  for (const name of contents.keys()) {
+    if (!before.has(name) && (await exists(join(folder, name)))) {
+      throw new BenchError(`${join(folder, name)}: is in the way, and no report wrote it`, "move it away");
+    }
+  }
+  await recordNames(folder, new Set([...before, ...contents.keys()]));
+  await mkdir(join(folder, "figures"), { recursive: true });
+  for (const [name, content] of contents) await replaceFile(join(folder, name), content);
+  for (const name of before) if (!contents.has(name)) await rm(join(folder, name), { force: true });
+  await recordNames(folder, contents.keys());
+  return {
     page: join(folder, "report.html"),
     csv: join(folder, "results.csv"),
     markdown: join(folder, "results.md"),
+    figures: [...contents.keys()]
+      .filter((name) => name.startsWith("figures/"))
+      .map((name) => join(folder, name)),
   };
-  const figuresFolder = join(folder, "figures");
-  // Figures of variants that are no longer there go.
-  await rm(figuresFolder, { recursive: true, force: true });
-  await mkdir(figuresFolder, { recursive: true });
-  await writeFile(files.csv, resultsCsv(run.summary));
-  await writeFile(files.markdown, resultsMarkdown(run.summary));
-  const figures: string[] = [];
-  for (const [name, svg] of figuresOf(run.summary)) {
-    const paths = [join(figuresFolder, `${name}.svg`), join(figuresFolder, `${name}.png`)] as const;
-    await writeFile(paths[0], svg);
-    await writeFile(paths[1], pngOf(svg));
-    figures.push(...paths);
-  }
-  await writeFile(files.page, await reportPage(run));
-  return { ...files, figures };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The seed's figures: the frontier by latency and by size, of all variants, of whole models, of each precision; and bars. */

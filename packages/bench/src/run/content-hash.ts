@@ -10,7 +10,7 @@ import { BenchError } from "../bench-error.ts";
  * (path, size, time) are not read again.
  * @param cache folder that remembers hashes of files
  */
-export async function checkpointHash(folder: string, cache: string): Promise<string> {
+export async function checkpointHash(folder: string, cache: string, signal?: AbortSignal): Promise<string> {
   const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     throw new BenchError(
       `${folder}: ${error.code === "ENOENT" ? "no such folder" : error.message}`,
@@ -21,18 +21,20 @@ export async function checkpointHash(folder: string, cache: string): Promise<str
   if (!names.some((name) => name.endsWith(".safetensors")))
     throw new BenchError(`${folder}: holds no safetensors`, "name the folder of a checkpoint");
   const hash = createHash("sha256");
-  for (const name of names) hash.update(`${name}\0${await fileHash(join(folder, name), cache)}\0`);
+  for (const name of names) hash.update(`${name}\0${await fileHash(join(folder, name), cache, signal)}\0`);
   return hash.digest("hex");
 }
 
-async function fileHash(path: string, cache: string): Promise<string> {
+async function fileHash(path: string, cache: string, signal: AbortSignal | undefined): Promise<string> {
   const place = await realpath(path);
   const { size, mtimeNs } = await stat(place, { bigint: true });
   const remembered = join(cache, textHash(`${place}\0${size}\0${mtimeNs}`));
   const known = await readFile(remembered, "utf8").catch(() => undefined);
   if (known?.length === 64) return known;
   const hash = createHash("sha256");
-  await pipeline(createReadStream(place, { highWaterMark: 1 << 20 }), hash);
+  await pipeline(createReadStream(place, { highWaterMark: 1 << 20 }), hash, {
+    ...(signal === undefined ? {} : { signal }),
+  });
   const digest = hash.digest("hex");
   await mkdir(cache, { recursive: true });
   await writeFile(`${remembered}.${process.pid}`, digest);

@@ -1,12 +1,12 @@
-import { access } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { cacheFolder } from "@vlmopt/datasets";
+import { mkdir, readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { describeModel, editConfig } from "@vlmopt/models";
 import { applyPruning, type PruningPlan, planByRecipe, pruningCard, pruningTransform } from "@vlmopt/pruning";
 import {
   joinedMagnitudes,
   planQuantization,
   quantization,
+  quantizationSection,
   quantizeCheckpoint,
   schemeNamed,
   weightCounts,
@@ -15,8 +15,10 @@ import { type Checkpoint, openCheckpoint, transformedSpecs } from "@vlmopt/tenso
 import { BenchError } from "../bench-error.ts";
 import { type PruneSpec, pruningRecipe } from "../recipe/prune-spec.ts";
 import type { QuantizeSpec } from "../recipe/recipe.ts";
+import { replaceFile } from "../records/run-folder.ts";
 import type { ModelSize } from "../records/run-summary.ts";
 import { checkpointHash, textHash } from "./content-hash.ts";
+import { clearMade, madeFolder, madeLimit, type UseOptions, useMade } from "./made-cache.ts";
 
 export interface MadeCheckpoint {
   readonly folder: string;
@@ -25,10 +27,13 @@ export interface MadeCheckpoint {
   readonly size: ModelSize;
   /** `f16`, `bf16`, `f32`, or the scheme. */
   readonly precision: string;
+  /** Lets the cache delete it. */
+  release(): Promise<void>;
 }
 
-export interface MakeOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface MakeOptions extends UseOptions {
+  /** False where its size is all that is wanted: then it is not made if that is known. Wanted unless told. */
+  readonly isWanted?: ((hash: string) => boolean) | undefined;
   /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
   readonly cache?: string | undefined;
   readonly onProgress?: ((bytes: number, totalBytes: number) => void) | undefined;
@@ -37,24 +42,50 @@ export interface MakeOptions {
 /** Changes with how checkpoints are made, so that those of earlier versions are not taken for today's. */
 const MADE_VERSION = 1;
 
-/** Makes a variant's checkpoint, pruned and quantized in one pass, unless it has been made before. */
+/**
+ * Makes a variant's checkpoint, pruned and quantized in one pass, unless it has been made before. Where the cache then holds more than its limit,
+ * what was unused longest goes.
+ */
 export async function makeCheckpoint(
   model: string,
   transforms: { readonly prune: PruneSpec | undefined; readonly quantize: QuantizeSpec | undefined },
   options: MakeOptions = {},
 ): Promise<MadeCheckpoint> {
   const { prune, quantize } = transforms;
-  const cache = options.cache ?? cacheFolder("made");
-  const source = await checkpointHash(model, join(cache, "hashes"));
-  const plain = prune === undefined && quantize === undefined;
-  const hash = plain
-    ? source
-    : textHash(JSON.stringify([MADE_VERSION, source, prune ?? null, quantize ?? null]));
-  const folder = plain ? model : join(cache, `${basename(model)}-${hash.slice(0, 16)}`);
-  if (!plain && !(await exists(folder))) await make(model, folder, transforms, options);
+  const cache = options.cache ?? madeFolder();
+  const source = await checkpointHash(model, join(cache, "hashes"), options.signal);
+  if (prune === undefined && quantize === undefined) {
+    return { folder: model, hash: source, ...(await described(model, undefined)), release: async () => {} };
+  }
+  const limit = madeLimit();
+  const hash = textHash(JSON.stringify([MADE_VERSION, source, prune ?? null, quantize ?? null]));
+  const name = `${basename(model)}-${hash.slice(0, 16)}`;
+  const folder = join(cache, name);
+  const remembered = join(cache, "sizes", hash);
+  if (options.isWanted?.(hash) === false) {
+    const known = await readFile(remembered, "utf8").catch(() => undefined);
+    if (known !== undefined)
+      return { folder, hash, ...(JSON.parse(known) as Described), release: async () => {} };
+  }
+  const use = await useMade(cache, name, (place) => make(model, place, transforms, options), options);
+  try {
+    const description = await described(folder, quantize);
+    await mkdir(dirname(remembered), { recursive: true });
+    await replaceFile(remembered, JSON.stringify(description));
+    await clearMade({ cache, downTo: limit });
+    return { folder, hash, ...description, release: async () => use[Symbol.asyncDispose]() };
+  } catch (error) {
+    await use[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+type Described = Pick<MadeCheckpoint, "size" | "precision">;
+
+async function described(folder: string, quantize: QuantizeSpec | undefined): Promise<Described> {
   await using checkpoint = await openCheckpoint(folder);
   const { size, dtype } = await sizeOf(checkpoint);
-  return { folder, hash, size, precision: quantize?.scheme ?? dtype };
+  return { size, precision: quantize?.scheme ?? dtype };
 }
 
 async function make(
@@ -78,43 +109,35 @@ async function make(
     scheme: schemeNamed(quantize.scheme, quantize.preset),
     made: { ...quantize },
   };
-  try {
-    if (prune === undefined) {
-      if (request === undefined) return;
-      const plan = planQuantization(
-        describeModel(JSON.parse(config), source.tensors),
-        source.tensors,
-        request,
-      );
-      await quantizeCheckpoint(source, plan, folder, passing);
-      return;
-    }
-    const description = describeModel(JSON.parse(config), source.tensors);
-    const target = {
-      tensors: source.tensors,
-      layers: description.languageModel.layers,
-      description,
-      config: JSON.parse(config) as unknown,
-    };
-    const plan = await planByRecipe(
-      source,
-      target,
-      pruningRecipe(prune),
-      signal === undefined ? {} : { signal },
-    );
-    const andThen = request && (await quantizationAfter(source, config, plan, request));
-    await applyPruning(source, plan, folder, {
-      ...passing,
-      ...(andThen === undefined ? {} : { andThen }),
-      files: {
-        "pruning.json": `${JSON.stringify(plan, null, 2)}\n`,
-        "README.md": pruningCard(plan, basename(model)),
-      },
-    });
-  } catch (error) {
-    // Another run may have made the same meanwhile.
-    if (!(await exists(folder))) throw error;
+  if (prune === undefined) {
+    if (request === undefined) return;
+    const plan = planQuantization(describeModel(JSON.parse(config), source.tensors), source.tensors, request);
+    await quantizeCheckpoint(source, plan, folder, passing);
+    return;
   }
+  const description = describeModel(JSON.parse(config), source.tensors);
+  const target = {
+    tensors: source.tensors,
+    layers: description.languageModel.layers,
+    description,
+    config: JSON.parse(config) as unknown,
+  };
+  const plan = await planByRecipe(
+    source,
+    target,
+    pruningRecipe(prune),
+    signal === undefined ? {} : { signal },
+  );
+  const next = request && (await quantizationAfter(source, config, plan, request));
+  await applyPruning(source, plan, folder, {
+    ...passing,
+    ...(next === undefined ? {} : { andThen: next.andThen }),
+    files: {
+      "pruning.json": `${JSON.stringify(plan, null, 2)}\n`,
+      "README.md":
+        pruningCard(plan, basename(model)) + (next === undefined ? "" : quantizationSection(next.plan)),
+    },
+  });
 }
 
 /** Decided by names and shapes of what the pruning leaves, before it is there. */
@@ -128,7 +151,8 @@ async function quantizationAfter(
   const tensors = transformedSpecs(source.tensors, transform);
   const description = describeModel(JSON.parse(editConfig(config, pruning.config)), tensors);
   const plan = planQuantization(description, tensors, request);
-  return quantization(plan, { magnitudes: await joinedMagnitudes(source, plan, transform) });
+  const magnitudes = await joinedMagnitudes(source, plan, transform);
+  return { plan, andThen: quantization(plan, { magnitudes }) };
 }
 
 async function configText(source: Checkpoint): Promise<string> {
@@ -152,11 +176,4 @@ async function sizeOf(checkpoint: Checkpoint): Promise<{ size: ModelSize; dtype:
     size: { bytes, parameters, bitsPerWeight: parameters === 0 ? 0 : (8 * bytes) / parameters },
     dtype: (largest?.[0] ?? "").toLowerCase(),
   };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

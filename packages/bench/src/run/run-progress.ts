@@ -2,7 +2,8 @@
 export interface RunProgress {
   /** Empty while data are read and answers scored. */
   readonly variant: string;
-  readonly phase: "data" | "making" | "loading" | "speed" | "answers" | "scoring";
+  /** `waiting`: another process makes the same checkpoint. */
+  readonly phase: "data" | "waiting" | "making" | "loading" | "speed" | "answers" | "scoring";
   /** Requests done, and all that there are, over all variants. */
   readonly done: number;
   readonly total: number;

@@ -12,6 +12,7 @@ import { resultsMarkdown } from "../report/result-table.ts";
 import { RequestFailure } from "../targets/request-failure.ts";
 import type { Target } from "../targets/target.ts";
 import { fakeTarget } from "../test-support/fake-target.ts";
+import { clearMade, listMade } from "./made-cache.ts";
 import { type RunOptions, runRecipe } from "./run-recipe.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../../fixtures");
@@ -68,6 +69,16 @@ test("variants are made, measured and held against the dense model", async () =>
   const meteor = summary.variants[2]?.quality.find(({ figure }) => figure === "meteor");
   expect(meteor?.retention?.ofDense).toBe(1);
   expect(await readRun(folder)).toMatchObject({ summary: JSON.parse(JSON.stringify(summary)) });
+});
+
+test("what was measured needs no checkpoint any more: one that has left the cache is not made again", async () => {
+  const [folder, own] = [temporaryFolder(), temporaryFolder()];
+  const { summary } = await measure(folder, { cache: own });
+  expect(await listMade(own)).toHaveLength(3);
+  await clearMade({ cache: own });
+  const again = await measure(folder, { cache: own, openTarget: () => expect.unreachable() });
+  expect(again.summary.variants).toEqual(summary.variants);
+  expect(await listMade(own)).toEqual([]);
 });
 
 test("a variant that fails does not stop the others, and is tried again by the next run", async () => {

@@ -1,15 +1,15 @@
-import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { BenchError } from "../bench-error.ts";
 import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
 import { collectAnswers, type Item, measureSpeed } from "../protocol/measure.ts";
+import { unlessAborted } from "../protocol/unless-aborted.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
 import { type BenchRecord, type Journal, openJournal } from "../records/journal.ts";
-import { type Run, replaceFile, runFiles, writeRun } from "../records/run-folder.ts";
+import { type Run, runFiles, writeRun } from "../records/run-folder.ts";
 import type { EnergyFigures } from "../records/run-summary.ts";
 import { type EndpointOptions, endpointTarget } from "../targets/endpoint-target.ts";
 import { engineTarget } from "../targets/engine-target.ts";
 import type { Target } from "../targets/target.ts";
+import { claimRunFolder } from "./claim-run-folder.ts";
 import { textHash } from "./content-hash.ts";
 import { type MadeCheckpoint, makeCheckpoint } from "./made-checkpoint.ts";
 import { openData, type RunData } from "./open-data.ts";
@@ -20,6 +20,8 @@ import { summarize } from "./summarize.ts";
 export interface RunOptions {
   /** Where everything goes; a run that lies there is gone on with. */
   readonly folder: string;
+  /** Measure all anew: what an earlier run of any recipe found there goes. */
+  readonly fresh?: boolean | undefined;
   /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
   readonly cache?: string;
   /** Ends the run and the requests that are under way; what was measured stays, and the summary says what is missing. */
@@ -52,11 +54,12 @@ const PROTOCOL_VERSION = 2;
  */
 export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Run> {
   const folder = resolve(options.folder);
-  const { signal, onProgress, onVariant, onNotice } = options;
-  await claimFolder(recipe, folder);
+  const { signal, onProgress, onVariant, onNotice, fresh = false } = options;
+  await using _claim = await claimRunFolder(recipe, folder, { fresh });
   const startedAt = new Date();
   onProgress?.({ variant: "", phase: "data", done: 0, total: 1 });
-  const data = await openData(recipe.data, folder, { maxFailed: recipe.maxFailed, onNotice });
+  const opening = openData(recipe.data, folder, { maxFailed: recipe.maxFailed, onNotice });
+  const data = await unlessAborted(opening, signal);
   await assertScorable(recipe, data.items);
   const journal = openJournal(join(folder, runFiles.results));
   const prepared = new Map<string, Prepared>();
@@ -113,10 +116,11 @@ async function measureVariant(work: VariantWork): Promise<Omit<VariantEnd, "vari
     const ready = await prepare(work);
     hash = ready.hash;
     prepared.set(variant.name, ready);
-    if (journal.records.some((record) => record.kind === "end" && record.hash === hash)) {
-      return { status: "complete", error: null };
+    try {
+      if (!isComplete(journal, hash)) await measure(work, ready);
+    } finally {
+      await ready.made?.release();
     }
-    await measure(work, ready);
     return { status: "complete", error: null };
   } catch (error) {
     if (options.signal?.aborted) return undefined;
@@ -128,7 +132,11 @@ async function measureVariant(work: VariantWork): Promise<Omit<VariantEnd, "vari
   }
 }
 
-async function prepare({ recipe, data, variant, options, report }: VariantWork): Promise<Prepared> {
+function isComplete({ records }: Journal, hash: string): boolean {
+  return records.some((record) => record.kind === "end" && record.hash === hash);
+}
+
+async function prepare({ recipe, data, journal, variant, options, report }: VariantWork): Promise<Prepared> {
   const { source, prune, quantize, engine } = variant;
   const same = [PROTOCOL_VERSION, recipe.protocol, data.summary.signature];
   if ("endpoint" in source) {
@@ -137,8 +145,18 @@ async function prepare({ recipe, data, variant, options, report }: VariantWork):
   }
   report("making", 0);
   const { signal, cache } = options;
-  const made = await makeCheckpoint(source.model, { prune, quantize }, { signal, cache });
-  return { variant, hash: textHash(JSON.stringify([...same, made.hash, engine])), made };
+  const hashOf = (made: string) => textHash(JSON.stringify([...same, made, engine]));
+  const made = await makeCheckpoint(
+    source.model,
+    { prune, quantize },
+    {
+      signal,
+      cache,
+      isWanted: (hash) => !isComplete(journal, hashOf(hash)),
+      onWait: () => report("waiting", 0),
+    },
+  );
+  return { variant, hash: hashOf(made.hash), made };
 }
 
 async function measure(work: VariantWork, { hash, made, variant }: Prepared): Promise<void> {
@@ -159,7 +177,7 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
     const meter = target.pid === undefined ? undefined : await startGpuMeter(target.pid);
     let readings: GpuReadings | undefined;
     try {
-      const milliseconds = await target.load();
+      const milliseconds = await unlessAborted(target.load(), signal);
       meter?.beginEnergy();
       const attempt = nextAttempt(journal.records, hash);
       journal.append({ kind: "load", hash, attempt, milliseconds, size: made?.size ?? null });
@@ -225,23 +243,4 @@ function nextAttempt(records: readonly BenchRecord[], hash: string): number {
     record.hash === hash && (record.kind === "load" || record.kind === "failed") ? [record.attempt] : [],
   );
   return Math.max(-1, ...before) + 1;
-}
-
-/** Keeps runs of different recipes out of each other's folders. */
-async function claimFolder(recipe: Recipe, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, runFiles.recipe);
-  // What may fail changes no measurement.
-  const { maxFailed: _, ...measured } = recipe;
-  const text = `${JSON.stringify(measured, null, 2)}\n`;
-  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (before === undefined) return replaceFile(path, text);
-  if (before === text) return;
-  throw new BenchError(
-    `${folder}: holds a run of another recipe, or of this one before it was changed`,
-    "name another folder, or remove this one",
-  );
 }

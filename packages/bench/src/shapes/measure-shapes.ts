@@ -3,6 +3,7 @@ import { BenchError } from "../bench-error.ts";
 import { startGpuMeter } from "../meters/gpu-meter.ts";
 import { medianInterval } from "../protocol/median-interval.ts";
 import { speedFigures } from "../protocol/speed-figures.ts";
+import { unlessAborted } from "../protocol/unless-aborted.ts";
 import type { EngineSpec } from "../recipe/recipe.ts";
 import type { Environment, Estimate, MemoryFigures, SpeedFigures } from "../records/run-summary.ts";
 import { environment } from "../run/environment.ts";
@@ -139,11 +140,11 @@ async function askAll(
   signal: AbortSignal | undefined,
 ): Promise<{ loaded: LoadedShape; answers: ShapeAnswer[] }> {
   report("loading", 0);
-  const { kind: _, ...loaded } = await child.ask({ kind: "load", job }, "loaded");
+  const { kind: _, ...loaded } = await unlessAborted(child.ask({ kind: "load", job }, "loaded"), signal);
   const answers: ShapeAnswer[] = [];
   for (let request = 0; request < requests; request++) {
     signal?.throwIfAborted();
-    const answer = await child.ask({ kind: "ask" }, "answered");
+    const answer = await unlessAborted(child.ask({ kind: "ask" }, "answered"), signal);
     assertSame(answers[0]?.tokens ?? answer.tokens, answer.tokens, request);
     answers.push(answer);
     report("speed", request + 1);

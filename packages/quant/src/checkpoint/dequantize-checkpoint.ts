@@ -10,6 +10,7 @@ import {
 } from "@vlmopt/tensor-io";
 import type { FloatDtype } from "../weights.ts";
 import type { DequantizeStageOptions } from "./dequantize-stage.ts";
+import { dequantizationCard, modelName } from "./quantization-card.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import { quantizedWeights } from "./quantized-weights.ts";
 
@@ -20,7 +21,7 @@ export interface DequantizeOptions extends RewriteOptions {
 /**
  * Writes the weights of a checkpoint of compressed-tensors (`pack-quantized` of 4 bits, `int-quantized`, NVFP4, MXFP4), bitsandbytes (4 bits), GPTQ or
  * AWQ (4 bits), ours or those libraries', as plain ones of the dtype that they had, or of `options.dtype`; config.json loses its
- * `quantization_config`.
+ * `quantization_config`, and the folder the plan by which it was quantized; a model card (README.md) is written.
  * @throws {QuantizationError} where nothing of the kind is there, or a weight lacks its tensors
  */
 export async function dequantizeCheckpoint(
@@ -54,6 +55,15 @@ export async function dequantizeCheckpoint(
       };
     },
     sink,
-    { refuseNonFinite: true, ...options, files: { ...config, ...options.files } },
+    {
+      refuseNonFinite: true,
+      ...options,
+      files: {
+        "README.md": dequantizationCard(modelName(source)),
+        "quantization.json": null,
+        ...config,
+        ...options.files,
+      },
+    },
   );
 }

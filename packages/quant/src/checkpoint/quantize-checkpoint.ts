@@ -9,6 +9,7 @@ import {
   type Transform,
 } from "@vlmopt/tensor-io";
 import { joinedMagnitudes } from "./joined-magnitudes.ts";
+import { modelName, quantizationCard } from "./quantization-card.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
 import { outputsOf, type QuantizeStageOptions } from "./quantize-stage.ts";
@@ -26,7 +27,8 @@ export interface QuantizeResult extends RewriteResult {
 }
 
 /**
- * Carries a plan out, in one pass over the checkpoint. config.json is changed as the plan says; other files of the folder go along.
+ * Carries a plan out, in one pass over the checkpoint. config.json is changed as the plan says, the plan (quantization.json) and a model card
+ * (README.md) are written; other files of the folder go along.
  * @throws {QuantizationError} where the plan names tensors that the checkpoint lacks
  * @throws {CheckpointError} `unsupported-conversion` where a weight is infinite or NaN, naming it
  */
@@ -50,7 +52,12 @@ export async function quantizeCheckpoint(
   const result = await rewriteCheckpoint(source, transform, sink, {
     refuseNonFinite: true,
     ...rewriting,
-    files: { ...(await editedConfig(source, config)), ...options.files },
+    files: {
+      "README.md": quantizationCard(plan, modelName(source)),
+      "quantization.json": `${JSON.stringify(plan, null, 2)}\n`,
+      ...(await editedConfig(source, config)),
+      ...options.files,
+    },
   });
   return { ...result, errors: errors() };
 }

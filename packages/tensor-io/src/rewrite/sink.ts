@@ -10,6 +10,7 @@ import {
   InTheWayError,
   LockedError,
   recordWritten,
+  removedAtExit,
 } from "@vlmopt/files";
 import { SinkError } from "../errors.ts";
 import { reasonOf } from "../source/file-source.ts";
@@ -165,6 +166,7 @@ async function openSession(
   const temporary = siblingName(target, "partial");
   const place = (file: string) => (singleFile ? temporary : join(temporary, file));
   const handles = new Map<string, FileHandle>();
+  const keep = removedAtExit(temporary);
   const closeAll = async () => {
     for (const handle of handles.values()) await handle.close();
     handles.clear();
@@ -172,6 +174,7 @@ async function openSession(
   const abort = async () => {
     await closeAll();
     await rm(temporary, { recursive: true, force: true });
+    keep();
     await output.release();
   };
   try {
@@ -209,6 +212,7 @@ async function openSession(
         // Somebody may have put something there meanwhile.
         await output.assertFree();
         await moveIntoPlace(temporary, target);
+        keep();
         if (singleFile) await recordWritten(target);
         await output.release();
       } catch (error) {

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,9 @@ const ALIGNMENT = 4096;
 export async function sideFile(): Promise<SideFile> {
   const folder = await mkdtemp(join(tmpdir(), "vlmopt-weights-"));
   const location = join(folder, "weights.bin");
+  // A process that ends while a model loads leaves nothing, unless it is killed outright.
+  const onExit = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", onExit);
   const file = await open(location, "wx");
   let end = 0;
   return {
@@ -26,6 +30,7 @@ export async function sideFile(): Promise<SideFile> {
       return { location, offset, byteLength: bytes.byteLength };
     },
     async remove() {
+      process.off("exit", onExit);
       await file.close();
       await rm(folder, { recursive: true, force: true });
     },
