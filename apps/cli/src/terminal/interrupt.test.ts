@@ -62,19 +62,21 @@ describe("Ctrl-C", () => {
     }
   });
 
-  it("ends a model while it loads, and while it answers", async () => {
-    const asked = ["ask", qwen, "Tell me", "--max-new-tokens", "3000"];
-    const loading = await started(...asked);
-    await expect.poll(() => readdir(join(loading.folder, "tmp")), { timeout: 10_000 }).not.toEqual([]);
-    const answering = await started(...asked);
-    await once(answering.child.stdout, "data");
-    for (const { interrupt, left } of [loading, answering]) {
-      const { code, stderr, milliseconds } = await interrupt();
-      expect(code).toBe(130);
-      expect(stderr).toMatch(/^error: interrupted; nothing was written\n$/m);
-      expect(milliseconds).toBeLessThan(SOON);
-      expect(await left()).toEqual([]);
-    }
+  it.each(["loads", "answers"])("ends a model while it %s", async (doing) => {
+    const { child, folder, interrupt, left } = await started(
+      "ask",
+      qwen,
+      "Tell me",
+      "--max-new-tokens",
+      "3000",
+    );
+    if (doing === "answers") await once(child.stdout, "data");
+    else await expect.poll(() => readdir(join(folder, "tmp")), { timeout: 10_000 }).not.toEqual([]);
+    const { code, stderr, milliseconds } = await interrupt();
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/^error: interrupted; nothing was written\n$/m);
+    expect(milliseconds).toBeLessThan(SOON);
+    expect(await left()).toEqual([]);
   });
 
   it("ends a conversation while it waits for a line", async () => {
