@@ -16,9 +16,7 @@ const INTERRUPTED = "interrupted; what was measured is kept: run it again to go 
 
 /** Measures a recipe and writes its report. Ctrl-C ends it at once; run again, it goes on. */
 export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
-  const { readRun, remarks, resultTable, runRecipe, tableNotes, writeReport } = await import(
-    "@vlmopt/bench"
-  );
+  const { readRun, remarks, resultTable, runRecipe, tableNotes, writeReport } = await import("@vlmopt/bench");
   const folder = out ?? join("runs", recipe.name);
   const progress = stepProgress(json);
   const work = async (signal: AbortSignal) => {
