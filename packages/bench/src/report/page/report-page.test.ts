@@ -28,12 +28,16 @@ test("what models and data say is text to the page, never code", async () => {
     summary: {
       ...run.summary,
       name: hostile,
+      dataset: { ...run.summary.dataset, leftOut: [{ place: hostile, problem: "it is empty" }] },
       variants: run.summary.variants.map((variant) => ({ ...variant, name: hostile })),
     },
     items: run.items.map((item) => ({ ...item, variant: hostile, prediction: hostile })),
   });
   expect(page.match(/<\/script>/g)).toHaveLength(2);
   expect(page).not.toContain("<img src=x");
+  expect(page).toMatch(
+    /<p class="notice">Rows left out: 1; the first: &lt;\/script&gt;.*: it is empty\.<\/p>/,
+  );
 });
 
 describe.skipIf(executablePath === undefined)("in a browser", () => {

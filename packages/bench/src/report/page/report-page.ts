@@ -1,5 +1,6 @@
 import type { Run } from "../../records/run-folder.ts";
 import type { RunSummary, VariantSummary } from "../../records/run-summary.ts";
+import { remarks } from "../remarks.ts";
 import { tableNotes, titleOf } from "../result-table.ts";
 import { verdictOf, verdictText } from "../verdict.ts";
 import { client } from "./client.ts";
@@ -28,6 +29,9 @@ export async function reportPage(run: Run): Promise<string> {
   <h1>${escaped(summary.name)}</h1>
   <p class="meta">${meta(summary)}</p>
   ${summary.completed ? "" : `<p class="notice">This run was stopped before all was measured; what is missing is marked incomplete.</p>`}
+  ${remarks(summary)
+    .map((remark) => `<p class="notice">${escaped(remark)}</p>`)
+    .join("")}
 </header>
 <main>
 ${verdict(summary)}
