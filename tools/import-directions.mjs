@@ -9,13 +9,14 @@ import ts from "typescript";
  */
 export const allowedImports = {
   "@vlmopt/files": [],
-  "@vlmopt/tensor-io": ["@vlmopt/files"],
+  "@vlmopt/options": [],
+  "@vlmopt/tensor-io": ["@vlmopt/files", "@vlmopt/options"],
   "@vlmopt/models": ["@vlmopt/tensor-io (types)"],
-  "@vlmopt/pruning": ["@vlmopt/tensor-io", "@vlmopt/models"],
-  "@vlmopt/quant": ["@vlmopt/tensor-io", "@vlmopt/models"],
-  "@vlmopt/engine": ["@vlmopt/tensor-io", "@vlmopt/models", "@vlmopt/quant"],
-  "@vlmopt/metrics": [],
-  "@vlmopt/datasets": ["@vlmopt/files"],
+  "@vlmopt/pruning": ["@vlmopt/tensor-io", "@vlmopt/models", "@vlmopt/options"],
+  "@vlmopt/quant": ["@vlmopt/tensor-io", "@vlmopt/models", "@vlmopt/options"],
+  "@vlmopt/engine": ["@vlmopt/tensor-io", "@vlmopt/models", "@vlmopt/quant", "@vlmopt/options"],
+  "@vlmopt/metrics": ["@vlmopt/options"],
+  "@vlmopt/datasets": ["@vlmopt/files", "@vlmopt/options"],
   "@vlmopt/bench": [
     "@vlmopt/files",
     "@vlmopt/tensor-io",
@@ -25,6 +26,7 @@ export const allowedImports = {
     "@vlmopt/engine",
     "@vlmopt/metrics",
     "@vlmopt/datasets",
+    "@vlmopt/options",
   ],
   vlmopt: "everything",
   "@vlmopt/playground": ["@vlmopt/tensor-io", "@vlmopt/engine"],

@@ -47,6 +47,7 @@ export {
   resize,
 } from "./images/index.ts";
 export { loadModel, type Model, type ModelStep } from "./model.ts";
+export { generateRules, ortRules } from "./option-rules.ts";
 export type { LanguageScorer, LanguageScorerOptions } from "./perplexity/language-scorer.ts";
 export type { Request } from "./prompt-reader.ts";
 export { withoutImageMarks } from "./text/image-marks.ts";

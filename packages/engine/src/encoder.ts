@@ -1,7 +1,9 @@
 import { ConfigError, textEncoder } from "@vlmopt/models";
+import { checkOptions, whole } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "./executors/executor.ts";
 import { areSound, brokenLogits } from "./generate/broken-logits.ts";
+import { towerRules } from "./option-rules.ts";
 import { loadFrom, type Platform } from "./platform.ts";
 import { readJson } from "./read-json.ts";
 import { shortened } from "./text/shortened.ts";
@@ -39,11 +41,12 @@ export interface Encoder {
 const MOST_TOKENS = 512;
 
 /** A BERT, RoBERTa, DistilBERT or one of their kin, with its tokenizer. */
-export function encoderFrom(
+export async function encoderFrom(
   platform: Platform,
   location: string | Checkpoint,
   options: EncoderOptions = {},
 ): Promise<Encoder> {
+  checkOptions("loadEncoder", options, { ...towerRules, layer: whole({ from: 0 }) });
   return loadFrom(platform, location, async (checkpoint) =>
     encoderOf(checkpoint, options.executor ?? (await platform.executor()), options),
   );

@@ -1,4 +1,5 @@
 // What loads a model in a browser: from a URL or files, on the visitor's graphics card unless told.
+import { checkOptions, func, object } from "@vlmopt/options";
 import { type Checkpoint, openUrl } from "@vlmopt/tensor-io/browser";
 import { type ClipEmbedder, type ClipEmbedderOptions, embedderFrom } from "./clip/clip-embedder.ts";
 import { type Encoder, type EncoderOptions, encoderFrom } from "./encoder.ts";
@@ -25,10 +26,9 @@ export interface VlmOptions {
  * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
  * @throws {NoGpuError} where no executor is given and there is no graphics card
  */
-export function loadVlm(
-  location: string | Checkpoint,
-  { executor, onWarning }: VlmOptions = {},
-): Promise<Vlm> {
+export async function loadVlm(location: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
+  checkOptions("loadVlm", options, { executor: object, onWarning: func });
+  const { executor, onWarning } = options;
   return vlmFrom(
     browser,
     location,

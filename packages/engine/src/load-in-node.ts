@@ -1,6 +1,7 @@
 // What loads a model in Node: from a folder, with ONNX Runtime unless told.
 
 import type { CalibrationWalk } from "@vlmopt/models";
+import { checkOptions, func } from "@vlmopt/options";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import type { CalibrationData } from "./calibration/calibration-data.ts";
 import { type CalibrationWalkOptions, calibrationWalkFrom } from "./calibration/calibration-walk.ts";
@@ -11,6 +12,7 @@ import { type Encoder, type EncoderOptions, encoderFrom } from "./encoder.ts";
 import { ortExecutor } from "./executors/ort/ort-executor.ts";
 import { decodeImage } from "./images/decode.ts";
 import { loadModelWith, type VlmOptions } from "./load-model-with.ts";
+import { executorRule, ortRules } from "./option-rules.ts";
 import { type LanguageScorer, type LanguageScorerOptions, scorerFrom } from "./perplexity/language-scorer.ts";
 import type { Platform } from "./platform.ts";
 import { type Vlm, vlmFrom } from "./vlm.ts";
@@ -26,7 +28,8 @@ const node: Platform = {
  * @param path folder of a checkpoint
  * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
  */
-export function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
+export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
+  checkOptions("loadVlm", options, { ...ortRules, executor: executorRule, onWarning: func });
   const { onWarning, ...loading } = options;
   return vlmFrom(node, path, (checkpoint) => loadModelWith(checkpoint, loading), onWarning);
 }

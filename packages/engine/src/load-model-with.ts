@@ -1,3 +1,4 @@
+import { checkOptions } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor } from "./executors/executor.ts";
 import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
@@ -5,6 +6,7 @@ import { plainExecutor } from "./executors/plain/plain-executor.ts";
 import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
 import { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 import { loadModel, type Model } from "./model.ts";
+import { executorRule, ortRules } from "./option-rules.ts";
 
 export interface VlmOptions extends OrtOptions {
   /** Is told what the checkpoint asks for and is not done; `console.warn` unless told. */
@@ -25,6 +27,7 @@ export async function loadModelWith(
   checkpoint: Checkpoint,
   options: Omit<VlmOptions, "onWarning"> = {},
 ): Promise<Model> {
+  checkOptions("loadModelWith", options, { ...ortRules, executor: executorRule });
   const { executor = "ort", ...ortOptions } = options;
   if (typeof executor !== "string") return loadModel(checkpoint, executor);
   if (executor === "plain") return loadModel(checkpoint, plainExecutor());

@@ -1,10 +1,13 @@
+import { checkOptions, OptionError } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import { checkRequest } from "./check-request.ts";
 import { areSound, brokenLogits } from "./generate/broken-logits.ts";
 import { generateTokens, type TokenAnswer, tokensLeft } from "./generate/generate-tokens.ts";
 import { generationDefaults } from "./generate/generation-config.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
 import type { DecodeImage } from "./images/image-input.ts";
 import type { Model } from "./model.ts";
+import { generateRules } from "./option-rules.ts";
 import { loadFrom, type Platform } from "./platform.ts";
 import { promptReader, type ReadPrompt, type Request } from "./prompt-reader.ts";
 import { tokenStream } from "./text/token-stream.ts";
@@ -93,6 +96,13 @@ async function vlmOf(
   const prepare = await promptReader(checkpoint, tokenizer, model, decodeImage);
 
   async function generateBatch(requests: readonly Request[], options: GenerateOptions = {}) {
+    checkOptions("generate", options, generateRules);
+    if (!Array.isArray(requests) || requests.length === 0) {
+      throw new OptionError("generate: there are no requests: give at least one");
+    }
+    for (const [n, request] of requests.entries()) {
+      checkRequest(requests.length === 1 ? "generate" : `generate: request ${n}`, request);
+    }
     const { maxNewTokens = defaults.maxNewTokens ?? 256, stop = [], signal, onText } = options;
     const { minNewTokens = defaults.minNewTokens, temperature, topK, topP, seed } = options;
     const sampling = {
@@ -155,6 +165,7 @@ async function vlmOf(
       return { ...(answers[0] as Answer), timings };
     },
     async logits(request) {
+      checkRequest("logits", request);
       const { prompt } = await prepare(request);
       const { ids, images } = prompt;
       const grids = images.flatMap(({ grid }) => (grid === undefined ? [] : [grid]));

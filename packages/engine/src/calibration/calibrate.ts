@@ -1,8 +1,10 @@
 import type { Activations, InputStatistics } from "@vlmopt/models";
+import { checkOptions, func, object } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor, PreparedPass } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/ort-executor.ts";
 import { loadVlm } from "../load-in-node.ts";
+import { probeRules } from "../option-rules.ts";
 import type { Request } from "../prompt-reader.ts";
 import { assertFinite, type ProbeOptions } from "./input-statistics.ts";
 
@@ -24,13 +26,10 @@ export interface CalibrationOptions extends ProbeOptions {
 export async function calibrate(
   path: string | Checkpoint,
   requests: Iterable<Request> | AsyncIterable<Request>,
-  {
-    executor = ortExecutor({ activations: "float32" }),
-    signal,
-    onRequest,
-    ...probes
-  }: CalibrationOptions = {},
+  options: CalibrationOptions = {},
 ): Promise<Activations> {
+  checkOptions("calibrate", options, { ...probeRules, executor: object, signal: object, onRequest: func });
+  const { executor = ortExecutor({ activations: "float32" }), signal, onRequest, ...probes } = options;
   const passes: PreparedPass[] = [];
   const vlm = await loadVlm(path, { executor: probing(executor, probes, passes) });
   try {

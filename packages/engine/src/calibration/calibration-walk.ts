@@ -1,6 +1,8 @@
 import type { Attention, Block, CalibrationWalk, Layer, Replacements, TensorSpecs } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { recordPass, weightsOf } from "../executors/recorded-pass.ts";
+import { walkRules } from "../option-rules.ts";
 import { loadFrom, type Platform } from "../platform.ts";
 import { replacedWeights } from "../weights/replaced-weights.ts";
 import type { CalibrationData } from "./calibration-data.ts";
@@ -17,12 +19,13 @@ export interface CalibrationWalkOptions extends StreamOptions {
  * Opens a model and data for reading block by block, while the model is compressed.
  * @throws {RangeError} where there is no data, or a layer that is to be dropped is not there
  */
-export function calibrationWalkFrom(
+export async function calibrationWalkFrom(
   platform: Platform,
   location: string | Checkpoint,
   data: CalibrationData,
   options: CalibrationWalkOptions = {},
 ): Promise<CalibrationWalk> {
+  checkOptions("openCalibrationWalk", options, walkRules);
   return loadFrom(platform, location, (checkpoint) => walkOf(platform, checkpoint, data, options));
 }
 

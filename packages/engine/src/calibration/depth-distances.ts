@@ -1,4 +1,6 @@
+import { checkOptions } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import { walkRules } from "../option-rules.ts";
 import { loadFrom, type Platform } from "../platform.ts";
 import type { CalibrationData } from "./calibration-data.ts";
 import { releaseStream, type Stream } from "./decoder-streams.ts";
@@ -21,6 +23,7 @@ export async function depthDistancesFrom(
   span: number,
   options: StreamOptions = {},
 ): Promise<Float64Array> {
+  checkOptions<object>("depthDistances", options, walkRules);
   const { distances, release } = await loadFrom(platform, location, async (checkpoint) => ({
     distances: await measure(platform, checkpoint, data, span, options),
     release: async () => {},

@@ -1,5 +1,7 @@
+import { checkOptions } from "@vlmopt/options";
 import { generateTokens } from "../generate/generate-tokens.ts";
 import { uniformNumbers } from "../generate/sample.ts";
+import { ownAnswerRules } from "../option-rules.ts";
 import type { Request } from "../prompt-reader.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Vlm } from "../vlm.ts";
@@ -32,7 +34,8 @@ const questions = [
  * What a model writes of itself, to calibrate it where no other data are at hand: a language model goes on behind a random token, one that sees
  * pictures answers questions about made ones, both by probability.
  */
-export function ownAnswers(vlm: Vlm, options: OwnAnswerOptions = {}): Promise<CalibrationItem[]> {
+export async function ownAnswers(vlm: Vlm, options: OwnAnswerOptions = {}): Promise<CalibrationItem[]> {
+  checkOptions("ownAnswers", options, ownAnswerRules);
   return vlm.model.forward.imageEncoder === undefined ? ownTexts(vlm, options) : aboutPictures(vlm, options);
 }
 
@@ -107,11 +110,13 @@ export interface AnswerOptions {
 }
 
 /** Requests with the likeliest answers of a model, to be kept: what it is calibrated on is then what it says itself. */
-export function answerRequests(
+export async function answerRequests(
   vlm: Vlm,
   requests: readonly Request[],
-  { tokens = 64, signal, onAnswers }: AnswerOptions = {},
+  options: AnswerOptions = {},
 ): Promise<CalibrationItem[]> {
+  checkOptions<object>("answerRequests", options, ownAnswerRules);
+  const { tokens = 64, signal, onAnswers } = options;
   return answered(vlm, requests, { tokens, sampling: { temperature: 0 }, seed: 0, signal, onAnswers });
 }
 

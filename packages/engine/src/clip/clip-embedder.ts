@@ -1,10 +1,12 @@
 import { ConfigError, clipForward } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { concatenated } from "../executors/concatenated.ts";
 import type { DeviceTensor, Executor, PreparedPass } from "../executors/executor.ts";
 import { areSound, brokenLogits } from "../generate/broken-logits.ts";
 import { type DecodeImage, type ImageInput, pixelsOf } from "../images/image-input.ts";
 import { loadImageProcessor } from "../images/load-image-processor.ts";
+import { towerRules } from "../option-rules.ts";
 import { loadFrom, type Platform } from "../platform.ts";
 import { readJson } from "../read-json.ts";
 import { shortened } from "../text/shortened.ts";
@@ -31,11 +33,12 @@ export interface ClipEmbedder {
 const BATCH = 16;
 
 /** A CLIP with its tokenizer and its image processor. */
-export function embedderFrom(
+export async function embedderFrom(
   platform: Platform,
   location: string | Checkpoint,
   options: ClipEmbedderOptions = {},
 ): Promise<ClipEmbedder> {
+  checkOptions("clipEmbedder", options, towerRules);
   return loadFrom(platform, location, async (checkpoint) =>
     embedderOf(checkpoint, options.executor ?? (await platform.executor()), platform.decodeImage, options),
   );

@@ -1,6 +1,8 @@
 import type { Positions } from "@vlmopt/models";
+import { checkOptions, OptionError } from "@vlmopt/options";
 import type { ImageFeatures } from "../image-features.ts";
 import type { Model } from "../model.ts";
+import { generateRules } from "../option-rules.ts";
 import { brokenLogits, NO_TOKEN } from "./broken-logits.ts";
 import {
   applyEarlierTokens,
@@ -60,8 +62,14 @@ export async function generateTokens(
 ): Promise<{ answers: TokenAnswer[]; timings: TokenTimings }> {
   const { minNewTokens, endTokens, rules = noRules, signal, onToken } = options;
   signal?.throwIfAborted();
-  if (!(rules.repetitionPenalty > 0))
-    throw new RangeError(`repetitionPenalty is ${rules.repetitionPenalty}; it must be above 0`);
+  const { maxNewTokens: mostTokens } = options;
+  const { repetitionPenalty } = rules;
+  checkOptions<object>(
+    "generateTokens",
+    { maxNewTokens: mostTokens, minNewTokens, repetitionPenalty },
+    generateRules,
+  );
+  if (prompts.length === 0) throw new OptionError("generateTokens: there are no prompts: give at least one");
   for (const prompt of prompts) assertImageTokens(model, prompt);
   const positions = prompts.map(({ ids, images }) =>
     model.forward.promptPositions(
@@ -70,7 +78,7 @@ export async function generateTokens(
     ),
   );
   const limits = prompts.map((prompt, n) =>
-    Math.min(options.maxNewTokens, tokensLeft(model, prompt, positions[n] as Positions)),
+    Math.min(mostTokens, tokensLeft(model, prompt, positions[n] as Positions)),
   );
   const maxNewTokens = Math.max(...limits);
   const choices = prompts.map((_, n) => {

@@ -75,7 +75,7 @@ describe("sampling", () => {
   test.each([{ temperature: -1 }, { topP: 0 }, { topP: 1.5 }, { topK: 0.5 }, { topK: 0 }])(
     "refuses %o",
     (options) => {
-      expect(() => sampler(options)).toThrow(/must be/);
+      expect(() => sampler(options)).toThrow(/^sampling: \w+ is \S+, not a /);
     },
   );
 });

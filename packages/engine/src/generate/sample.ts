@@ -1,5 +1,7 @@
+import { checkOptions } from "@vlmopt/options";
 import { uniformFloat32 } from "pure-rand/distribution/uniformFloat32";
 import { mersenne } from "pure-rand/generator/mersenne";
+import { samplingRules } from "../option-rules.ts";
 
 export interface SamplingOptions {
   /** Divides logits before they become probabilities; 0, unless told, always takes the likeliest token. */
@@ -18,10 +20,7 @@ export type Sampler = Required<SamplingOptions>;
 /** @throws {RangeError} where a number is out of its range */
 export function sampler(options: SamplingOptions = {}): Sampler {
   const { temperature = 0, topP = 1, topK = Number.POSITIVE_INFINITY, seed = 0 } = options;
-  assertRange("temperature", temperature, temperature >= 0, "at least 0");
-  assertRange("topP", topP, topP > 0 && topP <= 1, "above 0 and at most 1");
-  const isCount = topK === Number.POSITIVE_INFINITY || Number.isInteger(topK);
-  assertRange("topK", topK, isCount && topK > 0, "a whole number above 0");
+  checkOptions("sampling", options, samplingRules);
   return { temperature, topP, topK, seed };
 }
 
@@ -110,8 +109,4 @@ function likeliest(logits: Float32Array): number {
     if ((logits[token] as number) > (logits[best] as number)) best = token;
   }
   return best;
-}
-
-function assertRange(name: string, value: number, isRight: boolean, wanted: string): void {
-  if (!isRight) throw new RangeError(`${name} is ${value}; it must be ${wanted}`);
 }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { checkOptions, whole } from "@vlmopt/options";
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { ImageError } from "./image-error.ts";
 import type { RgbImage } from "./rgb-image.ts";
@@ -21,8 +22,10 @@ const pillowsLimit = 178_956_970;
  */
 export async function decodeImage(
   source: Uint8Array | Blob | string,
-  { maxPixels = pillowsLimit }: DecodeOptions = {},
+  options: DecodeOptions = {},
 ): Promise<RgbImage> {
+  checkOptions("decodeImage", options, { maxPixels: whole({ endless: true }) });
+  const { maxPixels = pillowsLimit } = options;
   const file = typeof source === "string" ? source : undefined;
   const bytes = await bytesOf(source);
   try {

@@ -1,8 +1,10 @@
 import { ConfigError, gpt2Forward } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "../executors/executor.ts";
 import { areSound, brokenLogits } from "../generate/broken-logits.ts";
 import { loadModel } from "../model.ts";
+import { towerRules } from "../option-rules.ts";
 import { loadFrom, type Platform } from "../platform.ts";
 import { type Json, readJson } from "../read-json.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
@@ -43,11 +45,12 @@ interface Reader {
 const BATCH_TOKENS = 512;
 
 /** GPT-2, or any decoder that `loadModel` knows, with its tokenizer. */
-export function scorerFrom(
+export async function scorerFrom(
   platform: Platform,
   location: string | Checkpoint,
   options: LanguageScorerOptions = {},
 ): Promise<LanguageScorer> {
+  checkOptions("languageScorer", options, towerRules);
   return loadFrom(platform, location, async (checkpoint) =>
     scorerOf(checkpoint, options.executor ?? (await platform.executor()), options),
   );

@@ -1,3 +1,4 @@
+import { checkOptions, either, flag, object, whole } from "@vlmopt/options";
 import { type ModelMetric, meanModelMetric } from "../model-metrics/model-metric.ts";
 import { signature } from "../signature.ts";
 import { strip } from "../text/python-classes.ts";
@@ -24,6 +25,17 @@ export interface BertScoreOptions {
  * One difference: where no token of a text has weight, bert_score's precision (or recall) is NaN; here it is 0, as F1 is in both.
  */
 export function bertScore(options: BertScoreOptions): ModelMetric {
+  checkOptions(
+    "bertScore",
+    options,
+    {
+      encoder: object,
+      idf: flag,
+      rescale: either(flag, object),
+      batchSize: whole(),
+    },
+    ["encoder"],
+  );
   const { encoder, idf = false, rescale = false, batchSize = 64 } = options;
   const baseline = rescale === true ? publishedBaseline(encoder) : rescale || undefined;
   const hash = `${encoder.name}_L${encoder.layer}_${idf ? "idf" : "no-idf"}${baseline ? "-rescaled" : ""}`;

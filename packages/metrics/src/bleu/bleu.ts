@@ -1,3 +1,4 @@
+import { checkOptions, flag, oneOf } from "@vlmopt/options";
 import { assertPaired, type Metric, sumOf } from "../metric.ts";
 import { signature } from "../signature.ts";
 import { splitWords } from "../text/python-classes.ts";
@@ -17,6 +18,11 @@ export interface BleuOptions {
  * count that it is long enough for (`eff:yes`), as sacrebleu advises.
  */
 export function bleu(options: BleuOptions = {}): Metric {
+  checkOptions("bleu", options, {
+    tokenizer: oneOf(["13a", "none", "char", "intl"]),
+    lowercase: flag,
+    smoothing: oneOf(["exp", "floor", "add-k", "none"]),
+  });
   const { tokenizer = "13a", lowercase = false, smoothing = "exp" } = options;
   const name = signature("bleu", {
     case: lowercase ? "lc" : "mixed",

@@ -1,3 +1,4 @@
+import { checkOptions, flag, whole } from "@vlmopt/options";
 import { assertPaired, type Metric, sumOf } from "../metric.ts";
 import { signature } from "../signature.ts";
 import { commonCount, countIds, NgramIds } from "../text/ngrams.ts";
@@ -16,6 +17,7 @@ const BETA = 2;
 
 /** chrF (Popović 2015) and chrF++ as sacrebleu 2 computes them, from 0 to 100: n-grams of characters without the blanks between. */
 export function chrf(options: ChrfOptions = {}): Metric {
+  checkOptions("chrf", options, { wordOrder: whole({ from: 0, to: 9 }), lowercase: flag });
   const { wordOrder = 0, lowercase = false } = options;
   const name = wordOrder === 0 ? "chrf" : wordOrder === 2 ? "chrf++" : `chrf-${wordOrder}`;
   const signatureText = signature(name, {

@@ -1,3 +1,4 @@
+import { checkOptions, name as nameRule, oneOf } from "@vlmopt/options";
 import { assertPaired, type Metric, sumOf } from "../metric.ts";
 import { signature } from "../signature.ts";
 import { chooseMatches } from "./meteor15-alignment.ts";
@@ -20,7 +21,9 @@ export interface Meteor15Options {
  * METEOR 1.5 (Denkowski & Lavie 2014) as the Java tool computes it with `-l en -norm`. Of several references the first of the best score
  * counts; a corpus is scored by the sum of its items' statistics, not by a mean.
  */
-export function meteor15({ paraphrases }: Meteor15Options): Metric {
+export function meteor15(options: Meteor15Options): Metric {
+  checkOptions("meteor", options, { variant: oneOf(["1.5"]), paraphrases: nameRule });
+  const { paraphrases } = options;
   const table = paraphrases === undefined ? undefined : paraphraseTable(paraphrases);
   const name = signature("meteor", {
     variant: "1.5",

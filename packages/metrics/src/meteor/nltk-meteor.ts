@@ -1,3 +1,4 @@
+import { checkOptions, either, finite, flag, oneOf, type Rules, text } from "@vlmopt/options";
 import { type Metric, meanMetric } from "../metric.ts";
 import { signature } from "../signature.ts";
 import { punktModel } from "../text/punkt-data.ts";
@@ -22,6 +23,13 @@ export interface NltkMeteorWeights {
   readonly nltk?: NltkRelease;
 }
 
+const weightRules: Rules<NltkMeteorWeights> = {
+  alpha: finite({ from: 0, to: 1 }),
+  beta: finite({ from: 0 }),
+  gamma: finite({ from: 0, to: 1 }),
+  nltk: oneOf(["3.8", "3.9", "3.10"]),
+};
+
 export interface NltkMeteorOptions extends NltkMeteorWeights {
   readonly variant?: "nltk";
   /** NLTK's word_tokenize unless told; or words as white space parts them. */
@@ -35,6 +43,12 @@ export interface NltkMeteorOptions extends NltkMeteorWeights {
 
 /** METEOR as NLTK's `meteor_score` computes it; of several references the best score, and of a corpus the mean. */
 export function nltkMeteor(options: NltkMeteorOptions = {}): Metric {
+  checkOptions("meteor", options, {
+    ...weightRules,
+    variant: oneOf(["nltk"]),
+    tokenizer: oneOf(["word_tokenize", "whitespace"]),
+    nltkData: either(text, flag),
+  });
   const { alpha = 0.9, beta = 3, gamma = 0.5, nltk = "3.8", tokenizer = "word_tokenize" } = options;
   const punkt = tokenizer === "word_tokenize" ? punktModel(options.nltkData) : undefined;
   const name = signature("meteor", {
@@ -67,6 +81,7 @@ export function singleMeteorScore(
   hypothesis: readonly string[],
   options: NltkMeteorWeights = {},
 ): number {
+  checkOptions("singleMeteorScore", options, weightRules);
   const { alpha = 0.9, beta = 3, gamma = 0.5, nltk = "3.8" } = options;
   return meteorOf(alignment(hypothesis, reference, nltk), reference.length, { alpha, beta, gamma });
 }

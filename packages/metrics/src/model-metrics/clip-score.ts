@@ -1,3 +1,4 @@
+import { checkOptions, object, text, whole } from "@vlmopt/options";
 import { type CorpusResult, MetricInputError } from "../metric.ts";
 import { signature } from "../signature.ts";
 import type { Aggregation } from "../statistics/resample.ts";
@@ -38,6 +39,7 @@ const WEIGHT = 2.5;
  * text with a reference, or 0 where that is below. Means over the items.
  */
 export function clipScore<Image>(options: ClipScoreOptions<Image>): ClipScore<Image> {
+  checkOptions("clipScore", options, { encoder: object, prefix: text, batchSize: whole() }, ["encoder"]);
   const { encoder, prefix = "A photo depicts ", batchSize = 64 } = options;
   const means = meansOf(["clipscore", "refclipscore"]);
   const name = signature("clipscore", {

@@ -1,3 +1,4 @@
+import { checkOptions, flag, object, whole } from "@vlmopt/options";
 import { type CorpusResult, MetricInputError, type Scores, sumOf } from "../metric.ts";
 import { signature } from "../signature.ts";
 import type { Aggregation } from "../statistics/resample.ts";
@@ -39,6 +40,7 @@ export interface Perplexity extends Aggregation {
  * none (NaN) and is left out of both.
  */
 export function perplexity(options: PerplexityOptions): Perplexity {
+  checkOptions("perplexity", options, { model: object, startToken: flag, batchSize: whole() }, ["model"]);
   const { model, startToken = true, batchSize = 16 } = options;
   const name = signature("perplexity", { model: model.name, start: startToken ? "yes" : "no" });
   const figures = ["perplexity", "perplexity-corpus"];

@@ -1,3 +1,4 @@
+import { checkOptions, flag, listOf, oneOf } from "@vlmopt/options";
 import { type Metric, meanMetric } from "../metric.ts";
 import { signature } from "../signature.ts";
 import { WordIds } from "../text/word-ids.ts";
@@ -6,6 +7,12 @@ import { lcsOverlap, ngramOverlap, type Overlap, summaryLcsOverlap } from "./ove
 import { rougeTokens } from "./tokenize.ts";
 
 export type RougeType = `rouge${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}` | "rougeL" | "rougeLsum";
+
+const TYPES: readonly RougeType[] = [
+  ...([1, 2, 3, 4, 5, 6, 7, 8, 9] as const).map((size) => `rouge${size}` as const),
+  "rougeL",
+  "rougeLsum",
+];
 
 export interface RougeOptions {
   /** rouge1, rouge2, rougeL and rougeLsum unless told. */
@@ -19,6 +26,7 @@ export interface RougeOptions {
  * several references the one of highest F1 counts. rougeLsum takes each line for a sentence. Corpus figures are means.
  */
 export function rouge(options: RougeOptions = {}): Metric {
+  checkOptions("rouge", options, { types: listOf(oneOf(TYPES), { least: 1 }), stemmer: flag });
   const { types = ["rouge1", "rouge2", "rougeL", "rougeLsum"], stemmer = false } = options;
   const figures = types.flatMap((type) => [type, `${type}-precision`, `${type}-recall`]);
   const name = signature("rouge", {

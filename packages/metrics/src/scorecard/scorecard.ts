@@ -1,3 +1,4 @@
+import { checkOptions, flag, object, oneOf } from "@vlmopt/options";
 import { type CorpusResult, type Metric, MetricInputError, type Scores, sumOf } from "../metric.ts";
 import type { ModelMetric } from "../model-metrics/model-metric.ts";
 import { signature } from "../signature.ts";
@@ -8,6 +9,7 @@ import {
   type Interval,
 } from "../statistics/bootstrap.ts";
 import { floorOthers, noSkillFloor } from "../statistics/no-skill-floor.ts";
+import { bootstrapRules } from "../statistics/option-rules.ts";
 import type { Aggregation } from "../statistics/resample.ts";
 import { retention } from "../statistics/retention.ts";
 import { approximateRandomization, type Comparison, holm } from "../statistics/significance.ts";
@@ -90,6 +92,13 @@ export async function scorecard(
   metrics: readonly (Metric | ModelMetric)[],
   options: ScorecardOptions = {},
 ): Promise<Scorecard> {
+  checkOptions("scorecard", options, {
+    by: oneOf(["topic"]),
+    bootstrap: object,
+    retention: flag,
+    seedCompat: flag,
+  });
+  checkOptions<object>("scorecard: bootstrap", options.bootstrap, bootstrapRules);
   assertComplete(items, options);
   const { by, seedCompat = false } = options;
   const {

@@ -1,5 +1,7 @@
-import { type CorpusResult, MetricInputError, sumOf } from "../metric.ts";
+import { checkOptions } from "@vlmopt/options";
+import { type CorpusResult, sumOf } from "../metric.ts";
 import { normalCdf, normalQuantile } from "./normal.ts";
+import { bootstrapRules } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
 import { type Aggregation, resample, type Strata } from "./resample.ts";
 import { wilsonInterval } from "./wilson.ts";
@@ -28,16 +30,11 @@ export interface FigureInterval extends Interval {
   readonly method: "wilson" | "percentile" | "bca";
 }
 
-/** @throws {MetricInputError} for a level that lies not between 0 and 1, such as 95 */
-export function assertConfidence(confidence: number): void {
-  if (confidence > 0 && confidence < 1) return;
-  throw new MetricInputError(`a confidence of ${confidence} is none: it lies between 0 and 1, such as 0.95`);
-}
-
 /**
  * A confidence interval for every figure of a corpus, by resampling its items. Means of figures that are 0 or 1 of every item have Wilson's:
  * resamples of 50 right answers of 50 are all alike, though the 51st may be wrong. Of one item, others have none (NaN).
- * @throws {MetricInputError} for options out of range, strata that are not one an item, and numbers that are none
+ * @throws {OptionError} for options out of range
+ * @throws {MetricInputError} for strata that are not one an item, and numbers that are none
  */
 export function bootstrapIntervals(
   metric: Aggregation,
@@ -45,7 +42,7 @@ export function bootstrapIntervals(
   options: BootstrapOptions = {},
 ): Readonly<Record<string, FigureInterval>> {
   const { resamples = 1000, confidence = 0.95, seed = 12345, method = "percentile" } = options;
-  assertConfidence(confidence);
+  checkOptions("bootstrapIntervals", options, bootstrapRules);
   const count = result.statistics.length;
   const [distribution = []] = resample(metric, [result], resamples, seededRandom(seed), options.strata);
   const tail = (1 - confidence) / 2;

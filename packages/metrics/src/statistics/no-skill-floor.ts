@@ -1,5 +1,7 @@
+import { checkOptions } from "@vlmopt/options";
 import { type CorpusResult, type Metric, MetricInputError, type Scores } from "../metric.ts";
 import type { ModelMetric } from "../model-metrics/model-metric.ts";
+import { seedRule } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
 
 /** Pairs of a prediction and another item's references that are scored. */
@@ -20,8 +22,10 @@ export async function noSkillFloor(
   metric: Metric | ModelMetric,
   predictions: readonly string[],
   references: readonly (readonly string[])[],
-  { seed = 12345 }: { readonly seed?: number } = {},
+  options: { readonly seed?: number } = {},
 ): Promise<CorpusResult> {
+  checkOptions("noSkillFloor", options, { seed: seedRule });
+  const { seed = 12345 } = options;
   const count = predictions.length;
   if (count < 2)
     throw new MetricInputError(

@@ -1,5 +1,7 @@
+import { checkOptions } from "@vlmopt/options";
 import { type CorpusResult, MetricInputError } from "../metric.ts";
-import { assertConfidence, type BootstrapOptions, type Interval, isBinary, quantile } from "./bootstrap.ts";
+import { type BootstrapOptions, type Interval, isBinary, quantile } from "./bootstrap.ts";
+import { bootstrapRules } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
 import { type Aggregation, type Distribution, resample, type Strata } from "./resample.ts";
 
@@ -26,7 +28,7 @@ export function retention(
   options: Omit<BootstrapOptions, "method"> = {},
 ): Readonly<Record<string, Interval>> {
   const { resamples = 1000, confidence = 0.95, seed = 12345, strata } = options;
-  assertConfidence(confidence);
+  checkOptions("retention", options, bootstrapRules);
   const { model, dense, floor = nothing(metric, results.dense) } = results;
   const counts = [model, dense, floor].map(({ statistics }) => statistics.length);
   if (new Set(counts).size !== 1)

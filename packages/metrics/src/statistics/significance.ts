@@ -1,4 +1,6 @@
+import { checkOptions } from "@vlmopt/options";
 import { type CorpusResult, MetricInputError, sumOf } from "../metric.ts";
+import { comparisonRules } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
 import { type Aggregation, assertFinite, flatten } from "./resample.ts";
 import { signFlipP } from "./sign-flips.ts";
@@ -32,11 +34,11 @@ export function approximateRandomization(
   metric: Aggregation,
   first: CorpusResult,
   second: CorpusResult,
-  { trials = 10_000, seed = 12345 }: ComparisonOptions = {},
+  options: ComparisonOptions = {},
 ): Readonly<Record<string, Comparison>> {
+  checkOptions("approximateRandomization", options, comparisonRules);
+  const { trials = 10_000, seed = 12345 } = options;
   assertPaired(metric, first, second);
-  if (!Number.isSafeInteger(trials) || trials < 1)
-    throw new MetricInputError(`trials are a whole number of at least 1, not ${trials}`);
   const swaps = swapsOf(first, second);
   const exact = metric.figures.map((_, f) => {
     if (metric.mean === undefined) return undefined;

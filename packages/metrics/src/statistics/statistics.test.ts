@@ -176,12 +176,12 @@ describe("intervals", () => {
   });
 
   it.each([
-    [{ confidence: 1.5 }, "a confidence of 1.5 is none: it lies between 0 and 1, such as 0.95"],
-    [{ confidence: 95 }, "a confidence of 95 is none"],
-    [{ confidence: 0 }, "a confidence of 0 is none"],
-    [{ confidence: Number.NaN }, "a confidence of NaN is none"],
+    [{ confidence: 1.5 }, "confidence is 1.5, not a number above 0 and below 1"],
+    [{ confidence: 95 }, "confidence is 95, not a number above 0 and below 1"],
+    [{ confidence: 0 }, "confidence is 0, not a number above 0 and below 1"],
+    [{ confidence: Number.NaN }, "confidence is NaN, not a number above 0 and below 1"],
     [{ strata: ["a", "b"] }, "there are 2 strata for 3 items: give each item its own"],
-    [{ resamples: 0 }, "resamples are a whole number of at least 1, not 0"],
+    [{ resamples: 0 }, "resamples is 0, not a whole number from 1 on"],
   ])("are refused for %j", (options, message) => {
     expect(() => bootstrapIntervals(spelt, corpus([0.1, 0.2, 0.3]), options)).toThrow(message);
   });

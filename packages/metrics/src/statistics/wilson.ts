@@ -1,3 +1,4 @@
+import { checkValue, finite, share as shareRule, whole } from "@vlmopt/options";
 import { normalQuantile } from "./normal.ts";
 
 /** The interval of a share of which `hits` of `count` were seen (Wilson 1927): it stays within 0 and 1, and is not empty where all were hits. */
@@ -6,6 +7,9 @@ export function wilsonInterval(
   count: number,
   confidence: number,
 ): { low: number; high: number } {
+  checkValue("wilsonInterval", "count", count, whole());
+  checkValue("wilsonInterval", "hits", hits, finite({ from: 0, to: count }));
+  checkValue("wilsonInterval", "confidence", confidence, shareRule);
   const z = normalQuantile((1 + confidence) / 2);
   const share = hits / count;
   const shrink = 1 + z ** 2 / count;

@@ -1,3 +1,4 @@
+import { checkOptions, oneOf } from "@vlmopt/options";
 import { type Metric, meanMetric } from "../metric.ts";
 import { signature } from "../signature.ts";
 import { splitWords, strip } from "../text/python-classes.ts";
@@ -15,7 +16,9 @@ const FEWEST_ANSWERS = 4;
  * texts normalised by the rules of its authors' evaluation.
  * @throws {MetricInputError} for fewer than four people's answers, of which a right one could not score 1
  */
-export function vqaAccuracy({ normalise: when = "always" }: VqaAccuracyOptions = {}): Metric {
+export function vqaAccuracy(options: VqaAccuracyOptions = {}): Metric {
+  checkOptions("vqaAccuracy", options, { normalise: oneOf(["always", "unless-unanimous"]) });
+  const { normalise: when = "always" } = options;
   const metric = when === "always" ? "vqa-accuracy" : "vqa-accuracy-authors";
   const name = signature("vqa-accuracy", { variant: when === "always" ? "lmms-eval" : "v2", norm: when });
   return meanMetric(

@@ -1,8 +1,10 @@
 import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
 import type { ForwardPass, InputSpec } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import type * as ort from "onnxruntime-node";
 import { withProbes } from "../../calibration/input-statistics.ts";
+import { ortRules } from "../../option-rules.ts";
 import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import { concatenated } from "../concatenated.ts";
@@ -40,6 +42,7 @@ export interface OrtOptions {
 
 /** Runs passes on ONNX Runtime: the graph is made in memory, and its weights are mapped from the checkpoint's own files. */
 export function ortExecutor(options: OrtOptions = {}): Executor {
+  checkOptions("ortExecutor", options, ortRules);
   return {
     name: "ort",
     prepare: (pass, weights, prepareOptions) => prepare(pass, weights, options, prepareOptions),

@@ -1,4 +1,6 @@
 // WebGPU in Node, by Dawn, which the optional package `webgpu` brings.
+import { checkOptions } from "@vlmopt/options";
+import { gpuRules } from "../../option-rules.ts";
 import type { Executor } from "../executor.ts";
 import { type GpuOptions, NoGpuError, platformsGpu } from "./webgpu-device.ts";
 import { executorOn } from "./webgpu-executor.ts";
@@ -8,6 +10,7 @@ import { executorOn } from "./webgpu-executor.ts";
  * @throws {NoGpuError} where there is none, or the package `webgpu` is not installed
  */
 export async function webgpuExecutor(options: GpuOptions = {}): Promise<Executor> {
+  checkOptions("webgpuExecutor", options, gpuRules);
   const gpu = await nodesGpu();
   try {
     return await executorOn(gpu, options);

@@ -1,0 +1,83 @@
+import {
+  bertScore,
+  bleu,
+  chrf,
+  clipScore,
+  meteor,
+  perplexity,
+  rouge,
+  scorecard,
+  vqaAccuracy,
+  wilsonInterval,
+} from "@vlmopt/metrics";
+import { describe, expect, test } from "vitest";
+
+describe("options of metrics that are wrong are refused in one sentence", () => {
+  test.each<[string, () => unknown, string]>([
+    [
+      "bleu",
+      () => bleu({ tokenizer: "14a" as "13a" }),
+      'bleu: tokenizer is "14a", not one of "13a", "none", "char", "intl"',
+    ],
+    [
+      "bleu",
+      () => bleu({ lowerCase: true } as object),
+      'bleu: there is no option "lowerCase"; did you mean "lowercase"?',
+    ],
+    [
+      "bleu",
+      () => bleu({ smoothing: "x" as "exp" }),
+      'bleu: smoothing is "x", not one of "exp", "floor", "add-k", "none"',
+    ],
+    [
+      "rouge",
+      () => rouge({ types: ["rouge12" as "rouge1"] }),
+      'rouge: types has an item, number 0, that is "rouge12", not one of',
+    ],
+    ["rouge", () => rouge({ types: [] }), "rouge: types has 0 items, not 1 or more"],
+    [
+      "rouge",
+      () => rouge({ stem: true } as object),
+      'rouge: there is no option "stem"; there are types, stemmer',
+    ],
+    ["chrf", () => chrf({ wordOrder: -1 }), "chrf: wordOrder is -1, not a whole number from 0 to 9"],
+    ["meteor", () => meteor({ alpha: 9 }), "meteor: alpha is 9, not a number from 0 to 1"],
+    ["meteor", () => meteor({ variant: "1.6" } as object), 'meteor: variant is "1.6", not "nltk"'],
+    ["meteor", () => meteor({ variant: "1.5", alpha: 0.5 } as object), 'meteor: there is no option "alpha"'],
+    ["meteor", () => meteor({ nltk: "4" as "3.8" }), 'meteor: nltk is "4", not one of "3.8", "3.9", "3.10"'],
+    [
+      "vqa-accuracy",
+      () => vqaAccuracy({ normalise: "never" as "always" }),
+      'vqaAccuracy: normalise is "never", not one of',
+    ],
+    ["bertscore", () => bertScore({} as Parameters<typeof bertScore>[0]), "bertScore: encoder is missing"],
+    [
+      "clipscore",
+      () => clipScore({ encoder: {}, batchSize: 0 } as Parameters<typeof clipScore>[0]),
+      "clipScore: batchSize is 0",
+    ],
+    [
+      "perplexity",
+      () => perplexity({ model: {}, batchSize: Number.NaN } as Parameters<typeof perplexity>[0]),
+      "perplexity: batchSize is NaN",
+    ],
+    ["wilson", () => wilsonInterval(3, 2, 0.95), "wilsonInterval: hits is 3, not a number from 0 to 2"],
+    [
+      "wilson",
+      () => wilsonInterval(1, 2, 95),
+      "wilsonInterval: confidence is 95, not a number above 0 and below 1",
+    ],
+  ])("%s", (_, make, sentence) => {
+    expect(make).toThrow(sentence);
+  });
+
+  test("a scorecard's", async () => {
+    const items = [{ id: "a", prediction: "a", references: ["a"] }];
+    const card = (options: object) => scorecard(items, [bleu()], options);
+    await expect(card({ bootstrap: { confidence: 95 } })).rejects.toThrow(
+      "scorecard: bootstrap: confidence is 95, not a number above 0 and below 1",
+    );
+    await expect(card({ by: "colour" })).rejects.toThrow('scorecard: by is "colour", not "topic"');
+    await expect(card({ byTopic: true })).rejects.toThrow('scorecard: there is no option "byTopic"');
+  });
+});
