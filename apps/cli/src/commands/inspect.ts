@@ -3,6 +3,7 @@ import { openCheckpoint } from "@vlmopt/tensor-io";
 import { formatBytes, formatCount } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
 import { type Group, summarize } from "./checkpoint-summary.ts";
+import { type GgufSummary, ggufFiles, summarizeGguf } from "./gguf-summary.ts";
 
 export function inspectCommand() {
   return new Command("inspect")
@@ -12,7 +13,7 @@ export function inspectCommand() {
     )
     .argument(
       "<path>",
-      "file, folder or URL of a safetensors checkpoint; the URL of a hub repository will do",
+      "file, folder or URL of a safetensors checkpoint, the URL of a hub repository too; or GGUF files",
     )
     .option("--all", "list every tensor, also where layers repeat")
     .option("--json", "print JSON: the summary and every tensor with its file and offset")
@@ -25,6 +26,16 @@ Examples:
   $ vlmopt inspect https://hub.example/org/model --json`,
     )
     .action(async (path, options) => {
+      const gguf = await ggufFiles(path);
+      if (gguf.length > 0) {
+        const summaries = await Promise.all(gguf.map(summarizeGguf));
+        console.log(
+          options.json
+            ? JSON.stringify(summaries, null, 2)
+            : summaries.map((one) => ggufText(one, options.all === true)).join("\n\n"),
+        );
+        return;
+      }
       await using checkpoint = await openCheckpoint(path);
       const summary = await summarize(checkpoint);
       if (options.json) {
@@ -51,6 +62,19 @@ Examples:
         ].join("\n"),
       );
     });
+}
+
+function ggufText({ file, size, version, architecture, tensors, types }: GgufSummary, all: boolean): string {
+  const bytes = types.reduce((sum, group) => sum + group.bytes, 0);
+  const parameters = types.reduce((sum, group) => sum + group.parameters, 0);
+  const rows = tensors.map(({ type, ...tensor }) => ({ ...tensor, dtype: type, count: 1 }));
+  return [
+    `${file} (GGUF ${version}${architecture === undefined ? "" : `, ${architecture}`})`,
+    `${formatCount(tensors.length)} tensors, ${formatCount(parameters)} parameters, ${formatBytes(size)}`,
+    "",
+    groupTable("type", types, bytes),
+    ...(all ? ["", tensorTable(rows)] : []),
+  ].join("\n");
 }
 
 function groupTable(title: string, groups: readonly Group[], totalBytes: number): string {

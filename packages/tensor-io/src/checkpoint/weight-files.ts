@@ -18,6 +18,14 @@ export function weightFile(
   const weights = names.filter((name) => name.endsWith(".safetensors")).sort();
   const only = weights.includes(WEIGHTS_NAME) ? WEIGHTS_NAME : weights.length === 1 ? weights[0] : undefined;
   if (only !== undefined) return { only };
+  const gguf = names.find((name) => name.endsWith(".gguf"));
+  if (weights.length === 0 && gguf !== undefined) {
+    throw new CheckpointError(
+      "no-checkpoint",
+      `there is no .safetensors file, but ${gguf}, which llama.cpp runs`,
+      { file: location, hint: "use the safetensors checkpoint that it was made of" },
+    );
+  }
   throw new CheckpointError(
     "no-checkpoint",
     weights.length === 0

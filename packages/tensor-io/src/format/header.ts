@@ -34,6 +34,13 @@ export async function readHeader(source: ByteSource): Promise<Header> {
   }
   const start = await source.read(0, Math.min(source.size, FIRST_READ_BYTES));
   const length = new DataView(start.buffer, start.byteOffset, start.byteLength).getBigUint64(0, true);
+  if (String.fromCharCode(...start.subarray(0, 4)) === "GGUF") {
+    throw new CheckpointError(
+      "header-too-large",
+      "this is a GGUF file, which llama.cpp runs, and no safetensors file",
+      { file, hint: "use the safetensors checkpoint that it was made of" },
+    );
+  }
   if (length > MAX_HEADER_BYTES) {
     throw new CheckpointError(
       "header-too-large",

@@ -1,6 +1,7 @@
 import { absmaxOf, dequantize, loadPart, loadParts, type QuantizedWeight, zeroPointsOf } from "@vlmopt/quant";
-import { CheckpointError, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
+import { CheckpointError, convert, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
 import type { ModelWeights } from "../../weights/model-weights.ts";
+import { readAs } from "../../weights/read-as.ts";
 import type { OnnxType } from "./onnx-model.ts";
 import type { GraphWriter, PendingInitializer } from "./ort-graph.ts";
 
@@ -230,6 +231,11 @@ function decoded(
 /** A tensor by its place in its file, where it is in one. */
 function stored({ checkpoint }: ModelWeights, tensor: TensorInfo): PendingInitializer {
   const { name, dtype, shape, file, offset, byteLength } = tensor;
+  const wider = readAs(dtype);
+  if (wider !== undefined) {
+    const load = async () => convert(await readTensor(checkpoint, name), dtype, wider);
+    return { name, type: wider, shape, data: { load } };
+  }
   if (!isOnnxType(dtype)) {
     throw new CheckpointError("unsupported-conversion", `ONNX Runtime does not read ${dtype}`, {
       tensor: name,

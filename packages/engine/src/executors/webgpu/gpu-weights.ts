@@ -11,8 +11,16 @@ import {
   type StoredPart,
   zeroPointsOf,
 } from "@vlmopt/quant/browser";
-import { byteLengthOf, fromFloat32, readTensor, type TensorInfo } from "@vlmopt/tensor-io/browser";
+import {
+  bitsPerElement,
+  byteLengthOf,
+  convert,
+  fromFloat32,
+  readTensor,
+  type TensorInfo,
+} from "@vlmopt/tensor-io/browser";
 import { type ModelWeights, readFloats } from "../../weights/model-weights.ts";
+import { readAs } from "../../weights/read-as.ts";
 import { concatenated } from "../concatenated.ts";
 import type { LinearNode } from "../recorded-pass.ts";
 import { bufferBytes } from "./gpu-plan.ts";
@@ -193,6 +201,14 @@ const noZeros = async () => new Float32Array(0);
 
 function denseRows(weights: ModelWeights, tensor: TensorInfo, rows: number, k: number): Stored {
   const { dtype } = tensor;
+  const wider = readAs(dtype);
+  if (wider !== undefined) {
+    const read = reader(weights, tensor);
+    const ratio = bitsPerElement(wider) / bitsPerElement(dtype);
+    return denseAs(wider, rows, k, async (offset, length) =>
+      convert(await read(offset / ratio, length / ratio), dtype, wider),
+    );
+  }
   if (dtype !== "F32" && dtype !== "F16" && dtype !== "BF16") {
     throw new TypeError(`${tensor.name} is of ${dtype}, which no kernel reads: convert it to BF16`);
   }
