@@ -49,7 +49,7 @@ export async function summarizeGguf(file: string): Promise<GgufSummary> {
       file,
       size: source.size,
       version,
-      architecture: typeof architecture === "string" ? architecture : undefined,
+      architecture: architecture?.type === "string" ? architecture.value : undefined,
       tensors: [...tensors.values()],
       types: [...types.values()].sort((a, b) => b.bytes - a.bytes),
     };

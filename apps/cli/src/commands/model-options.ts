@@ -16,15 +16,23 @@ export function answeringCommand(name: string) {
     )
     .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
     .option("--exact", "multiply 4-bit and 8-bit weights in F32 instead of with 8-bit activations")
-    .option("--max-new-tokens <count>", "most tokens of an answer", parseWhole(1), 256)
-    .option("--temperature <number>", "0 takes the likeliest token, higher draws", parseNumber(0), 0)
+    .option("--max-new-tokens <count>", "most tokens of an answer (default: 256)", parseWhole(1))
+    .option("--temperature <number>", "0 takes the likeliest token, higher draws", parseNumber(0))
     .option(
       "--top-p <share>",
       "draw from the likeliest tokens of this probability together",
       parseNumber(0, 1),
-      1,
     )
-    .option("--seed <number>", "what draws depend on", parseWhole(0), 0);
+    .option(
+      "--repetition-penalty <number>",
+      "above 1 makes tokens that were there before less likely",
+      parseNumber(0),
+    )
+    .option("--seed <number>", "what draws depend on", parseWhole(0), 0)
+    .addHelpText(
+      "after",
+      "\nWhat is not told is as the model's generation_config.json says, as in generate() of transformers.",
+    );
 }
 
 export function vlmOptions(options: {
@@ -40,13 +48,20 @@ export function vlmOptions(options: {
 }
 
 export function generateOptions(options: {
-  readonly maxNewTokens: number;
-  readonly temperature: number;
-  readonly topP: number;
+  readonly maxNewTokens?: number | undefined;
+  readonly temperature?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly repetitionPenalty?: number | undefined;
   readonly seed: number;
 }): GenerateOptions {
-  const { maxNewTokens, temperature, topP, seed } = options;
-  return { maxNewTokens, temperature, topP, seed };
+  const { maxNewTokens, temperature, topP, repetitionPenalty, seed } = options;
+  return {
+    seed,
+    ...(maxNewTokens === undefined ? {} : { maxNewTokens }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
+  };
 }
 
 /** One line of what an answer took. */

@@ -1,7 +1,7 @@
 import { toFloat32 } from "../convert/convert.ts";
 import type { Dtype } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
-import type { TensorSpec } from "../tensor-info.ts";
+import type { TensorInfo, TensorSpec } from "../tensor-info.ts";
 
 /** Bits of the exponent, and of what is below it in 8-bit floats whose largest pattern alone is NaN. */
 const exponents: Partial<Record<Dtype, { readonly bytes: 1 | 2 | 4 | 8; readonly mask: number }>> = {
@@ -70,7 +70,7 @@ export function firstNonFinite(bytes: Uint8Array, dtype: Dtype): number {
  * @param firstElement number of the first of these elements in the tensor
  * @throws {CheckpointError} `non-finite`, naming the element, where one is NaN or infinite
  */
-export function assertFinite(tensor: TensorSpec, bytes: Uint8Array, firstElement: number): void {
+export function assertFinite(tensor: TensorInfo, bytes: Uint8Array, firstElement: number): void {
   const place = firstNonFinite(bytes, tensor.dtype);
   if (place === -1) return;
   const size = exponents[tensor.dtype]?.bytes ?? 1;
@@ -78,7 +78,7 @@ export function assertFinite(tensor: TensorSpec, bytes: Uint8Array, firstElement
   throw new CheckpointError(
     "non-finite",
     `weight [${coordinates(firstElement + place, tensor.shape)}] is ${value}, with which a model answers nothing`,
-    { tensor: tensor.name, hint: "get the weights anew" },
+    { file: tensor.file, tensor: tensor.name, hint: "get the weights anew" },
   );
 }
 
