@@ -80,7 +80,13 @@ export interface RunningStatistics {
   addGram(products: Float32Array | Float64Array, first?: number): void;
   /** Of a target and each channel, and the target's squares. */
   addTarget(weight: string, products: Float32Array | Float64Array, squares: number): void;
-  statistics(): { readonly input: InputStatistics; readonly targets: ReadonlyMap<string, ResidualTarget> };
+  statistics(): ProbeStatistics;
+}
+
+/** Of a value that goes into linears. */
+export interface ProbeStatistics {
+  readonly input: InputStatistics;
+  readonly targets: ReadonlyMap<string, ResidualTarget>;
 }
 
 export function runningStatistics(channels: number): RunningStatistics {
@@ -155,18 +161,18 @@ function mirrored(gram: Float64Array, size: number): Float64Array {
   return gram;
 }
 
-/** What passes' statistics are together, by the values that were probed and what was summed of them. */
+/** A pass's statistics from those of the values that were probed. */
 export function passStatistics(
   probed: readonly Pick<Probed<unknown>, "weights">[],
-  running: readonly (RunningStatistics | undefined)[],
+  found: readonly (ProbeStatistics | undefined)[],
 ): PassStatistics {
   const inputs = new Map<string, InputStatistics>();
   const targets = new Map<string, ResidualTarget>();
   for (const [n, { weights }] of probed.entries()) {
-    const found = running[n]?.statistics();
-    if (found === undefined) continue;
-    for (const weight of weights) inputs.set(weight, found.input);
-    for (const [weight, target] of found.targets) targets.set(weight, target);
+    const own = found[n];
+    if (own === undefined) continue;
+    for (const weight of weights) inputs.set(weight, own.input);
+    for (const [weight, target] of own.targets) targets.set(weight, target);
   }
   return { inputs, targets };
 }

@@ -32,7 +32,11 @@ export function ortProbes(graph: GraphWriter, probed: readonly Probed<OrtValue>[
           sums.addTarget(weight, numbers(products), numbers(squares)[0] ?? 0);
       }
     },
-    statistics: () => passStatistics(probes, running),
+    statistics: () =>
+      passStatistics(
+        probes,
+        running.map((sums) => sums?.statistics()),
+      ),
   };
 }
 

@@ -81,7 +81,11 @@ function plainSums() {
         }
       }
     },
-    statistics: () => passStatistics(last, running),
+    statistics: () =>
+      passStatistics(
+        last,
+        running.map((sums) => sums.statistics()),
+      ),
   };
 }
 

@@ -1,10 +1,4 @@
 import type { CacheSpec, ForwardPass } from "@vlmopt/models";
-import { hostMoments, hostProducts } from "../../calibration/host-sums.ts";
-import {
-  passStatistics,
-  type RunningStatistics,
-  runningStatistics,
-} from "../../calibration/input-statistics.ts";
 import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import {
@@ -16,7 +10,7 @@ import {
   type PassInput,
   type PrepareOptions,
 } from "../executor.ts";
-import { recordPass, type Value } from "../recorded-pass.ts";
+import { recordPass } from "../recorded-pass.ts";
 import { countBuffers } from "./buffer-count.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { type FusedPass, fusePass } from "./fused-pass.ts";
@@ -30,6 +24,7 @@ import {
   pipelinesOf,
   sizeOf,
 } from "./gpu-plan.ts";
+import { type GpuProbes, gpuProbes } from "./gpu-probes.ts";
 import { createTensor, type GpuTensor } from "./gpu-tensor.ts";
 import { type GpuWeights, gpuWeights } from "./gpu-weights.ts";
 import { cacheType } from "./kernels/attention.ts";
@@ -114,13 +109,8 @@ async function preparePass(
   { probes }: PrepareOptions = {},
 ) {
   const { nodes, outputs: wanted, probed } = recordPass(pass, probes);
-  const shown = probes === undefined ? [] : probed;
-  const running: RunningStatistics[] = [];
-  const outputs: Record<string, Value> = { ...wanted };
-  for (const { x, targets } of shown) {
-    outputs[`probe ${x}`] = x;
-    for (const { wanted: value } of targets) outputs[`probe ${value}`] = value;
-  }
+  const sums = probes && gpuProbes(gpu, queue, pipelines, probed);
+  const outputs = { ...wanted, ...sums?.outputs };
   const fused = fusePass({ nodes, outputs }, stored.stackable);
   const weights = await loadWeights(fused, stored);
   const uncached = new Map<string, Plan>();
@@ -128,12 +118,12 @@ async function preparePass(
   const number = passes++;
   return {
     async run(given: Readonly<Record<string, PassInput>>, step?: CacheStep) {
-      if (probes !== undefined) assertEqualLengths(step);
+      if (sums !== undefined) assertEqualLengths(step);
       const cache = step?.cache as GpuCache | undefined;
       const plans = cache?.plans ?? uncached;
       const shapes = Object.keys(pass.inputs).map((name) => `${name}[${given[name]?.shape}]`);
       const key = `${number} ${shapes.join(" ")}`;
-      const plan = plans.get(key) ?? (await makePlan(gpu, pipelines, fused, weights, given, cache));
+      const plan = plans.get(key) ?? (await makePlan(gpu, pipelines, fused, weights, given, cache, sums));
       keepPlan(queue, plans, key, plan);
       for (const [name, buffer] of Object.entries(plan.inputs)) writeInput(queue, buffer, given[name], name);
       if (cache !== undefined) queue.write(cache.past, cache.lengths);
@@ -145,28 +135,7 @@ async function preparePass(
         encoder.copyBufferToBuffer(buffer, 0, tensor.buffer, 0, 4 * sizeOf(shape));
         copied.set(name, tensor);
       }
-      for (const [n, { x, gram, targets }] of shown.entries()) {
-        const { shape, read } = copied.get(`probe ${x}`) as GpuTensor<Float32Array>;
-        const [numbers, features] = [await read(), shape.at(-1) ?? 1];
-        running[n] ??= runningStatistics(features);
-        const sums = running[n];
-        sums.addMoments(hostMoments(shape, numbers));
-        if (gram) sums.addGram(hostProducts(numbers, features, numbers, features));
-        for (const { weight, wanted: value } of targets) {
-          const target = copied.get(`probe ${value}`) as GpuTensor<Float32Array>;
-          const aims = await target.read();
-          sums.addTarget(
-            weight,
-            hostProducts(aims, target.shape.at(-1) ?? 1, numbers, features),
-            aims.reduce((sum, aim) => sum + aim * aim, 0),
-          );
-        }
-      }
-      for (const name of Object.keys(outputs)) {
-        if (name in wanted) continue;
-        copied.get(name)?.release?.();
-        copied.delete(name);
-      }
+      await sums?.take(copied);
       // What comes of one more token is asked for at once, and its commands with it.
       if (!step?.added.every((count) => count === 1)) queue.send();
       step?.added.forEach((count, n) => {
@@ -174,9 +143,10 @@ async function preparePass(
       });
       return Object.fromEntries(copied);
     },
-    ...(probes && { statistics: async () => passStatistics(shown, running) }),
+    ...(sums && { statistics: sums.statistics }),
     async release() {
       for (const plan of uncached.values()) destroyAll(plan.buffers);
+      sums?.release();
       stored.release();
     },
   };
@@ -210,6 +180,7 @@ async function makePlan(
   weights: PassWeights,
   given: Readonly<Record<string, { readonly shape: readonly number[] } | undefined>>,
   cache: PlanCache | undefined,
+  sums: GpuProbes | undefined,
 ): Promise<Plan> {
   const builder = new PlanBuilder(gpu, pipelines);
   const inputs: Record<string, Placed> = {};
@@ -218,7 +189,8 @@ async function makePlan(
     const { shape } = tensor;
     inputs[name] = { buffer: builder.own(4 * sizeOf(shape)), offset: 0, stride: shape.at(-1) ?? 1, shape };
   }
-  const outputs = lowerPass(builder, fused, inputs, weights, cache);
+  const lowered = lowerPass(builder, fused, inputs, weights, cache);
+  const outputs = sums?.lower(builder, lowered) ?? lowered;
   const finished = await builder.finish();
   const buffers = Object.fromEntries(Object.entries(inputs).map(([name, { buffer }]) => [name, buffer]));
   return { ...finished, inputs: buffers, outputs };
