@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { expectGoldens } from "./test-support/golden-answer.ts";
 import { modelGoldens } from "./test-support/goldens.ts";
 import { encoderNames, worstOfHiddenStates } from "./test-support/hidden-states.ts";
+import { expectWalk, walkGoldens } from "./test-support/walk-goldens.ts";
 
 const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => {
   if (!(error instanceof NoGpuError)) throw error;
@@ -21,4 +22,9 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
   test.each(encoderNames)("%s gives transformers' hidden states, in a batch", async (name) => {
     expect(await worstOfHiddenStates(name, gpu, "last")).toBeLessThan(1e-4);
   });
+
+  test.each(Object.keys(walkGoldens.models))(
+    "a walk through %s sees what PyTorch sees while layers, neurons and heads go",
+    (name) => expectWalk(name, gpu, 1e-4),
+  );
 });

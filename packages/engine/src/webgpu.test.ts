@@ -19,7 +19,6 @@ import { encoderNames, worstOfHiddenStates } from "./test-support/hidden-states.
 import { writeQuantized } from "./test-support/quantized-checkpoint.ts";
 import { scorerGoldens } from "./test-support/scorer-goldens.ts";
 import { heldOut, picture, tinyLlava } from "./test-support/tiny-llava.ts";
-import { expectWalk } from "./test-support/walk-goldens.ts";
 
 /** In F32, so that what differs is the order of sums alone. */
 const executor = await webgpuExecutor({ f16: false }).catch((error: unknown) => {
@@ -64,9 +63,6 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
       }
     }
   });
-
-  test("a walk sees what PyTorch sees while layers, neurons and heads go", () =>
-    expectWalk("llama", gpu, 1e-4));
 
   // Kernels of one token, and of many.
   test.each(["int4-g64-zero", "nf4-dq", "int8"])(

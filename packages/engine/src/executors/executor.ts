@@ -1,6 +1,6 @@
 // What every way of running a model offers. A pass is prepared once, which may take long, and run often; tensors that it gives back
 // stay where they were computed until somebody reads them, and may go into another pass unread.
-import type { CacheSpec, ForwardPass, HostTensor } from "@vlmopt/models";
+import type { CacheSpec, ForwardPass, HostTensor, LinearAlgebra } from "@vlmopt/models";
 import type { PassStatistics, ProbeOptions } from "../calibration/input-statistics.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 
@@ -17,6 +17,8 @@ export interface Executor {
    * @param choices of each row of logits
    */
   chooser?(choices: readonly TokenChoice[]): TokenChooser;
+  /** Solves least squares where passes run, of executors that are good at it. */
+  readonly linearAlgebra?: LinearAlgebra;
   /** The most bytes that it has had allocated at once, where it keeps account. */
   peakBytes?(): number;
   /** Milliseconds that a device took for each pass since this was asked for last, where it keeps account. */

@@ -14,6 +14,7 @@ import { recordPass } from "../recorded-pass.ts";
 import { countBuffers } from "./buffer-count.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { type FusedPass, fusePass } from "./fused-pass.ts";
+import { gpuLinearAlgebra } from "./gpu-linear-algebra.ts";
 import {
   bufferBytes,
   type Command,
@@ -95,6 +96,7 @@ export async function executorOn(webgpu: GPU, options: GpuOptions): Promise<Exec
       return result;
     },
     chooser: tokenChooser(gpu, queue, pipelines),
+    linearAlgebra: gpuLinearAlgebra(gpu, queue, pipelines),
   };
 }
 

@@ -5,6 +5,9 @@ import type { GpuContext } from "../webgpu-device.ts";
 import { argmaxOfParts, argmaxOfRows } from "./argmax.ts";
 import { type AttentionOptions, appendToCache, attention } from "./attention.ts";
 import { attentionMatrices } from "./attention-matrices.ts";
+import { channelSums } from "./channel-sums.ts";
+import { factorBlock, multiplyByInverse } from "./cholesky.ts";
+import { crossProducts, mirrorUpper } from "./cross-products.ts";
 import { decodeAttention, joinSplits } from "./decode-attention.ts";
 import { drawToken } from "./draw-token.ts";
 import { elementwise } from "./elementwise.ts";
@@ -15,6 +18,7 @@ import { norm } from "./norm.ts";
 import { relativeScores } from "./relative-scores.ts";
 import { embedRows } from "./rows.ts";
 import type { Shader } from "./shader.ts";
+import { type SubtractOptions, subtractProducts } from "./subtract-products.ts";
 import { matvecTuning } from "./tuning.ts";
 import { denseFormats, type WeightFormat } from "./weight-format.ts";
 
@@ -210,6 +214,23 @@ test.each([64, 80, 128, 256])(
     for (const kernel of [argmaxOfParts, argmaxOfRows, drawToken]) await pipelines(kernel, []).pipeline;
   },
 );
+
+test("sums for calibration and least squares are valid WGSL, and fit every card", async () => {
+  const pipelines = pipelinesOf(least);
+  await pipelines(channelSums, []).pipeline;
+  for (const quads of [false, true]) {
+    for (const symmetric of [false, true]) await pipelines(crossProducts, [{ quads, symmetric }]).pipeline;
+  }
+  await pipelines(mirrorUpper, []).pipeline;
+  await pipelines(factorBlock, []).pipeline;
+  for (const way of ["forward", "back"] as const) await pipelines(multiplyByInverse, [way]).pipeline;
+  const products: readonly SubtractOptions[] = [
+    { inside: "both", right: "transposed", lower: true, compensated: false },
+    { inside: "left", right: "plain", lower: false, compensated: false },
+    { inside: "none", right: "plain", lower: false, compensated: true },
+  ];
+  for (const options of products) await pipelines(subtractProducts, [options]).pipeline;
+});
 
 test("what is not WGSL is noticed", async () => {
   expect(await problemOf({ code: "fn main() { let from = 1; }", params: [] })).toContain("reserved keyword");
