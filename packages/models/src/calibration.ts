@@ -23,8 +23,9 @@ export interface InputStatistics {
 export type Activations = ReadonlyMap<string, InputStatistics>;
 
 /**
- * What a block's last linear (o_proj, down_proj or fc2) should add to the compressed stream so that it meets the dense one:
- * t = dense stream after the block and after the dropped layers that follow it − compressed stream before the block − bias of the linear.
+ * What a block's last linear (o_proj, down_proj or fc2) should give, without its bias: t = share · residual + (1 − share) · local. The residual
+ * target takes the compressed stream to the dense one: dense stream after the block, and after the dropped layers that follow it, −
+ * compressed stream before the block − bias. The local one is what the linear gives with the tensors that the block has in this observation.
  */
 export interface ResidualTarget {
   /** Σ t·xᵀ over the tokens `[outFeatures, channels]`, x being the input of that linear. */
@@ -51,8 +52,8 @@ export type Replacements = ReadonlyMap<string, ReplacedTensor>;
 export interface ObserveRequest {
   /** Weights of the block whose inputs' Gram matrices are wanted. */
   readonly gram?: readonly string[];
-  /** Whether the residual target is wanted. */
-  readonly target?: boolean;
+  /** The residual target's share from 0 to 1, where a target is wanted. */
+  readonly target?: number | undefined;
 }
 
 export interface Observation {

@@ -1,6 +1,6 @@
 import type { ConfigReader } from "./config-reader.ts";
 import { type DecoderTraits, traitsByType } from "./decoder-traits.ts";
-import type { Attention, LanguageModel, Layer } from "./description.ts";
+import { type Attention, ConfigError, type LanguageModel, type Layer } from "./description.ts";
 import { separateAttention } from "./separate-attention.ts";
 import type { WeightList, WeightScope } from "./weight-list.ts";
 
@@ -38,7 +38,12 @@ function describeGated(
 ): LanguageModel {
   const traits = traitsByType[modelType] as DecoderTraits;
   const hiddenSize = config.size("hidden_size", traits.hiddenSize);
-  const intermediateSize = config.size("intermediate_size", traits.intermediateSize);
+  const widths = mlpWidths(
+    config,
+    "intermediate_size",
+    traits.intermediateSize,
+    config.size("num_hidden_layers", traits.layers),
+  );
   const vocabSize = config.size("vocab_size", traits.vocabSize);
   const numHeads = config.size("num_attention_heads", traits.heads);
   const numKvHeads = kvHeadsOf(config, traits, numHeads);
@@ -48,34 +53,31 @@ function describeGated(
 
   const body = list.component("languageModel", places.body, "embed_tokens.weight");
   const embedTokens = body.weight("embedding", "embed_tokens.weight", [vocabSize, hiddenSize]);
-  const layers = Array.from(
-    { length: config.size("num_hidden_layers", traits.layers) },
-    (_, index): Layer<Attention> => {
-      const layer = body.at(`layers.${index}.`, index);
-      const qkvBias = traits.attentionBias === "always" || attentionBias;
-      const attention: Attention = {
-        kind: "separate",
-        qProj: layer.linear("qProj", "self_attn.q_proj", numHeads * headDim, hiddenSize, qkvBias),
-        kProj: layer.linear("kProj", "self_attn.k_proj", numKvHeads * headDim, hiddenSize, qkvBias),
-        vProj: layer.linear("vProj", "self_attn.v_proj", numKvHeads * headDim, hiddenSize, qkvBias),
-        oProj: layer.linear("oProj", "self_attn.o_proj", hiddenSize, numHeads * headDim, attentionBias),
-        numHeads,
-        numKvHeads,
-        headDim,
-      };
-      if (traits.qkNorm)
-        for (const name of ["q_norm", "k_norm"]) layer.norm(`self_attn.${name}`, headDim, false);
-      const gateProj = layer.linear("gateProj", "mlp.gate_proj", intermediateSize, hiddenSize, mlpBias);
-      const upProj = layer.linear("upProj", "mlp.up_proj", intermediateSize, hiddenSize, mlpBias);
-      const downProj = layer.linear("downProj", "mlp.down_proj", hiddenSize, intermediateSize, mlpBias);
-      layer.norm("input_layernorm", hiddenSize, false);
-      layer.norm("post_attention_layernorm", hiddenSize, false);
-      if (traits.feedForwardNorms) {
-        for (const name of ["pre", "post"]) layer.norm(`${name}_feedforward_layernorm`, hiddenSize, false);
-      }
-      return { index, attention, mlp: { kind: "gated", gateProj, upProj, downProj }, weights: layer.names() };
-    },
-  );
+  const layers = widths.map((intermediateSize, index): Layer<Attention> => {
+    const layer = body.at(`layers.${index}.`, index);
+    const qkvBias = traits.attentionBias === "always" || attentionBias;
+    const attention: Attention = {
+      kind: "separate",
+      qProj: layer.linear("qProj", "self_attn.q_proj", numHeads * headDim, hiddenSize, qkvBias),
+      kProj: layer.linear("kProj", "self_attn.k_proj", numKvHeads * headDim, hiddenSize, qkvBias),
+      vProj: layer.linear("vProj", "self_attn.v_proj", numKvHeads * headDim, hiddenSize, qkvBias),
+      oProj: layer.linear("oProj", "self_attn.o_proj", hiddenSize, numHeads * headDim, attentionBias),
+      numHeads,
+      numKvHeads,
+      headDim,
+    };
+    if (traits.qkNorm)
+      for (const name of ["q_norm", "k_norm"]) layer.norm(`self_attn.${name}`, headDim, false);
+    const gateProj = layer.linear("gateProj", "mlp.gate_proj", intermediateSize, hiddenSize, mlpBias);
+    const upProj = layer.linear("upProj", "mlp.up_proj", intermediateSize, hiddenSize, mlpBias);
+    const downProj = layer.linear("downProj", "mlp.down_proj", hiddenSize, intermediateSize, mlpBias);
+    layer.norm("input_layernorm", hiddenSize, false);
+    layer.norm("post_attention_layernorm", hiddenSize, false);
+    if (traits.feedForwardNorms) {
+      for (const name of ["pre", "post"]) layer.norm(`${name}_feedforward_layernorm`, hiddenSize, false);
+    }
+    return { index, attention, mlp: { kind: "gated", gateProj, upProj, downProj }, weights: layer.names() };
+  });
   body.norm("norm", hiddenSize, false);
   const isTied = tied || config.flag("tie_word_embeddings", traits.tied ?? false);
   const lmHead = describeLmHead(list, places, vocabSize, hiddenSize, isTied);
@@ -102,7 +104,7 @@ function describeOpt(
   tied: boolean,
 ): LanguageModel {
   const hiddenSize = config.size("hidden_size", 768);
-  const ffnDim = config.size("ffn_dim", 3072);
+  const widths = mlpWidths(config, "ffn_dim", 3072, config.size("num_hidden_layers", 12));
   const vocabSize = config.size("vocab_size", 50_272);
   const embedDim = config.sizeOrNull("word_embed_proj_dim", hiddenSize) ?? hiddenSize;
   const numHeads = config.size("num_attention_heads", 12);
@@ -121,18 +123,15 @@ function describeOpt(
     body.linear("other", "project_in", hiddenSize, embedDim, false);
     body.linear("other", "project_out", embedDim, hiddenSize, false);
   }
-  const layers = Array.from(
-    { length: config.size("num_hidden_layers", 12) },
-    (_, index): Layer<Attention> => {
-      const layer = body.at(`layers.${index}.`, index);
-      const attention = separateAttention(layer, hiddenSize, numHeads, bias);
-      const fc1 = layer.linear("fc1", "fc1", ffnDim, hiddenSize, bias);
-      const fc2 = layer.linear("fc2", "fc2", hiddenSize, ffnDim, bias);
-      norm(layer, "self_attn_layer_norm");
-      norm(layer, "final_layer_norm");
-      return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
-    },
-  );
+  const layers = widths.map((ffnDim, index): Layer<Attention> => {
+    const layer = body.at(`layers.${index}.`, index);
+    const attention = separateAttention(layer, hiddenSize, numHeads, bias);
+    const fc1 = layer.linear("fc1", "fc1", ffnDim, hiddenSize, bias);
+    const fc2 = layer.linear("fc2", "fc2", hiddenSize, ffnDim, bias);
+    norm(layer, "self_attn_layer_norm");
+    norm(layer, "final_layer_norm");
+    return { index, attention, mlp: { kind: "plain", fc1, fc2 }, weights: layer.names() };
+  });
   const finalNorm =
     config.flag("do_layer_norm_before", true) && !config.flag("_remove_final_layer_norm", false);
   if (finalNorm) norm(body, "final_layer_norm");
@@ -151,4 +150,18 @@ function describeLmHead(
   const scope = list.component("languageModel", places.lmHead, "lm_head.weight");
   if (tied && !scope.holds("lm_head.weight")) return undefined;
   return scope.linear("lmHead", "lm_head", vocabSize, inFeatures, false);
+}
+
+/** Neurons of each layer's MLP. A list, which stock transformers does not read, gives every layer its own number. */
+function mlpWidths(config: ConfigReader, key: string, fallback: number, layers: number): readonly number[] {
+  const told = config.numbers(key, [fallback]);
+  if (told.length === 1) {
+    const width = config.count(key) === 1 ? (told[0] ?? 0) : 0;
+    if (!Number.isSafeInteger(width) || width < 1) config.size(key, fallback);
+    return Array.from({ length: layers }, () => width);
+  }
+  if (told.length === layers && told.every((width) => Number.isSafeInteger(width) && width > 0)) return told;
+  throw new ConfigError(
+    `${[...config.path, key].join(".")} of config.json lists ${told.length} sizes for ${layers} layers; every layer needs one, a whole number of at least 1`,
+  );
 }

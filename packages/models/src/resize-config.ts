@@ -6,7 +6,8 @@ import { readModelConfig } from "./sub-configs.ts";
 
 /** New sizes of the language model; what is left out stays. */
 export interface LanguageModelSizes {
-  readonly intermediateSize?: number;
+  /** One for all layers, or one for each layer that stays, which stock transformers does not load. */
+  readonly intermediateSize?: number | readonly number[];
   readonly numHeads?: number;
   readonly numKvHeads?: number;
   /** Layers that stay, ascending, by their old index. */

@@ -3,12 +3,14 @@ import {
   builtModule,
   type Checkpoint,
   compose,
+  elementCount,
   type RewriteOptions,
   type RewriteResult,
   rewriteCheckpoint,
   type Sink,
   type TensorSpec,
   type Transform,
+  tensorNamed,
 } from "@vlmopt/tensor-io";
 import type { PruningPlan } from "./plan/pruning-plan.ts";
 import { pruningTransform } from "./plan/pruning-transform.ts";
@@ -72,6 +74,12 @@ async function sparsifying(
 }
 
 function assertFits(source: Checkpoint, plan: PruningPlan): void {
+  if (plan.version !== 1) {
+    throw new PruningError(
+      `the plan is of version ${JSON.stringify(plan.version)}, and this one applies version 1`,
+      "make the plan again with this version",
+    );
+  }
   const named = [
     ...plan.cuts.flatMap(({ rows, columns }) => [...rows, ...columns]),
     ...plan.drop,
@@ -79,9 +87,37 @@ function assertFits(source: Checkpoint, plan: PruningPlan): void {
     ...plan.sparsity.flatMap(({ tensors }) => tensors),
   ];
   const missing = named.filter((name) => !source.tensors.has(name));
-  if (missing.length === 0) return;
+  if (missing.length === 0) {
+    assertSizes(source, plan);
+    return;
+  }
   throw new PruningError(
     `the plan names ${missing.length} tensors that ${source.location} lacks, ${missing[0]} among them`,
+    "apply a plan to the checkpoint that it was made for",
+  );
+}
+
+/** @throws {PruningError} where the plan was made for tensors of other sizes */
+function assertSizes(source: Checkpoint, plan: PruningPlan): void {
+  for (const { rows, columns, count, size, what } of plan.cuts) {
+    for (const [names, axis] of [
+      [rows, 0],
+      [columns, 1],
+    ] as const) {
+      for (const name of names) {
+        const found = tensorNamed(source, name).shape[axis];
+        if (found === count * size) continue;
+        throw new PruningError(
+          `the plan is for ${count} ${what} in ${name}, which takes ${count * size} ${axis === 0 ? "rows" : "columns"}, and ${source.location} has ${found} of them`,
+          "apply a plan to the checkpoint that it was made for",
+        );
+      }
+    }
+  }
+  const parameters = [...source.tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  if (parameters === plan.before.parameters) return;
+  throw new PruningError(
+    `the plan was made for ${plan.before.parameters} parameters, and ${source.location} has ${parameters}`,
     "apply a plan to the checkpoint that it was made for",
   );
 }

@@ -1,3 +1,5 @@
+import type { TensorSpec } from "@vlmopt/tensor-io";
+
 /** A linear by the names of its tensors. */
 export interface PrunableLinear {
   readonly weight: string;
@@ -52,4 +54,9 @@ export function neuronLinears(mlp: PrunableMlp): {
   return mlp.kind === "gated"
     ? { rows: [mlp.gateProj, mlp.upProj], columns: [mlp.downProj] }
     : { rows: [mlp.fc1], columns: [mlp.fc2] };
+}
+
+/** Neurons of an MLP: rows of the first linear that writes them. */
+export function neuronCount(tensors: ReadonlyMap<string, TensorSpec>, mlp: PrunableMlp): number {
+  return tensors.get(neuronLinears(mlp).rows[0]?.weight ?? "")?.shape[0] ?? 0;
 }

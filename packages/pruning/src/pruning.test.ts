@@ -8,9 +8,8 @@ import { describeModel } from "@vlmopt/models";
 import {
   applyPruning,
   fromRanges,
-  type NeuronMethod,
   type PruningPlan,
-  type PruningRequest,
+  type PruningTargets,
   planPruning,
   scoreLayers,
 } from "@vlmopt/pruning";
@@ -20,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 interface Golden {
   readonly name: string;
   readonly fixture: string;
-  readonly neurons?: { method: NeuronMethod; ratio: number; divisor: number };
+  readonly neurons?: { method: string; ratio: number; divisor: number };
   readonly heads?: { ratio: number; mode: "per-layer" | "seed"; unit: "within-groups" | "groups" };
   readonly drop?: number[];
   readonly sparsity?: { ratio: number; groupSize: number };
@@ -58,13 +57,13 @@ async function planOf(golden: Golden, checkpoint: Checkpoint): Promise<PruningPl
     ...(neurons ? { neurons: neurons.method } : {}),
     ...(heads ? { heads: "norm" } : {}),
   });
-  const request: PruningRequest = {
-    ...(neurons ? { neurons: { ...neurons, scores: scores.neurons ?? [] } } : {}),
-    ...(heads ? { heads: { ...heads, scores: scores.heads ?? [] } } : {}),
+  const request: PruningTargets = {
+    ...(neurons ? { neurons } : {}),
+    ...(heads ? { heads } : {}),
     ...(drop ? { depth: { drop } } : {}),
     ...(sparsity ? { sparsity } : {}),
   };
-  return planPruning({ tensors: checkpoint.tensors, layers, description, config }, request);
+  return planPruning({ tensors: checkpoint.tensors, layers, description, config }, request, scores);
 }
 
 describe.each(goldens)("$name", (golden) => {

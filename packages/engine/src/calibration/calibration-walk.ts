@@ -105,16 +105,18 @@ async function walkOf(
     blocks,
     sequences: fitted.length,
     tokens: fitted.reduce((sum, { ids }) => sum + ids.length, 0),
-    async observe({ gram = [], target = false }, replacements) {
+    async observe({ gram = [], target: share }, replacements) {
       const block = nextBlock();
       const run = checked(block, replacements);
       const { addsAsItIs, lastLinear } = forward.parts.block(block);
-      const aims = target && addsAsItIs;
-      if (aims) await advanceDense();
+      const aims = share !== undefined && addsAsItIs;
+      const aimsAtDense = aims && share > 0;
+      if (aimsAtDense) await advanceDense();
       const { inputs, targets } = await streams.observe(part(compressed, false), block, {
         ...run,
         gram,
-        aim: aims ? part(dense, false) : undefined,
+        aim: aimsAtDense ? part(dense, false) : undefined,
+        share: aims ? share : undefined,
       });
       assertFinite(inputs, `layer ${block.layer}`);
       const missing = gram.find((weight) => !inputs.has(weight));

@@ -29,7 +29,8 @@ export interface DecoderStreams {
   observe(
     stream: Stream,
     block: Block,
-    options: BlockRun & ProbeOptions & { readonly aim: Stream | undefined },
+    options: BlockRun &
+      ProbeOptions & { readonly aim: Stream | undefined; readonly share: number | undefined },
   ): Promise<PassStatistics>;
   /** Σ −ln p of the tokens that are predicted, from the stream behind the last layer. */
   likelihood(stream: Stream): Promise<{ readonly nats: number; readonly tokens: number }>;
@@ -149,11 +150,11 @@ export function decoderStreams(
       }
       return found;
     },
-    async observe(stream, block, { gram = false, aim, ...run }) {
+    async observe(stream, block, { gram = false, aim, share, ...run }) {
       const { prepared, ...made } = await prepareBlock(
         block,
         run,
-        { inputsOnly: true, aims: aim !== undefined },
+        { inputsOnly: true, aims: share },
         { gram },
       );
       try {

@@ -65,7 +65,7 @@ export async function expectWalk(name: string, executor: Executor, tolerance = 2
   for (const { layer, kind, linears, inputs, target, pruned, ...golden } of blocks) {
     const { linears: parts } = await blockOf(checkpoint, layer, kind);
     const [first, last] = [parts[0]?.weight, parts.at(-1)?.weight] as [string, string];
-    const found = await walk.observe({ gram: [first, last], target: true });
+    const found = await walk.observe({ gram: [first, last], target: 1 });
     expect([...found.inputs.keys()].map(inLayer)).toEqual(
       linears.map((linear) => inLayer(`${linear}.weight`)),
     );

@@ -37,8 +37,11 @@ export interface BlockOptions {
   readonly place?: number;
   /** Only what goes into linears is wanted: no `stream` is given. */
   readonly inputsOnly?: boolean;
-  /** Takes `aim`, what the stream should be behind the block, and tells executors what its last linear should give for that. */
-  readonly aims?: boolean;
+  /**
+   * Tells executors what its last linear should give: so great a share of what takes the stream to `aim`, an input then, and the rest of
+   * what it gives with the tensors that it has. From 0 to 1.
+   */
+  readonly aims?: number | undefined;
 }
 
 export interface BlockForward {
@@ -81,7 +84,7 @@ export function decoderParts(
         stream: embedTokens(passOf(ops, given), given.ids as T),
       }),
     },
-    block({ layer: index, kind }, { specs, place = index, inputsOnly = false, aims = false } = {}) {
+    block({ layer: index, kind }, { specs, place = index, inputsOnly = false, aims } = {}) {
       const layer = withHeadsOf(layers[index] as Layer<Attention>, specs);
       const { attention, mlp } = layer;
       const isAttention = kind === "attention";
@@ -104,11 +107,12 @@ export function decoderParts(
             const after = isAttention
               ? attentionBlock(pass, before, layer, 0)
               : mlpBlock(pass, before, layer, place);
-            if (aims) {
+            if (aims !== undefined) {
               const seen = isAttention ? before : withDeepFeatures(pass, before, place);
               const { weight, bias, outFeatures } = lastLinear;
               const without = bias === undefined ? seen : ops.add(seen, ops.weight(bias, [outFeatures]));
-              ops.target(weight, ops.add(given.aim as T, ops.scale(without, -1)));
+              const aim = aims === 0 ? after : mixed(ops, given.aim as T, after, aims);
+              ops.target(weight, ops.add(aim, ops.scale(without, -1)));
             }
             return inputsOnly ? ({} as Record<string, T>) : { stream: after };
           },
@@ -122,6 +126,10 @@ export function decoderParts(
       }),
     },
   };
+}
+
+function mixed<T>(ops: Ops<T>, aim: T, after: T, share: number): T {
+  return share === 1 ? aim : ops.add(ops.scale(aim, share), ops.scale(after, 1 - share));
 }
 
 /** A layer whose numbers of heads are those of its tensors. */

@@ -5,38 +5,49 @@ import { highest } from "./choose.ts";
  * Which layers go: those named; the last n; n in the middle, centred before the last layer, which never goes (Gromov et al. 2024,
  * arXiv:2403.17887, find the deep middle the least needed); or the n of lowest score, from `scoreLayers` or from calibration.
  */
-export type DepthRequest =
+export type DepthTargets =
   | { readonly drop: readonly number[] }
   | { readonly last: number }
   | { readonly middle: number }
-  | { readonly lowest: number; readonly scores: ArrayLike<number> };
+  | { readonly lowest: number };
 
-/** @returns indices of the layers that stay */
-export function layersToKeep(layers: readonly PrunableLayer[], request: DepthRequest | undefined): number[] {
-  const count = layers.length;
-  const all = Array.from({ length: count }, (_, i) => i);
-  if (request === undefined) return all;
-  const dropped = droppedLayers(count, request);
-  for (const index of dropped) {
-    if (!all.includes(index))
-      throw new PruningError(`layer ${index} cannot go: there are layers 0 to ${count - 1}`);
+/** @throws {PruningError} where there are not so many layers */
+export function layersThatStay(count: number, target: DepthTargets | undefined): number {
+  if (target === undefined) return count;
+  if ("drop" in target) {
+    const outside = target.drop.find((index) => !Number.isSafeInteger(index) || index < 0 || index >= count);
+    if (outside !== undefined) {
+      throw new PruningError(`layer ${outside} cannot go: there are layers 0 to ${count - 1}`);
+    }
+    const left = count - new Set(target.drop).size;
+    if (left === 0) throw new PruningError(`all ${count} layers would go`);
+    return left;
   }
-  const kept = all.filter((index) => !dropped.includes(index));
-  if (kept.length === 0) throw new PruningError(`all ${count} layers would go`);
-  return kept;
-}
-
-function droppedLayers(count: number, request: DepthRequest): readonly number[] {
-  if ("drop" in request) return request.drop;
-  const number = "last" in request ? request.last : "middle" in request ? request.middle : request.lowest;
+  const number = "last" in target ? target.last : "middle" in target ? target.middle : target.lowest;
   if (!Number.isSafeInteger(number) || number < 0 || number >= count) {
     throw new PruningError(`${number} of ${count} layers cannot go`);
   }
-  const from = (first: number) => Array.from({ length: number }, (_, i) => first + i);
-  if ("last" in request) return from(count - number);
-  if ("middle" in request) return from(Math.max(0, Math.floor((count - 1 - number) / 2)));
-  const kept = highest(request.scores, count - number);
-  return Array.from({ length: count }, (_, i) => i).filter((index) => !kept.includes(index));
+  return count - number;
+}
+
+/** @returns indices of the layers that stay, ascending; `scores` are needed for the lowest */
+export function chooseLayers(
+  count: number,
+  target: DepthTargets | undefined,
+  scores?: ArrayLike<number>,
+): number[] {
+  const stay = layersThatStay(count, target);
+  const all = Array.from({ length: count }, (_, i) => i);
+  if (target === undefined) return all;
+  if ("lowest" in target) {
+    if (scores?.length !== count) {
+      throw new PruningError(`the model has ${count} layers and ${scores?.length ?? 0} scores of layers`);
+    }
+    return highest(scores, stay, "layers");
+  }
+  const first = "last" in target ? stay : Math.max(0, Math.floor((stay - 1) / 2));
+  const dropped = "drop" in target ? target.drop : all.slice(first, first + count - stay);
+  return all.filter((index) => !dropped.includes(index));
 }
 
 /**

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import {
   applyPruning,
+  defaultDivisor,
   fromRanges,
+  type NeuronTargets,
   type PrunableLayer,
-  planByRecipe,
+  planByWeights,
   planPruning,
-  pruningCard,
+  planSizes,
   scoreHeads,
   scoreLayers,
   scoreNeurons,
@@ -97,14 +99,14 @@ const layers = [byHand(0), byHand(1)];
 const ones = (length: number) => layers.map(() => new Float64Array(length).fill(1));
 
 describe("neurons", () => {
-  const keptOf = async (request: Parameters<typeof planPruning>[1]) => {
+  const keptOf = async (neurons: NeuronTargets, scores: readonly ArrayLike<number>[] = ones(10)) => {
     const { tensors } = await twoLayers((i) => i);
-    return planPruning({ tensors, layers }, request).cuts.map(({ kept }) => kept);
+    return planPruning({ tensors, layers }, { neurons }, { neurons: scores }).cuts.map(({ kept }) => kept);
   };
 
   it("are chosen by score, ties by the lower index, in their old order", async () => {
     const scores = [Float64Array.of(5, 1, 5, 2, 9, 5, 0, 5, 5, 3), new Float64Array(10)];
-    expect(await keptOf({ neurons: { scores, ratio: 0.6, divisor: 1 } })).toEqual(["0,2,4-5", "0-3"]);
+    expect(await keptOf({ ratio: 0.6, divisor: 1 }, scores)).toEqual(["0,2,4-5", "0-3"]);
   });
 
   it.each([
@@ -116,8 +118,9 @@ describe("neurons", () => {
     [{ expansion: 1.25 }, 1, 10],
     [{ ratio: 0 }, 1, 10],
   ])("%j with divisor %i leaves %i of 10", async (target, divisor, left) => {
-    const [kept] = await keptOf({ neurons: { scores: ones(10), divisor, ...target } });
-    expect(fromRanges(kept ?? "").length).toBe(left);
+    const [kept] = await keptOf({ divisor, ...target });
+    // Layers that lose nothing need no cut.
+    expect(kept === undefined ? 10 : fromRanges(kept).length).toBe(left);
   });
 
   it.each([
@@ -137,9 +140,17 @@ describe("neurons", () => {
       tensors.set(name, { name, dtype: "BF16", shape });
     }
     const scores = [new Float64Array(11_008)];
-    const plan = planPruning({ tensors, layers: [byHand(0)] }, { neurons: { scores, ratio, divisor: 1 } });
+    const plan = planPruning(
+      { tensors, layers: [byHand(0)] },
+      { neurons: { ratio, divisor: 1 } },
+      { neurons: scores },
+    );
     expect(plan.after.neurons).toBe(left);
-    const rounded = planPruning({ tensors, layers: [byHand(0)] }, { neurons: { scores, ratio } });
+    const rounded = planPruning(
+      { tensors, layers: [byHand(0)] },
+      { neurons: { ratio } },
+      { neurons: scores },
+    );
     expect(rounded.after.neurons % 128).toBe(0);
   });
 
@@ -151,30 +162,64 @@ describe("neurons", () => {
     [{ ratio: 0.5 }, 128, "5 of 10 neurons would stay, fewer than the divisor 128"],
     [{ ratio: 0.5 }, 0, "divisor 0 is not a whole number"],
   ])("%j with divisor %i is refused", async (target, divisor, message) => {
-    await expect(keptOf({ neurons: { scores: ones(10), divisor, ...target } })).rejects.toThrow(message);
+    await expect(keptOf({ divisor, ...target })).rejects.toThrow(message);
   });
 
   it("of some layers alone need a loader that knows uneven sizes", async () => {
-    const neurons = { scores: ones(10), ratio: 0.5, divisor: 1, layers: [1] };
-    await expect(keptOf({ neurons })).rejects.toThrow(
+    const neurons = { ratio: 0.5, divisor: 1, layers: [1] };
+    await expect(keptOf(neurons)).rejects.toThrow(
       "1 of 2 layers would have fewer neurons than the others, and stock loaders know one",
     );
-    expect(await keptOf({ neurons: { ...neurons, uneven: true } })).toEqual(["0-4"]);
+    expect(await keptOf({ ...neurons, uneven: true })).toEqual(["0-4"]);
   });
 
   it("may be chosen at random, the same way for the same seed", async () => {
     const source = await twoLayers((i) => i);
     const plans = await Promise.all(
       [1, 1, 2].map((seed) =>
-        planByRecipe(
+        planByWeights(
           source,
           { tensors: source.tensors, layers },
-          { neurons: { ratio: 0.5, divisor: 1, method: "random" }, seed },
+          { neurons: { ratio: 0.5, divisor: 1 }, scores: { neurons: "random" }, seed },
         ),
       ),
     );
     expect(plans[0]).toEqual(plans[1]);
     expect(plans[0]?.cuts).not.toEqual(plans[2]?.cuts);
+  });
+
+  it.each([
+    [[Float64Array.of(1, 2, 3), new Float64Array(10)], "there are 10 neurons of layer 0 and 3 scores"],
+    [[new Float64Array(10)], "the model has 2 layers and scores of neurons were given for 1"],
+    [[...ones(10), new Float64Array(10)], "the model has 2 layers and scores of neurons were given for 3"],
+    [
+      [new Float64Array(10), new Float64Array(10).fill(Number.NaN, 4)],
+      "score 4 of 10 of the neurons of layer 1 is not a number",
+    ],
+  ])("by scores that do not fit are refused (%#)", async (scores, message) => {
+    await expect(keptOf({ ratio: 0.5, divisor: 1 }, scores)).rejects.toThrow(message);
+  });
+
+  it.each([
+    [11_008, 0.3, 128],
+    [1536, 0.125, 64],
+    [1536, 0.25, 128],
+    [640, 0.3, 64],
+    [10, 0.3, 1],
+  ])("of %i lose %f, rounded to a multiple of %i by default", (count, ratio, divisor) => {
+    expect(defaultDivisor(count - Math.floor(ratio * count))).toBe(divisor);
+  });
+
+  it("whose number rounding changes say so", async () => {
+    const { tensors } = await twoLayers((i) => i);
+    const sizes = planSizes(
+      { tensors, layers },
+      { neurons: { ratio: 0.3, divisor: 4 }, heads: { ratio: 0.3 } },
+    );
+    expect(sizes.notes).toEqual([
+      "30 % of 10 neurons was asked for and 60 % go: 4 stay, a multiple of 4 (a smaller divisor comes closer)",
+      "30 % of the heads was asked for and 50 % go: 1 of 2 query heads of each group stay",
+    ]);
   });
 
   it("that are not finite are named by their tensor", async () => {
@@ -189,9 +234,13 @@ describe("heads", () => {
   it("leave evenly from every group, or with their group", async () => {
     const { tensors } = await twoLayers((i) => i);
     const scores = layers.map(() => Float64Array.of(1, 2, 4, 3));
-    const within = planPruning({ tensors, layers }, { heads: { scores, ratio: 0.5 } });
+    const within = planPruning({ tensors, layers }, { heads: { ratio: 0.5 } }, { heads: scores });
     expect(within.cuts.map(({ what, kept }) => `${what} ${kept}`)).toEqual(["heads 1-2", "heads 1-2"]);
-    const groups = planPruning({ tensors, layers }, { heads: { scores, ratio: 0.5, unit: "groups" } });
+    const groups = planPruning(
+      { tensors, layers },
+      { heads: { ratio: 0.5, unit: "groups" } },
+      { heads: scores },
+    );
     expect(groups.cuts.map(({ what, kept }) => `${what} ${kept}`).slice(0, 2)).toEqual([
       "heads 2-3",
       "kvHeads 1",
@@ -209,13 +258,17 @@ describe("heads", () => {
         .flatMap(({ weights }) => weights ?? [])
         .map((name) => [name, { name, dtype: "F32" as const, shape: /bias/.test(name) ? [64] : [64, 64] }]),
     );
-    const plan = planPruning({ tensors, layers: many }, { heads: { scores, ratio: 0.3, mode: "seed" } });
+    const plan = planPruning(
+      { tensors, layers: many },
+      { heads: { ratio: 0.3, mode: "seed" } },
+      { heads: scores },
+    );
     expect(new Set(plan.cuts.map(({ kept }) => kept))).toEqual(new Set(["0,11-31"]));
   });
 
   it("cannot all go", async () => {
     const { tensors } = await twoLayers((i) => i);
-    expect(() => planPruning({ tensors, layers }, { heads: { scores: ones(4), ratio: 0.9 } })).toThrow(
+    expect(() => planPruning({ tensors, layers }, { heads: { ratio: 0.9 } }, { heads: ones(4) })).toThrow(
       "a ratio of 0.9 leaves none of 2 heads in each group",
     );
   });
@@ -233,7 +286,7 @@ describe("layers", () => {
   it.each([
     [{ last: 2 }, [8, 9]],
     [{ middle: 3 }, [3, 4, 5]],
-    [{ lowest: 2, scores: [9, 1, 5, 5, 5, 0, 5, 5, 5, 5] }, [1, 5]],
+    [{ lowest: 2 }, [1, 5]],
     [{ drop: [3, 7] }, [3, 7]],
   ])("%j drops %j of 10", (depth, dropped) => {
     const ten = Array.from({ length: 10 }, (_, i) => byHand(i));
@@ -242,7 +295,7 @@ describe("layers", () => {
         .flatMap(({ weights }) => weights ?? [])
         .map((name) => [name, { name, dtype: "F32" as const, shape: [1, 1] }]),
     );
-    const plan = planPruning({ tensors, layers: ten }, { depth });
+    const plan = planPruning({ tensors, layers: ten }, { depth }, { layers: [9, 1, 5, 5, 5, 0, 5, 5, 5, 5] });
     expect(plan.drop).toEqual(dropped.flatMap((index) => ten[index]?.weights));
   });
 
@@ -269,7 +322,7 @@ describe("a plan", () => {
   it("is plain data, and applied twice gives the same bytes", async () => {
     const source = await twoLayers((i) => Math.sin(i));
     const model = { tensors: source.tensors, layers };
-    const plan = await planByRecipe(source, model, {
+    const plan = await planByWeights(source, model, {
       neurons: { ratio: 0.4, divisor: 1 },
       heads: { ratio: 0.5 },
       depth: { last: 1 },
@@ -277,18 +330,35 @@ describe("a plan", () => {
     const saved = JSON.parse(JSON.stringify(plan)) as typeof plan;
     expect(saved).toEqual(plan);
     expect((await pruned(source, saved)).hash).toBe((await pruned(source, plan)).hash);
-    expect(pruningCard(plan, "base")).toContain("| neurons of a layer's MLP | 10 | 6 | 60.0 % |");
   });
 
   it("for another checkpoint is refused", async () => {
     const source = await twoLayers((i) => i);
     const plan = planPruning(
       { tensors: source.tensors, layers },
-      { neurons: { scores: ones(10), ratio: 0.5, divisor: 1 } },
+      { neurons: { ratio: 0.5, divisor: 1 } },
+      { neurons: ones(10) },
     );
     const other = { ...source, location: "other", tensors: new Map([...source.tensors].slice(1)) };
     await expect(applyPruning(other, plan, memorySink())).rejects.toThrow(
       "the plan names 1 tensors that other lacks",
+    );
+  });
+
+  it("of another version, or for a model of other sizes, is refused", async () => {
+    const source = await twoLayers((i) => i);
+    const model = { tensors: source.tensors, layers };
+    const plan = planPruning(model, { neurons: { ratio: 0.5, divisor: 1 } }, { neurons: ones(10) });
+    await expect(applyPruning(source, { ...plan, version: 2 as 1 }, memorySink())).rejects.toThrow(
+      "the plan is of version 2, and this one applies version 1",
+    );
+    const cuts = plan.cuts.map((cut) => ({ ...cut, count: 12 }));
+    await expect(applyPruning(source, { ...plan, cuts }, memorySink())).rejects.toThrow(
+      "the plan is for 12 neurons in h.0.gate, which takes 12 rows, and memory has 10 of them",
+    );
+    const before = { ...plan.before, parameters: 7 };
+    await expect(applyPruning(source, { ...plan, before }, memorySink())).rejects.toThrow(
+      "the plan was made for 7 parameters",
     );
   });
 
@@ -301,7 +371,7 @@ describe("a plan", () => {
           const neuron = /gate|up/.test(name) ? Math.floor(i / (name.endsWith("bias") ? 1 : HIDDEN)) : -1;
           return dead.includes(neuron) ? 0 : noise(i);
         });
-        const plan = await planByRecipe(
+        const plan = await planByWeights(
           source,
           { tensors: source.tensors, layers },
           { neurons: { ratio: 0.5, divisor: 1 } },

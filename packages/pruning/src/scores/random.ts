@@ -1,15 +1,10 @@
-/**
- * Numbers in [0, 1), the same everywhere for one seed: splitmix32, a Weyl sequence through the finaliser of MurmurHash3.
- */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let bits = state ^ (state >>> 16);
-    bits = Math.imul(bits, 0x21f0aaad);
-    bits ^= bits >>> 15;
-    bits = Math.imul(bits, 0x735a2d97);
-    bits ^= bits >>> 15;
-    return (bits >>> 0) / 2 ** 32;
-  };
-}
+import type { WeightScorer } from "./unit-scorer.ts";
+
+/** Nothing of the model: a control. */
+export const random: WeightScorer = {
+  name: "random",
+  summary: "nothing of the model, for a control",
+  units: ["neurons", "heads"],
+  needs: "weights",
+  score: ({ count, random }) => Float64Array.from({ length: count }, random),
+};
