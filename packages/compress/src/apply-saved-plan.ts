@@ -1,0 +1,40 @@
+import { applyPruning, type PruningPlan, pruningTransform } from "@vlmopt/pruning";
+import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
+import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
+import { compressionCard } from "./compression-card.ts";
+import { quantizationAfter } from "./write-compressed.ts";
+
+/**
+ * Carries out a plan that an earlier compression left (`pruning.json`): the same units go. Weights that were fitted to data are not in it, so
+ * what stays is as it was.
+ * @param output undefined writes nothing
+ * @throws {PruningError} where the plan is not of this checkpoint
+ */
+export async function applySavedPlan(
+  source: Checkpoint,
+  plan: PruningPlan,
+  output: string | undefined,
+  { quantize, overwrite = false, baseModel, ...rewriting }: Omit<CompressOptions, "calibration" | "onBlock">,
+): Promise<Compressed> {
+  const notes =
+    plan.made.refit === "true"
+      ? ["the plan was made with data: the same units go, but what stays is not fitted to data again"]
+      : [];
+  const quantization =
+    quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+  if (output === undefined) return { plan, reports: [], notes, quantization };
+  const sink = folderSink(output, { overwrite });
+  await using _claim = await sink.claim(inputPaths(source));
+  await applyPruning(source, plan, sink, {
+    ...rewriting,
+    ...(quantization === undefined ? {} : { andThen: quantization.quantization }),
+    files: {
+      "pruning.json": `${JSON.stringify(plan, null, 2)}\n`,
+      ...(quantization === undefined
+        ? {}
+        : { "quantization.json": `${JSON.stringify(quantization.plan, null, 2)}\n` }),
+      "README.md": compressionCard({ plan, reports: [], about: undefined, baseModel }),
+    },
+  });
+  return { plan, reports: [], notes, quantization };
+}

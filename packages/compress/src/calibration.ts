@@ -1,0 +1,33 @@
+import type { CalibrationWalk, LinearAlgebra } from "@vlmopt/models";
+
+/** A model that reads data while it is compressed, as @vlmopt/engine runs it, or a fake of it. */
+export interface Calibration {
+  /** Opens a walk through the model without those layers. */
+  walk(dropped: readonly number[]): Promise<CalibrationWalk>;
+  /** Of each layer that can begin a run of `span`: mean of 1 − cosine between the streams before it and behind the run. */
+  distances(span: number): Promise<ArrayLike<number>>;
+  /** What the data is, for records: its source, items, tokens. */
+  readonly about: Readonly<Record<string, string | number>>;
+  /** Equal for equal data: an interrupted compression goes on with no other. */
+  readonly fingerprint: string;
+  readonly algebra?: LinearAlgebra | undefined;
+}
+
+/** What became of a block. */
+export interface BlockReport {
+  readonly layer: number;
+  readonly kind: "attention" | "mlp";
+  /** Units that stay, where some go: heads or neurons. */
+  readonly units?: { readonly before: number; readonly after: number };
+  /**
+   * Squared error of the last linear's result over the calibration tokens, as a share of what it should give: with the old weights of the
+   * units that stay, and with the new ones.
+   */
+  readonly error?: { readonly before: number; readonly after: number };
+  /** Pull towards the old weights that was used. */
+  readonly lambda?: number;
+  /** There were fewer tokens than columns, so that the pull alone decides part of the weights. */
+  readonly underdetermined?: boolean;
+  /** ‖compressed − dense‖² / ‖dense‖² of the residual stream behind the block, over tokens held out. */
+  readonly streamError: number;
+}

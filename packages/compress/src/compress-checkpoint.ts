@@ -1,0 +1,165 @@
+import { createHash } from "node:crypto";
+import {
+  applyPruning,
+  PruningError,
+  type PruningPlan,
+  planByWeights,
+  planSizes,
+  pruningTransform,
+} from "@vlmopt/pruning";
+import type { QuantizationRequest } from "@vlmopt/quant";
+import { type Checkpoint, folderSink, inputPaths, type RewriteOptions } from "@vlmopt/tensor-io";
+import { type BlockStore, openBlockStore } from "./block-store.ts";
+import type { BlockReport, Calibration } from "./calibration.ts";
+import { compressLayers } from "./compress-layers.ts";
+import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
+import { compressionCard, compressionRecord } from "./compression-card.ts";
+import { readModel } from "./read-model.ts";
+import {
+  type QuantizationAfter,
+  quantizationAfter,
+  remainingCuts,
+  withTensorsOf,
+  writeCompressed,
+} from "./write-compressed.ts";
+
+export interface CompressOptions extends RewriteOptions {
+  /** Needed unless the compression chooses by weights alone. Opened once the output has a place. */
+  readonly calibration?: (() => Promise<Calibration>) | undefined;
+  /** Stores what stays in fewer bits, in the same pass. */
+  readonly quantize?: QuantizationRequest | undefined;
+  /** Replaces an output that vlmopt wrote. */
+  readonly overwrite?: boolean | undefined;
+  /** Name of the dense model, for the card. */
+  readonly baseModel: string;
+  /** Called before the first block with 0, and after each. */
+  readonly onBlock?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface Compressed {
+  readonly plan: PruningPlan;
+  /** Of each block in order; none where weights alone decided. */
+  readonly reports: readonly BlockReport[];
+  /** What rounding made of the targets, and other words for whoever asked. */
+  readonly notes: readonly string[];
+  readonly quantization: QuantizationAfter | undefined;
+}
+
+/** Beside the output, what an interrupted compression has done so far. */
+export function workFolder(output: string): string {
+  return `${output.replace(/[/\\]+$/, "")}.compressing`;
+}
+
+/**
+ * Prunes a model, repairs what stays with data, quantizes it, and writes it, with `pruning.json`, `compression.json` and a model card. What was
+ * done of an interrupted compression lies in `workFolder(output)`; the same call goes on behind it.
+ * @throws {PruningError | ConfigError} where the compression does not fit the model, or data is missing
+ */
+export async function compressCheckpoint(
+  source: Checkpoint,
+  spec: Compression,
+  output: string,
+  options: CompressOptions,
+): Promise<Compressed> {
+  const { calibration, quantize, overwrite = false, baseModel, onBlock, ...rewriting } = options;
+  const model = await readModel(source);
+  const sink = folderSink(output, { overwrite });
+  await using _claim = await sink.claim(inputPaths(source));
+  if (!needsData(spec)) {
+    const plan = await planByWeights(source, model, byWeights(spec), signalOf(rewriting));
+    const after =
+      quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+    await applyPruning(source, plan, sink, {
+      ...rewriting,
+      ...(after === undefined ? {} : { andThen: after.quantization }),
+      files: { ...filesOf({ plan, reports: [], after }, spec, undefined, baseModel), ...rewriting.files },
+    });
+    const { notes } = planSizes(model, pruningTargets(spec));
+    return { plan, reports: [], notes, quantization: after };
+  }
+  if (calibration === undefined) {
+    throw new PruningError(
+      "choosing what goes takes calibration data, and none was given",
+      "give data, or choose by weights alone, which is worse than chance on trained language models",
+    );
+  }
+  const opened = await calibration();
+  const store = await openBlockStore(workFolder(output), source, {
+    compression: JSON.stringify(spec),
+    model: fingerprintOf(source),
+    data: opened.fingerprint,
+  });
+  const { plan, reports, notes } = await compressLayers(source, model, spec, opened, store, {
+    signal: rewriting.signal,
+    onBlock,
+  });
+  const repaired = await openRepaired(store, reports.length);
+  try {
+    const repairedSource = withTensorsOf(source, repaired);
+    const applied = remainingCuts(plan, new Set(repaired.flatMap(({ tensors }) => [...tensors.keys()])));
+    const after =
+      quantize && (await quantizationAfter(repairedSource, pruningTransform(applied), plan.config, quantize));
+    await writeCompressed(repairedSource, applied, sink, after, {
+      ...rewriting,
+      files: { ...filesOf({ plan, reports, after }, spec, opened, baseModel), ...rewriting.files },
+    });
+    await store.remove();
+    return { plan, reports, notes, quantization: after };
+  } finally {
+    for (const checkpoint of repaired) await checkpoint.close();
+  }
+}
+
+function byWeights(spec: Compression) {
+  const { neurons, heads } = scorersOf({ ...spec, byWeights: true });
+  return { ...pruningTargets(spec), scores: { neurons, heads }, seed: spec.seed };
+}
+
+function signalOf({ signal, workers }: RewriteOptions) {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(workers === undefined ? {} : { workers }),
+  };
+}
+
+async function openRepaired(store: BlockStore, count: number): Promise<Checkpoint[]> {
+  const opened: Checkpoint[] = [];
+  for (let index = 0; index < count; index++) {
+    const checkpoint = await store.open(index);
+    if (checkpoint !== undefined) opened.push(checkpoint);
+  }
+  return opened;
+}
+
+function filesOf(
+  {
+    plan,
+    reports,
+    after,
+  }: {
+    readonly plan: PruningPlan;
+    readonly reports: readonly BlockReport[];
+    readonly after: QuantizationAfter | undefined;
+  },
+  spec: Compression,
+  calibration: Calibration | undefined,
+  baseModel: string,
+): Record<string, string> {
+  const text = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  return {
+    "pruning.json": text(plan),
+    ...(after === undefined ? {} : { "quantization.json": text(after.plan) }),
+    ...(calibration === undefined
+      ? {}
+      : { "compression.json": text(compressionRecord(spec, calibration.about, reports)) }),
+    "README.md": compressionCard({ plan, reports, about: calibration?.about, baseModel }),
+  };
+}
+
+/** Names, shapes, dtypes and places of a checkpoint's tensors: what a resumed compression must find again. */
+function fingerprintOf({ location, tensors }: Checkpoint): string {
+  const all = [...tensors.values()].map(({ name, dtype, shape, file, offset }) =>
+    [name, dtype, shape.join("x"), file, offset].join(" "),
+  );
+  return `${location} ${createHash("sha256").update(all.join("\n")).digest("hex")}`;
+}

@@ -1,0 +1,77 @@
+import type { ModelSize, PruningPlan } from "@vlmopt/pruning";
+import type { BlockReport } from "./calibration.ts";
+import type { Compression } from "./compression.ts";
+
+type About = Readonly<Record<string, string | number>>;
+
+/** What `compression.json` says: how, with what data, and what it did to each block. */
+export function compressionRecord(compression: Compression, data: About, blocks: readonly BlockReport[]) {
+  return { version: 1, compression, data, blocks };
+}
+
+/** A model card (README.md of a model folder) that says what was done to which model, with the sizes before and after. */
+export function compressionCard({
+  plan,
+  reports,
+  about,
+  baseModel,
+}: {
+  readonly plan: PruningPlan;
+  readonly reports: readonly BlockReport[];
+  /** Undefined where weights alone decided. */
+  readonly about: About | undefined;
+  readonly baseModel: string;
+}): string {
+  const row = (name: string, of: (size: ModelSize) => number) => {
+    const [before, after] = [of(plan.before), of(plan.after)];
+    const share = before === 0 ? "" : `${((100 * after) / before).toFixed(1)} %`;
+    return `| ${name} | ${before.toLocaleString("en-US")} | ${after.toLocaleString("en-US")} | ${share} |`;
+  };
+  const table = (title: string, entries: readonly (readonly [string, string | number])[]) =>
+    `| ${title} | |\n|---|---|\n${entries.map(([key, value]) => `| ${key} | ${value} |`).join("\n")}\n`;
+  const byPlan = plan.made.data !== undefined;
+  const how =
+    about === undefined && byPlan
+      ? `Made by vlmopt after a saved plan, \`pruning.json\`: data chose what went, and what stayed was not fitted to them. No recovery training.`
+      : about === undefined
+        ? `Made by vlmopt from the weights alone: no calibration, no repair, no recovery training. On trained language models such a choice is
+worse than chance; \`pruning.json\` holds the plan with all indices.`
+        : `Made by vlmopt: activations of calibration data chose what went, least squares fitted what stayed, layer by layer. No recovery
+training. \`pruning.json\` holds the plan with all indices, \`compression.json\` the error of each layer before and after the fit.`;
+  return `---
+base_model: ${JSON.stringify(baseModel)}
+base_model_relation: finetune
+library_name: transformers
+tags:
+- vlmopt
+- pruned
+---
+
+# ${baseModel}, compressed
+
+${how}
+
+| | before | after | |
+|---|---:|---:|---:|
+${row("parameters", (size) => size.parameters)}
+${row("bytes", (size) => size.bytes)}
+${row("layers", (size) => size.layers)}
+${row("neurons of a layer's MLP", (size) => size.neurons)}
+${row("attention heads", (size) => size.heads)}
+${row("key-value heads", (size) => size.kvHeads)}
+${row("FLOPs a token, linears of the layers", (size) => size.flopsPerToken)}
+
+${table("how", Object.entries(plan.made))}
+${about === undefined ? "" : `${table("data", Object.entries(about))}\n${errorTable(reports)}`}`;
+}
+
+function errorTable(reports: readonly BlockReport[]): string {
+  const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
+  const rows = reports
+    .filter(({ error }) => error !== undefined)
+    .map(
+      ({ layer, kind, error, streamError }) =>
+        `| ${layer} ${kind} | ${percent(error?.before ?? 0)} | ${percent(error?.after ?? 0)} | ${percent(streamError)} |`,
+    );
+  return `| squared error of | before the fit | after | residual stream, held out |\n|---|---:|---:|---:|\n${rows.join("\n")}\n`;
+}

@@ -1,0 +1,20 @@
+export { applySavedPlan } from "./apply-saved-plan.ts";
+export type { BlockReport, Calibration } from "./calibration.ts";
+export {
+  type Compressed,
+  type CompressOptions,
+  compressCheckpoint,
+  workFolder,
+} from "./compress-checkpoint.ts";
+export {
+  type Compression,
+  compressionSchema,
+  contradictions,
+  needsData,
+  pruningTargets,
+  scorersOf,
+} from "./compression.ts";
+export { compressionCard } from "./compression-card.ts";
+export { type CompressionPreview, previewCompression } from "./preview-compression.ts";
+export { readModel } from "./read-model.ts";
+export { type QuantizationAfter, quantizationAfter } from "./write-compressed.ts";

@@ -1,0 +1,88 @@
+import { type ConfigEdit, describeModel, editConfig, type ModelDescription } from "@vlmopt/models";
+import { type PruningPlan, pruningTransform } from "@vlmopt/pruning";
+import {
+  joinedMagnitudes,
+  planQuantization,
+  type Quantization,
+  type QuantizationPlan,
+  type QuantizationRequest,
+  quantization,
+} from "@vlmopt/quant";
+import {
+  type Checkpoint,
+  compose,
+  type RewriteOptions,
+  type RewriteResult,
+  rewriteCheckpoint,
+  type Sink,
+  type Transform,
+  transformedSpecs,
+} from "@vlmopt/tensor-io";
+
+/** How what pruning leaves is quantized, decided by its names and shapes before it is there. */
+export interface QuantizationAfter {
+  readonly plan: QuantizationPlan;
+  /** Of the pruned model. */
+  readonly description: ModelDescription;
+  readonly quantization: Quantization;
+}
+
+/**
+ * @param source with new weights in place already
+ * @param config edits of config.json that pruning makes
+ */
+export async function quantizationAfter(
+  source: Checkpoint,
+  transform: Transform,
+  config: readonly ConfigEdit[],
+  request: QuantizationRequest,
+): Promise<QuantizationAfter> {
+  const bytes = (await source.readSibling("config.json")) ?? new Uint8Array();
+  const edited: unknown = JSON.parse(editConfig(new TextDecoder().decode(bytes), config));
+  const tensors = transformedSpecs(source.tensors, transform);
+  const description = describeModel(edited, tensors);
+  const plan = planQuantization(description, tensors, request);
+  const magnitudes = await joinedMagnitudes(source, plan, transform);
+  return { plan, description, quantization: quantization(plan, { measure: true, magnitudes }) };
+}
+
+/** A checkpoint some of whose tensors are those of others, which may have other shapes. Closing it closes none of them. */
+export function withTensorsOf(source: Checkpoint, others: readonly Checkpoint[]): Checkpoint {
+  const tensors = new Map(source.tensors);
+  const sources = new Map(source.sources);
+  for (const [n, other] of others.entries()) {
+    for (const [file, bytes] of other.sources) sources.set(`${n}/${file}`, bytes);
+    for (const [name, info] of other.tensors) tensors.set(name, { ...info, file: `${n}/${info.file}` });
+  }
+  return { ...source, tensors, sources };
+}
+
+/** The plan's cuts of tensors that are not new already. */
+export function remainingCuts(plan: PruningPlan, repaired: ReadonlySet<string>): PruningPlan {
+  const cuts = plan.cuts.map((cut) => ({
+    ...cut,
+    columns: cut.columns.filter((name) => !repaired.has(name)),
+  }));
+  return { ...plan, cuts };
+}
+
+/** Writes a plan's model from a source whose new weights are in place, and quantizes it in the same pass. */
+export async function writeCompressed(
+  source: Checkpoint,
+  plan: PruningPlan,
+  sink: Sink | string,
+  after: QuantizationAfter | undefined,
+  options: RewriteOptions = {},
+): Promise<RewriteResult> {
+  const transform = pruningTransform(plan);
+  const edits = [...plan.config, ...(after?.quantization.config ?? [])];
+  const bytes = await source.readSibling("config.json");
+  const config =
+    bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
+  return rewriteCheckpoint(
+    source,
+    after === undefined ? transform : compose(transform, after.quantization.transform),
+    sink,
+    { ...options, files: { ...config, ...options.files } },
+  );
+}
