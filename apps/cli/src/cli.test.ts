@@ -102,7 +102,7 @@ describe("vlmopt convert", () => {
     expect(vlmopt("convert", input, out).status).toBe(0);
     for (const command of [
       ["convert", input, out],
-      ["prune", input, out, "--glu", "0.3", "--divisor", "8"],
+      ["prune", input, out, "--l1", "0.3"],
       ["quantize", input, out, "--scheme", "int8"],
       ["dequantize", out, join(folder, "again")],
     ]) {
@@ -113,7 +113,7 @@ describe("vlmopt convert", () => {
     const whole = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/llava", import.meta.url));
     for (const [command, target, problem] of [
       [["convert"], out, "holds notes.txt, which vlmopt did not write, or which changed since"],
-      [["prune", "--glu", "0.3", "--divisor", "8"], input, "is the input, which is never replaced"],
+      [["prune", "--l1", "0.3"], input, "is the input, which is never replaced"],
       [["quantize", "--scheme", "int8"], folder, `holds the input, ${input}, which is never replaced`],
       [["dequantize"], input, "is the input, which is never replaced"],
     ] as const) {
@@ -199,8 +199,8 @@ describe("vlmopt ask, of a model that prune --quantize has written", () => {
   it("gives the same answer by ONNX Runtime as by the plain executor", async () => {
     const models = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/", import.meta.url));
     const out = join(await temporaryFolder(), "out");
-    const cuts = ["--glu", "0.3", "--divisor", "16", "--heads", "0.5", "--quantize", "int4-g16"];
-    expect(vlmopt("prune", join(models, "llava"), out, ...cuts).status).toBe(0);
+    const cuts = ["--by-weights", "--glu", "0.3", "--divisor", "16", "--heads", "0.5"];
+    expect(vlmopt("prune", join(models, "llava"), out, ...cuts, "--quantize", "int4-g16").status).toBe(0);
     const ask = [
       "ask",
       out,
@@ -256,6 +256,7 @@ describe("vlmopt prune", () => {
       "0.25",
       "--divisor",
       "8",
+      "--by-weights",
     );
     expect(status).toBe(0);
     expect(stdout).toMatch(/^parameters +111,920 +92,336 +82\.5 %$/m);
@@ -282,19 +283,48 @@ describe("vlmopt prune", () => {
   });
 
   it("plans without writing", async () => {
-    const plan = JSON.parse(vlmopt("prune", llava, "--drop-middle", "1", "--plan-only", "--json").stdout);
+    const planOf = (...args: string[]) =>
+      JSON.parse(vlmopt("prune", llava, "--plan-only", "--json", ...args).stdout);
+    const plan = planOf("--drop-middle", "1", "--by-weights");
     expect(plan).toMatchObject({
       version: 1,
       after: { layers: 2 },
       config: [{ path: ["text_config", "num_hidden_layers"], value: 2 }],
     });
+    // Sizes are known before data say what goes.
+    const byData = planOf("--glu", "0.33", "--divisor", "8");
+    expect(byData.after.neurons).toBe(48);
+    expect(byData.notes).toEqual([
+      expect.stringMatching(/^33 % of 80 neurons was asked for and 40 % go: 48 stay/),
+    ]);
   });
 
   it.each([
     [["--glu", "1.3"], 2, "Give a share between 0 and 1"],
     [["--glu", "0"], 2, "Give a share between 0 and 1"],
     [[], 2, "error: say what to remove"],
-    [["--glu", "0.3"], 1, "error: 56 of 80 neurons would stay, fewer than the divisor 128\nhint: "],
+    [
+      ["--glu", "0.3", "--divisor", "128"],
+      1,
+      "error: 56 of 80 neurons would stay, fewer than the divisor 128\nhint: ",
+    ],
+    [["--by-weights"], 2, "error: say what to remove"],
+    [
+      ["--glu", "0.3", "--keep-neurons", "64"],
+      2,
+      "error: --glu and --keep-neurons both say how many neurons stay: give one of them\n",
+    ],
+    [["--layers", "1", "--drop-last", "1"], 2, "error: --layers and --drop-last both say which layers go"],
+    [["--glu", "0.3", "--layers", "1", "--by-weights"], 2, "error: --layers needs data"],
+    [["--glu", "0.3", "--method", "obd", "--by-weights"], 2, "error: the score obd needs data"],
+    [["--glu", "0.3", "--kv-groups"], 2, "error: --kv-groups says nothing without --heads\n"],
+    [["--glu", "0.3", "--samples", "9"], 2, "error: --samples says nothing without --calibrate\n"],
+    [
+      ["--glu", "0.3", "--by-weights", "--calibrate", "x"],
+      2,
+      "error: --calibrate says nothing with --by-weights\n",
+    ],
+    [["--plan", "p.json", "--glu", "0.3"], 2, "error: a saved --plan says what goes"],
     [["--heads", "0.9"], 1, "error: a ratio of 0.9 leaves none of 6 heads\n"],
     [["--drop-layers", "7"], 1, "error: layer 7 cannot go: there are layers 0 to 2\n"],
     [["--plan", "/nowhere.json"], 1, "error: "],

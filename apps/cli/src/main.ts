@@ -6,12 +6,12 @@ import { benchCommand } from "./commands/bench.ts";
 import { cacheCommand } from "./commands/cache.ts";
 import { chatCommand } from "./commands/chat.ts";
 import { compareCommand } from "./commands/compare.ts";
+import { compressCommand } from "./commands/compress.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { dequantizeCommand } from "./commands/dequantize.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downloadCommand } from "./commands/download.ts";
 import { inspectCommand } from "./commands/inspect.ts";
-import { pruneCommand } from "./commands/prune.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
@@ -36,7 +36,7 @@ Examples:
   $ vlmopt download vqaonline --split val --limit 200
   $ vlmopt inspect ./llava-1.5-7b-hf
   $ vlmopt inspect https://hub.example/org/model --json
-  $ vlmopt prune ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25
+  $ vlmopt compress ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25 --quantize int4-g128
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
   $ vlmopt quantize ./llava-small ./llava-int4 --scheme int4-g128
   $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
@@ -51,7 +51,8 @@ for (const command of [
   downloadCommand(),
   inspectCommand(),
   convertCommand(),
-  pruneCommand(),
+  compressCommand("compress"),
+  compressCommand("prune"),
   quantizeCommand(),
   dequantizeCommand(),
   askCommand(),

@@ -1,6 +1,9 @@
 export { BenchError } from "./bench-error.ts";
+export { type CalibrationSet, openCalibrationSet } from "./calibration/calibration-set.ts";
+export { type CalibrationOptions, modelCalibration } from "./calibration/model-calibration.ts";
 export { compareRuns, type RunComparison } from "./compare/compare-runs.ts";
 export { gpuList } from "./meters/gpu-meter.ts";
+export type { CalibrateSpec } from "./recipe/data-spec.ts";
 export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from "./recipe/read-recipe.ts";
 export { type Run, readRun } from "./records/run-folder.ts";
 export type * from "./records/run-summary.ts";

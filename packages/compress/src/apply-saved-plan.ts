@@ -1,4 +1,5 @@
 import { applyPruning, type PruningPlan, pruningTransform } from "@vlmopt/pruning";
+import { quantizationSection } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
 import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
 import { compressionCard } from "./compression-card.ts";
@@ -33,7 +34,9 @@ export async function applySavedPlan(
       ...(quantization === undefined
         ? {}
         : { "quantization.json": `${JSON.stringify(quantization.plan, null, 2)}\n` }),
-      "README.md": compressionCard({ plan, reports: [], about: undefined, baseModel }),
+      "README.md":
+        compressionCard({ plan, reports: [], about: undefined, baseModel }) +
+        (quantization === undefined ? "" : quantizationSection(quantization.plan)),
     },
   });
   return { plan, reports: [], notes, quantization };

@@ -7,7 +7,7 @@ import {
   planSizes,
   pruningTransform,
 } from "@vlmopt/pruning";
-import type { QuantizationRequest } from "@vlmopt/quant";
+import { type QuantizationRequest, quantizationSection } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths, type RewriteOptions } from "@vlmopt/tensor-io";
 import { type BlockStore, openBlockStore } from "./block-store.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
@@ -152,7 +152,9 @@ function filesOf(
     ...(calibration === undefined
       ? {}
       : { "compression.json": text(compressionRecord(spec, calibration.about, reports)) }),
-    "README.md": compressionCard({ plan, reports, about: calibration?.about, baseModel }),
+    "README.md":
+      compressionCard({ plan, reports, about: calibration?.about, baseModel }) +
+      (after === undefined ? "" : quantizationSection(after.plan)),
   };
 }
 

@@ -21,7 +21,7 @@ export async function previewCompression(
   source: Checkpoint,
   spec: Compression,
   quantize?: QuantizationRequest,
-  options: { readonly signal?: AbortSignal; readonly workers?: number } = {},
+  { signal, workers }: { readonly signal?: AbortSignal; readonly workers?: number } = {},
 ): Promise<CompressionPreview> {
   const model = await readModel(source);
   const targets = pruningTargets(spec);
@@ -29,7 +29,11 @@ export async function previewCompression(
   const byData = needsData(spec);
   // Sizes are the same whichever units go.
   const scores = byData ? { neurons: "random", heads: "random" } : scorersOf({ ...spec, byWeights: true });
-  const plan = await planByWeights(source, model, { ...targets, scores, seed: spec.seed }, options);
+  const pruning = { ...targets, scores, seed: spec.seed };
+  const plan = await planByWeights(source, model, pruning, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(workers === undefined ? {} : { workers }),
+  });
   const quantization =
     quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
   const { before, after, sparsity } = plan;

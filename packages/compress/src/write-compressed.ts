@@ -83,6 +83,6 @@ export async function writeCompressed(
     source,
     after === undefined ? transform : compose(transform, after.quantization.transform),
     sink,
-    { ...options, files: { ...config, ...options.files } },
+    { refuseNonFinite: true, ...options, files: { ...config, ...options.files } },
   );
 }

@@ -150,7 +150,7 @@ describe("vlmopt prune --quantize", () => {
       string,
       string,
     ];
-    const cuts = ["--glu", "0.3", "--heads", "0.25", "--divisor", "16"];
+    const cuts = ["--glu", "0.3", "--heads", "0.25", "--divisor", "16", "--by-weights"];
     expect(vlmopt("prune", llava, pruned, ...cuts).status).toBe(0);
     expect(vlmopt("quantize", pruned, twice, "--scheme", "nf4-dq").status).toBe(0);
     const { status, stdout } = vlmopt("prune", llava, once, ...cuts, "--quantize", "nf4-dq");

@@ -48,6 +48,40 @@ test.each([
   expect(recipe(changes)).toThrow("/work/recipe.json");
 });
 
+test("what is pruned by data reads the model's own answers, unless the recipe or the variant names others", () => {
+  const prune = { glu: 0.3 };
+  const calibrate = (changes: object) => recipe(changes)().variants.map((variant) => variant.calibrate);
+  expect(calibrate({ variants: [{ name: "a", model: "m", prune }] })).toEqual(["own"]);
+  const variants = [
+    { name: "a", model: "m", prune },
+    { name: "b", model: "m", prune, calibrate: { text: "b.txt" } },
+    { name: "c", model: "m", prune: { ...prune, byWeights: true } },
+    { name: "d", model: "m", prune: { l1: 0.3 } },
+    { name: "e", model: "m" },
+  ];
+  expect(calibrate({ calibrate: { folder: "f", split: "train", samples: 9 }, variants })).toEqual([
+    { folder: "/work/f", split: "train", samples: 9 },
+    { text: "/work/b.txt", samples: 128 },
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test.each([
+  [
+    { calibrate: "mine" },
+    "calibrate: is own, {text: file}, {folder: …}, {vqaonline: train | val | test} or {hub: org/name}",
+  ],
+  [{ calibrate: { folder: "f", samples: 0 } }, "calibrate.samples: "],
+  [
+    { variants: [{ name: "a", model: "m", prune: { glu: 0.3, keepNeurons: 3 } }] },
+    "variants[0].prune: glu and keepNeurons both say how many neurons stay: give one of them",
+  ],
+])("refuses %j", (changes, message) => {
+  expect(recipe(changes)).toThrow(message);
+});
+
 test.each([
   [
     { grids: [{ model: "m", quantize: ["none", "int5"] }] },
@@ -80,7 +114,7 @@ test.each([
   ],
   [
     { variants: [{ name: "a", model: "m", prune: { glu: 0.3, method: "best" } }] },
-    'variants[0].prune.method: there is no method "best": there are maw, vow, pon, l2, random',
+    "variants[0].prune.method: best is no score of neurons; there are obd, obs, wifv, ",
   ],
   [
     { data: { vqaonline: "valid" } },

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
+import { type Compression, needsData } from "@vlmopt/compress";
 import { parseDocument } from "yaml";
 import type { z } from "zod";
 import { BenchError } from "../bench-error.ts";
-import type { PruneSpec } from "./prune-spec.ts";
+import type { CalibrateSpec, DataSpec } from "./data-spec.ts";
 import {
-  type DataSpec,
   type EndpointSpec,
   type EngineSpec,
   type ProtocolSpec,
@@ -20,7 +20,9 @@ export interface VariantSpec {
   readonly family: string;
   /** Folder of the checkpoint that it is made from, or where it is served. */
   readonly source: { readonly model: string } | { readonly endpoint: EndpointSpec };
-  readonly prune: PruneSpec | undefined;
+  readonly prune: Compression | undefined;
+  /** What it reads while it is pruned; undefined where nothing is cut for which data matter. */
+  readonly calibrate: CalibrateSpec | undefined;
   readonly quantize: QuantizeSpec | undefined;
   readonly precision: string | undefined;
   readonly engine: EngineSpec;
@@ -88,7 +90,12 @@ export function recipeOf(value: unknown, folder: string, origin: string): Recipe
   };
 }
 
-function variantsOf({ variants, grids, engine }: RecipeFile, at: (path: string) => string): VariantSpec[] {
+function variantsOf(
+  { variants, grids, engine, calibrate: common }: RecipeFile,
+  at: (path: string) => string,
+): VariantSpec[] {
+  const calibrating = (prune: Compression | undefined, own: CalibrateSpec | undefined) =>
+    prune !== undefined && needsData(prune) ? located(own ?? common, at) : undefined;
   const listed = variants.map((variant): VariantSpec => {
     const { name, model, endpoint, prune, quantize, precision } = variant;
     const source = endpoint === undefined ? { model: at(model ?? "") } : { endpoint };
@@ -98,6 +105,7 @@ function variantsOf({ variants, grids, engine }: RecipeFile, at: (path: string) 
       family,
       source,
       prune,
+      calibrate: calibrating(prune, variant.calibrate),
       quantize,
       precision,
       engine: { ...engine, ...defined(variant.engine) },
@@ -112,6 +120,7 @@ function variantsOf({ variants, grids, engine }: RecipeFile, at: (path: string) 
           family: grid.family ?? basename(at(grid.model)),
           source: { model: at(grid.model) },
           prune: Object.keys(prune).length === 0 ? undefined : prune,
+          calibrate: calibrating(prune, grid.calibrate),
           quantize: whole ? undefined : quantize,
           precision: undefined,
           engine: { ...engine, ...defined(grid.engine) },
@@ -120,6 +129,12 @@ function variantsOf({ variants, grids, engine }: RecipeFile, at: (path: string) 
     ),
   );
   return [...listed, ...combined];
+}
+
+function located(spec: CalibrateSpec, at: (path: string) => string): CalibrateSpec {
+  if (spec === "own") return spec;
+  if ("text" in spec) return { ...spec, text: at(spec.text) };
+  return "folder" in spec ? { ...spec, folder: at(spec.folder) } : spec;
 }
 
 /** Settings that were given: those that were not keep the recipe's. */

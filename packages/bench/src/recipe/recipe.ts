@@ -1,9 +1,9 @@
-import { columnMappingSchema, samplingSchema, vqaonlineSplits } from "@vlmopt/datasets";
+import { compressionSchema } from "@vlmopt/compress";
 import { metricNames } from "@vlmopt/metrics";
 import { schemeNamed } from "@vlmopt/quant";
 import { z } from "zod";
+import { calibrateSchema, dataSchema } from "./data-spec.ts";
 import { oneOf } from "./one-of.ts";
-import { pruneSchema } from "./prune-spec.ts";
 
 const count = z.int().min(1);
 
@@ -53,7 +53,9 @@ const variantSchema = z
     family: z.string().min(1).optional(),
     model: z.string().min(1).optional(),
     endpoint: endpointSchema.optional(),
-    prune: pruneSchema.optional(),
+    prune: compressionSchema.optional(),
+    /** In the place of the recipe's. */
+    calibrate: calibrateSchema.optional(),
     quantize: quantizeSchema.optional(),
     /** How an endpoint's weights are stored, for tables. */
     precision: z.string().optional(),
@@ -68,7 +70,7 @@ const gridSchema = z.strictObject({
   model: z.string().min(1),
   family: z.string().min(1).optional(),
   /** By the name that variants get; `{}` cuts nothing. */
-  prune: z.record(z.string().min(1), pruneSchema).default({ dense: {} }),
+  prune: z.record(z.string().min(1), compressionSchema).default({ dense: {} }),
   /** `none` leaves weights as they are. */
   quantize: z
     .array(
@@ -87,43 +89,10 @@ const gridSchema = z.strictObject({
     )
     .min(1)
     .default(["none"]),
+  /** In the place of the recipe's. */
+  calibrate: calibrateSchema.optional(),
   engine: engineSchema.partial().optional(),
 });
-
-const dataSchema = z.union(
-  [
-    z.strictObject({
-      folder: z.string().min(1),
-      split: z.string().optional(),
-      columns: columnMappingSchema.partial().optional(),
-      files: z.array(z.string()).optional(),
-      encoding: z.string().optional(),
-      topics: z.array(z.string()).min(1).optional(),
-      sample: samplingSchema.optional(),
-    }),
-    z.strictObject({
-      vqaonline: oneOf("split of VQAonline", vqaonlineSplits),
-      revision: z.string().optional(),
-      topics: z.array(z.string()).min(1).optional(),
-      sample: samplingSchema.optional(),
-    }),
-    z.strictObject({
-      hub: z.string().regex(/^[^/]+\/[^/]+$/, "is org/name"),
-      split: z.string().optional(),
-      revision: z.string().optional(),
-      columns: columnMappingSchema.partial().optional(),
-      files: z.array(z.string()).optional(),
-      encoding: z.string().optional(),
-      topics: z.array(z.string()).min(1).optional(),
-      sample: samplingSchema.optional(),
-    }),
-  ],
-  {
-    error: "is {folder: …}, {vqaonline: train | val | test} or {hub: org/name}, each with an optional sample",
-  },
-);
-
-export type DataSpec = z.output<typeof dataSchema>;
 
 const protocolSchema = z.strictObject({
   newTokens: count.default(32),
@@ -142,6 +111,8 @@ export const recipeSchema = z
   .strictObject({
     name: z.string().regex(/^[\w.-]+$/, "is of letters, digits, dots and dashes: folders are named after it"),
     data: dataSchema,
+    /** What models read while they are pruned. */
+    calibrate: calibrateSchema.default("own"),
     protocol: protocolSchema.prefault({}),
     metrics: z
       .array(oneOf("metric", metricNames as [string, ...string[]]))

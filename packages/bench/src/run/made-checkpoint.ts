@@ -1,19 +1,12 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { describeModel, editConfig } from "@vlmopt/models";
-import { applyPruning, type PruningPlan, planByRecipe, pruningCard, pruningTransform } from "@vlmopt/pruning";
-import {
-  joinedMagnitudes,
-  planQuantization,
-  quantization,
-  quantizationSection,
-  quantizeCheckpoint,
-  schemeNamed,
-  weightCounts,
-} from "@vlmopt/quant";
-import { type Checkpoint, openCheckpoint, transformedSpecs } from "@vlmopt/tensor-io";
+import { type Compression, compressCheckpoint } from "@vlmopt/compress";
+import { describeModel } from "@vlmopt/models";
+import { planQuantization, quantizeCheckpoint, schemeNamed, weightCounts } from "@vlmopt/quant";
+import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
-import { type PruneSpec, pruningRecipe } from "../recipe/prune-spec.ts";
+import type { CalibrationSet } from "../calibration/calibration-set.ts";
+import { modelCalibration } from "../calibration/model-calibration.ts";
 import type { QuantizeSpec } from "../recipe/recipe.ts";
 import { replaceFile } from "../records/run-folder.ts";
 import type { ModelSize } from "../records/run-summary.ts";
@@ -36,11 +29,20 @@ export interface MakeOptions extends UseOptions {
   readonly isWanted?: ((hash: string) => boolean) | undefined;
   /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
   readonly cache?: string | undefined;
-  readonly onProgress?: ((bytes: number, totalBytes: number) => void) | undefined;
+  /** Told what is being done to the model while it is compressed. */
+  readonly onStep?: ((step: "answering" | "compressing", done: number, total: number) => void) | undefined;
+}
+
+/** What becomes of a model. */
+export interface Transforms {
+  readonly prune: Compression | undefined;
+  /** What it reads while it is pruned, where that matters. */
+  readonly calibrate: CalibrationSet | undefined;
+  readonly quantize: QuantizeSpec | undefined;
 }
 
 /** Changes with how checkpoints are made, so that those of earlier versions are not taken for today's. */
-const MADE_VERSION = 1;
+const MADE_VERSION = 2;
 
 /**
  * Makes a variant's checkpoint, pruned and quantized in one pass, unless it has been made before. Where the cache then holds more than its limit,
@@ -48,17 +50,19 @@ const MADE_VERSION = 1;
  */
 export async function makeCheckpoint(
   model: string,
-  transforms: { readonly prune: PruneSpec | undefined; readonly quantize: QuantizeSpec | undefined },
+  transforms: Transforms,
   options: MakeOptions = {},
 ): Promise<MadeCheckpoint> {
-  const { prune, quantize } = transforms;
+  const { prune, calibrate, quantize } = transforms;
   const cache = options.cache ?? madeFolder();
   const source = await checkpointHash(model, join(cache, "hashes"), options.signal);
   if (prune === undefined && quantize === undefined) {
     return { folder: model, hash: source, ...(await described(model, undefined)), release: async () => {} };
   }
   const limit = madeLimit();
-  const hash = textHash(JSON.stringify([MADE_VERSION, source, prune ?? null, quantize ?? null]));
+  const hash = textHash(
+    JSON.stringify([MADE_VERSION, source, prune ?? null, calibrate?.hash ?? null, quantize ?? null]),
+  );
   const name = `${basename(model)}-${hash.slice(0, 16)}`;
   const folder = join(cache, name);
   const remembered = join(cache, "sizes", hash);
@@ -91,68 +95,48 @@ async function described(folder: string, quantize: QuantizeSpec | undefined): Pr
 async function make(
   model: string,
   folder: string,
-  { prune, quantize }: Parameters<typeof makeCheckpoint>[1],
-  { signal, onProgress }: MakeOptions,
+  { prune, calibrate, quantize }: Transforms,
+  options: MakeOptions,
 ): Promise<void> {
+  const { signal, onStep } = options;
+  if (calibrate !== undefined && quantize !== undefined) {
+    // Data take minutes, and most recipes want the same pruning in several precisions.
+    const { isWanted: _, ...rest } = options;
+    const pruned = await makeCheckpoint(model, { prune, calibrate, quantize: undefined }, rest);
+    try {
+      await make(pruned.folder, folder, { prune: undefined, calibrate: undefined, quantize }, rest);
+    } finally {
+      await pruned.release();
+    }
+    return;
+  }
   await using source = await openCheckpoint(model);
-  const passing = {
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined
-      ? {}
-      : {
-          onProgress: (done: { bytes: number; totalBytes: number }) =>
-            onProgress(done.bytes, done.totalBytes),
-        }),
-  };
-  const config = await configText(source);
+  const passing = signal === undefined ? {} : { signal };
   const request = quantize && {
     scheme: schemeNamed(quantize.scheme, quantize.preset),
     made: { ...quantize },
   };
-  if (prune === undefined) {
-    if (request === undefined) return;
-    const plan = planQuantization(describeModel(JSON.parse(config), source.tensors), source.tensors, request);
+  if (prune !== undefined) {
+    await compressCheckpoint(source, prune, folder, {
+      ...passing,
+      baseModel: basename(model),
+      quantize: request,
+      onBlock: (done, total) => onStep?.("compressing", done, total),
+      ...(calibrate === undefined
+        ? {}
+        : {
+            calibration: () =>
+              modelCalibration(source, model, calibrate, {
+                signal,
+                onAnswers: (done, total) => onStep?.("answering", done, total),
+              }),
+          }),
+    });
+  } else if (request !== undefined) {
+    const description = describeModel(JSON.parse(await configText(source)), source.tensors);
+    const plan = planQuantization(description, source.tensors, request);
     await quantizeCheckpoint(source, plan, folder, passing);
-    return;
   }
-  const description = describeModel(JSON.parse(config), source.tensors);
-  const target = {
-    tensors: source.tensors,
-    layers: description.languageModel.layers,
-    description,
-    config: JSON.parse(config) as unknown,
-  };
-  const plan = await planByRecipe(
-    source,
-    target,
-    pruningRecipe(prune),
-    signal === undefined ? {} : { signal },
-  );
-  const next = request && (await quantizationAfter(source, config, plan, request));
-  await applyPruning(source, plan, folder, {
-    ...passing,
-    ...(next === undefined ? {} : { andThen: next.andThen }),
-    files: {
-      "pruning.json": `${JSON.stringify(plan, null, 2)}\n`,
-      "README.md":
-        pruningCard(plan, basename(model)) + (next === undefined ? "" : quantizationSection(next.plan)),
-    },
-  });
-}
-
-/** Decided by names and shapes of what the pruning leaves, before it is there. */
-async function quantizationAfter(
-  source: Checkpoint,
-  config: string,
-  pruning: PruningPlan,
-  request: Parameters<typeof planQuantization>[2],
-) {
-  const transform = pruningTransform(pruning);
-  const tensors = transformedSpecs(source.tensors, transform);
-  const description = describeModel(JSON.parse(editConfig(config, pruning.config)), tensors);
-  const plan = planQuantization(description, tensors, request);
-  const magnitudes = await joinedMagnitudes(source, plan, transform);
-  return { plan, andThen: quantization(plan, { magnitudes }) };
 }
 
 async function configText(source: Checkpoint): Promise<string> {

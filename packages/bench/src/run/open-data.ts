@@ -1,18 +1,11 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import {
-  DatasetError,
-  hubSet,
-  localFolder,
-  type UnusableRow,
-  type VqaRecord,
-  type VqaSet,
-  vqaonline,
-} from "@vlmopt/datasets";
+import { DatasetError, type VqaRecord, type VqaSet } from "@vlmopt/datasets";
 import { BenchError } from "../bench-error.ts";
-import type { DataSpec } from "../recipe/recipe.ts";
+import type { DataSpec } from "../recipe/data-spec.ts";
 import type { DatasetSummary, LeftOutRow } from "../records/run-summary.ts";
 import { textHash } from "./content-hash.ts";
+import { openSet } from "./open-set.ts";
 
 /** A question of a run, with its picture in the run's folder. */
 export interface DataItem {
@@ -108,29 +101,6 @@ function assertFew(name: string, leftOut: readonly LeftOutRow[], rows: number, m
     `${name}: ${leftOut.length} of ${rows} rows cannot be asked and scored, more than the share of ${maxFailed} that maxFailed allows; the first: ${first.place}: ${first.problem}`,
     "mend them, or allow more by maxFailed",
   );
-}
-
-async function openSet(spec: DataSpec, leaveOut: (row: UnusableRow) => void): Promise<VqaSet> {
-  const { topics, sample } = spec;
-  const chosen = {
-    leaveOut,
-    ...(topics === undefined ? {} : { topics }),
-    ...(sample === undefined ? {} : { sample }),
-  };
-  if ("vqaonline" in spec) {
-    const { vqaonline: split, revision } = spec;
-    return vqaonline({ split, ...chosen, ...(revision === undefined ? {} : { revision }) });
-  }
-  const { split, columns, files, encoding } = spec;
-  const read = {
-    ...chosen,
-    ...(split === undefined ? {} : { split }),
-    ...(columns === undefined ? {} : { columns }),
-    ...(files === undefined ? {} : { files }),
-    ...(encoding === undefined ? {} : { encoding }),
-  };
-  if ("folder" in spec) return localFolder(spec.folder, read);
-  return hubSet(spec.hub, { ...read, ...(spec.revision === undefined ? {} : { revision: spec.revision }) });
 }
 
 /** Pictures of one name in several folders stay apart. */

@@ -3,7 +3,16 @@ export interface RunProgress {
   /** Empty while data are read and answers scored. */
   readonly variant: string;
   /** `waiting`: another process makes the same checkpoint. */
-  readonly phase: "data" | "waiting" | "making" | "loading" | "speed" | "answers" | "scoring";
+  readonly phase:
+    | "data"
+    | "waiting"
+    | "making"
+    | "answering"
+    | "compressing"
+    | "loading"
+    | "speed"
+    | "answers"
+    | "scoring";
   /** Requests done, and all that there are, over all variants. */
   readonly done: number;
   readonly total: number;

@@ -26,7 +26,7 @@ protocol: { newTokens: 8, warmups: 1, minRepetitions: 3, minSeconds: 0 }
 metrics: [exact-match, meteor]
 grids:
   - model: ${fixtures}/tiny-llava
-    prune: { dense: {}, GLU 30: { glu: 0.3, divisor: 64 } }
+    prune: { dense: {}, GLU 30: { glu: 0.3, byWeights: true } }
     quantize: [none, int4-g64]
 `;
 const recipe = parseRecipe(text, "test.yaml");

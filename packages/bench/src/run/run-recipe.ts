@@ -1,4 +1,6 @@
 import { join, resolve } from "node:path";
+import { type CalibrationSet, openCalibrationSet } from "../calibration/calibration-set.ts";
+import { assertUnseen } from "../calibration/scored-items.ts";
 import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
 import { collectAnswers, type Item, measureSpeed } from "../protocol/measure.ts";
 import { unlessAborted } from "../protocol/unless-aborted.ts";
@@ -61,6 +63,7 @@ export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Ru
   const opening = openData(recipe.data, folder, { maxFailed: recipe.maxFailed, onNotice });
   const data = await unlessAborted(opening, signal);
   await assertScorable(recipe, data.items);
+  const calibrations = await unlessAborted(openCalibrations(recipe, data, folder), signal);
   const journal = openJournal(join(folder, runFiles.results));
   const prepared = new Map<string, Prepared>();
   const units = recipe.protocol.minRepetitions + data.items.length;
@@ -77,6 +80,7 @@ export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Ru
       const ended = await measureVariant({
         recipe,
         data,
+        calibrations,
         folder,
         journal,
         variant,
@@ -96,9 +100,26 @@ export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Ru
   }
 }
 
+/** By what variants say, as JSON. */
+type Calibrations = ReadonlyMap<string, CalibrationSet>;
+
+/** @throws {BenchError} where what is scored would be calibrated on */
+async function openCalibrations(recipe: Recipe, data: RunData, folder: string): Promise<Calibrations> {
+  const opened = new Map<string, CalibrationSet>();
+  for (const { calibrate } of recipe.variants) {
+    const key = JSON.stringify(calibrate);
+    if (calibrate === undefined || opened.has(key)) continue;
+    const set = await openCalibrationSet(calibrate);
+    await assertUnseen(set, data.items, folder);
+    opened.set(key, set);
+  }
+  return opened;
+}
+
 interface VariantWork {
   readonly recipe: Recipe;
   readonly data: RunData;
+  readonly calibrations: Calibrations;
   readonly folder: string;
   readonly journal: Journal;
   readonly variant: VariantSpec;
@@ -136,7 +157,15 @@ function isComplete({ records }: Journal, hash: string): boolean {
   return records.some((record) => record.kind === "end" && record.hash === hash);
 }
 
-async function prepare({ recipe, data, journal, variant, options, report }: VariantWork): Promise<Prepared> {
+async function prepare({
+  recipe,
+  data,
+  calibrations,
+  journal,
+  variant,
+  options,
+  report,
+}: VariantWork): Promise<Prepared> {
   const { source, prune, quantize, engine } = variant;
   const same = [PROTOCOL_VERSION, recipe.protocol, data.summary.signature];
   if ("endpoint" in source) {
@@ -145,14 +174,16 @@ async function prepare({ recipe, data, journal, variant, options, report }: Vari
   }
   report("making", 0);
   const { signal, cache } = options;
+  const calibrate = calibrations.get(JSON.stringify(variant.calibrate));
   const hashOf = (made: string) => textHash(JSON.stringify([...same, made, engine]));
   const made = await makeCheckpoint(
     source.model,
-    { prune, quantize },
+    { prune, calibrate, quantize },
     {
       signal,
       cache,
       isWanted: (hash) => !isComplete(journal, hashOf(hash)),
+      onStep: (step) => report(step, 0),
       onWait: () => report("waiting", 0),
     },
   );

@@ -1,6 +1,6 @@
 import { medianInterval } from "../protocol/median-interval.ts";
 import { speedFigures } from "../protocol/speed-figures.ts";
-import { pruningLabels } from "../recipe/prune-spec.ts";
+import { pruningLabels } from "../recipe/pruning-labels.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
 import type { AnswerRecord, BenchRecord, EndRecord, LoadRecord, SpeedRecord } from "../records/journal.ts";
 import type { Run } from "../records/run-folder.ts";

@@ -1,0 +1,85 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Calibration, readModel } from "@vlmopt/compress";
+import { cacheFolder } from "@vlmopt/datasets";
+import {
+  depthDistances,
+  type Executor,
+  openCalibrationWalk,
+  ortExecutor,
+  webgpuExecutor,
+} from "@vlmopt/engine";
+import type { Checkpoint } from "@vlmopt/tensor-io";
+import { checkpointHash, textHash } from "../run/content-hash.ts";
+import { calibrationItems } from "./calibration-items.ts";
+import type { CalibrationSet } from "./calibration-set.ts";
+
+export interface CalibrationOptions {
+  /** ONNX Runtime unless told. */
+  readonly executor?: "ort" | "webgpu" | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Of answers that models gave and of hashes; below VLMOPT_CACHE, else the user's cache, unless told. */
+  readonly cache?: string | undefined;
+  /** Called while the dense model answers, unless it has before. */
+  readonly onAnswers?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * A model that reads data while it is compressed, run by the engine.
+ * @param folder of the checkpoint
+ * @throws {BenchError} where the data is not of the model's kind
+ */
+export async function modelCalibration(
+  source: Checkpoint,
+  folder: string,
+  set: CalibrationSet,
+  {
+    executor: name = "ort",
+    threads,
+    signal,
+    cache = cacheFolder("calibration"),
+    onAnswers,
+  }: CalibrationOptions,
+): Promise<Calibration> {
+  const { description } = await readModel(source);
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const items = await calibrationItems(
+    set,
+    {
+      source,
+      modelType: description?.modelType ?? "model",
+      seesPictures: description?.visionTower !== undefined,
+      hash: isFolder ? await checkpointHash(folder, join(cache, "hashes")) : undefined,
+    },
+    { executor: name, threads, signal, cache, onAnswers },
+  );
+  let made: Promise<Executor> | undefined;
+  const options = async () => {
+    made ??= executorNamed(name, threads);
+    return { executor: await made, ...(signal === undefined ? {} : { signal }) };
+  };
+  const about: Record<string, string | number> = { source: set.name, items: items.length };
+  return {
+    about,
+    fingerprint: textHash(JSON.stringify([set.hash, items.map(tokensOf)])),
+    async walk(dropped) {
+      const walk = await openCalibrationWalk(source, items, { ...(await options()), dropped });
+      about.tokens = walk.tokens;
+      return walk;
+    },
+    distances: async (span) => depthDistances(source, items, span, await options()),
+  };
+}
+
+function tokensOf(item: Awaited<ReturnType<typeof calibrationItems>>[number]) {
+  return "ids" in item ? item.ids : (item.answer ?? []);
+}
+
+async function executorNamed(name: "ort" | "webgpu", threads: number | undefined): Promise<Executor> {
+  if (name === "webgpu") return webgpuExecutor();
+  return ortExecutor({ activations: "float32", ...(threads === undefined ? {} : { threads }) });
+}
