@@ -56,10 +56,11 @@ export async function compressLayers(
       "choose by weights alone, or leave l1 out",
     );
   }
-  planSizes(model, pruningTargets(spec));
+  const { neurons } = planSizes(model, pruningTargets(spec));
+  const width = Math.max(0, ...(neurons?.before ?? []));
   const weightScores = await scoresByWeights(source, model.layers, spec, signal);
   const dropped = await layersToDrop(model.layers, spec, calibration, weightScores);
-  const scorers = scorersOf(spec);
+  const scorers = scorersOf(spec, width);
   const made = {
     ...madeBy(pruningTargets(spec, dropped), scorers, spec.seed ?? 0),
     refit: String(spec.refit ?? true),

@@ -157,11 +157,21 @@ function depthOf(
   return dropLowest === undefined ? undefined : { lowest: dropLowest };
 }
 
-/** The scores that a compression takes. */
-export function scorersOf(spec: Compression): Record<UnitKind, UnitScorer> {
+/**
+ * Up to so many neurons a layer the greedy brain surgeon takes seconds, and chooses better where many go: of fixtures/tiny-llava 70 %,
+ * exact match 85.0 instead of 69.7. Beyond that its time grows with their cube.
+ */
+const SURGEON_NEURONS = 2048;
+
+/**
+ * The scores that a compression takes.
+ * @param width neurons of a layer
+ */
+export function scorersOf(spec: Compression, width = Number.POSITIVE_INFINITY): Record<UnitKind, UnitScorer> {
   const defaults = defaultScorers[spec.byWeights === true ? "weights" : "activations"];
+  const surgeon = spec.byWeights !== true && spec.allocate !== "global" && width <= SURGEON_NEURONS;
   return {
-    neurons: scorerNamed(spec.method ?? defaults.neurons, "neurons"),
+    neurons: scorerNamed(spec.method ?? (surgeon ? "obs" : defaults.neurons), "neurons"),
     heads: scorerNamed(spec.headMethod ?? defaults.heads, "heads"),
   };
 }
