@@ -186,7 +186,10 @@ describe("vlmopt ask", () => {
 
   it.each([
     [[qwen, "x", "--image", "/nowhere.png"], 1, "error: /nowhere.png: cannot be read"],
-    [[qwen, "x", "--top-p", "2"], 2, "Give a number from 0 to 1."],
+    [[qwen, "x", "--threads", "512"], 2, "It is 512, not a whole number from 1 to 256."],
+    [[qwen, "x", "--max-new-tokens", "0"], 2, "It is 0, not a whole number from 1 on."],
+    [[qwen, "x", "--max-new-tokens", "many"], 2, 'It is "many", not a whole number from 1 on.'],
+    [[qwen, "x", "--top-p", "2"], 2, "It is 2, not a number above 0 to 1."],
     [[llava, "x"], 1, "error: there is no tokenizer.json in "],
   ])("refuses %j", (args, code, message) => {
     const { status, stderr } = vlmopt("ask", ...args);
@@ -300,8 +303,8 @@ describe("vlmopt prune", () => {
   });
 
   it.each([
-    [["--glu", "1.3"], 2, "Give a share between 0 and 1"],
-    [["--glu", "0"], 2, "Give a share between 0 and 1"],
+    [["--glu", "1.3"], 2, "It is 1.3, not a number above 0 and below 1."],
+    [["--glu", "0"], 2, "It is 0, not a number above 0 and below 1."],
     [[], 2, "error: say what to remove"],
     [
       ["--glu", "0.3", "--divisor", "128"],
@@ -501,7 +504,7 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
     [["--random-weights", "/nowhere.json"], 1, "error: /nowhere.json: no such file\n"],
     [["--random-weights", main], 1, "is not valid JSON"],
     [["--random-weights", llava, "--schemes", "int5"], 2, 'random weights are not made as "int5"'],
-    [["--random-weights", llava, "--prompt-tokens", "0"], 2, "Give a whole number of at least 1"],
+    [["--random-weights", llava, "--prompt-tokens", "0"], 2, "It is 0, not a whole number from 1 on."],
     [["--random-weights", llava, "--data", "x"], 2, "leave --data out"],
     [["m", "--random-weights", llava], 2, "leave m out"],
     [["m", "--data", "x", "--schemes", "nf4"], 2, "--schemes needs --random-weights"],

@@ -17,6 +17,7 @@ export { type Sampling, sampleRecords, samplingSchema } from "./sampling.ts";
 export { cacheFolder } from "./sets/cache-folder.ts";
 export { type HubSetOptions, hubSet } from "./sets/hub-set.ts";
 export { localFolder } from "./sets/local-folder.ts";
+export { downloadRules } from "./sets/option-rules.ts";
 export type { VqaSet, VqaSetOptions } from "./sets/vqa-set.ts";
 export {
   VQAONLINE_REPOSITORY,

@@ -68,6 +68,7 @@ export {
   type Interval,
 } from "./statistics/bootstrap.ts";
 export { noSkillFloor } from "./statistics/no-skill-floor.ts";
+export { bootstrapRules } from "./statistics/option-rules.ts";
 export { type RetentionResults, retention } from "./statistics/retention.ts";
 export {
   approximateRandomization,

@@ -1,4 +1,5 @@
 import { type ConfigEdit, editConfig } from "@vlmopt/models";
+import { checkOptions, object } from "@vlmopt/options";
 import {
   builtModule,
   type Checkpoint,
@@ -7,6 +8,7 @@ import {
   type RewriteOptions,
   type RewriteResult,
   rewriteCheckpoint,
+  rewriteRules,
   type Sink,
   type TensorSpec,
   type Transform,
@@ -31,8 +33,10 @@ export async function applyPruning(
   source: Checkpoint,
   plan: PruningPlan,
   sink: Sink | string,
-  { andThen, ...options }: ApplyOptions = {},
+  all: ApplyOptions = {},
 ): Promise<RewriteResult> {
+  checkOptions("applyPruning", all, { ...rewriteRules, andThen: object });
+  const { andThen, ...options } = all;
   assertFits(source, plan);
   const config = await editedConfig(source, [...plan.config, ...(andThen?.config ?? [])]);
   const pruning =

@@ -1,3 +1,4 @@
+import { checkOptions, either, object, oneOf } from "@vlmopt/options";
 import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { candidateThresholds, fixedPointValues, searchScale } from "./absmax-search.ts";
 import { CHUNK_WEIGHTS } from "./chunk-weights.ts";
@@ -45,8 +46,13 @@ export interface BlockwiseOptions {
 export function encodeBlockwise(
   weights: Weights,
   codebook: Codebook,
-  { blockSize = 64, scales = "absmax" }: BlockwiseOptions = {},
+  options: BlockwiseOptions = {},
 ): BlockwiseWeights {
+  checkOptions("encodeBlockwise", options, {
+    blockSize: oneOf(blockSizes),
+    scales: either(oneOf(["absmax", "search"]), object),
+  });
+  const { blockSize = 64, scales = "absmax" } = options;
   const stored = storedWeights(weights);
   const count = weightCount(stored);
   const codes = new Uint8Array(Math.ceil(count / 2));

@@ -1,5 +1,7 @@
+import { checkOptions, oneOf, whole } from "@vlmopt/options";
 import { toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeChunks } from "./decode-chunks.ts";
+import { floatDtypeRule } from "./float-dtype-rule.ts";
 import { rangeScales, roundedTo, storableScales } from "./group-scales.ts";
 import { hqqScaleAndZero } from "./hqq.ts";
 import { type IntegerKernels, integerKernels } from "./integer-kernels.ts";
@@ -58,6 +60,18 @@ export interface Int4Options {
  * @throws {RangeError} where groups do not divide the weights, or a scale is too large for its dtype
  */
 export function encodeInt4(weights: Weights, options: Int4Options): Int4Weights {
+  checkOptions(
+    "encodeInt4",
+    options,
+    {
+      groupSize: whole(),
+      zeroPoints: oneOf(["none", "whole", "float"]),
+      scales: oneOf(["compressed-tensors", "onnxruntime", "search", "hqq"]),
+      scaleDtype: floatDtypeRule,
+      lowestZeroPoint: oneOf([0, 1]),
+    },
+    ["groupSize"],
+  );
   const stored = storedWeights(weights);
   const count = weightCount(stored);
   const {

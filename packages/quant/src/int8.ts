@@ -1,5 +1,7 @@
+import { checkOptions, oneOf, whole } from "@vlmopt/options";
 import { toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeChunks } from "./decode-chunks.ts";
+import { floatDtypeRule } from "./float-dtype-rule.ts";
 import { storableScales } from "./group-scales.ts";
 import { integerKernels } from "./integer-kernels.ts";
 import { droppedBits } from "./round-float.ts";
@@ -42,6 +44,12 @@ export interface Int8Options {
  * @throws {RangeError} where groups do not divide the weights
  */
 export function encodeInt8(weights: Weights, options: Int8Options): Int8Weights {
+  const rules = {
+    groupSize: whole(),
+    scales: oneOf(["absmax", "compressed-tensors"]),
+    scaleDtype: floatDtypeRule,
+  };
+  checkOptions("encodeInt8", options, rules, ["groupSize"]);
   const stored = storedWeights(weights);
   const count = weightCount(stored);
   const { groupSize, scales: rule = "absmax", scaleDtype = stored.dtype } = options;

@@ -1,3 +1,4 @@
+import { checkOptions, oneOf } from "@vlmopt/options";
 import { decodeE2m1, type E2m1Weights, encodeE2m1, type GroupScaling } from "./e2m1.ts";
 import type { FloatDtype, Weights } from "./weights.ts";
 
@@ -20,6 +21,7 @@ export interface Mxfp4Options {
  * @throws {RangeError} where groups do not divide the weights
  */
 export function encodeMxfp4(weights: Weights, options: Mxfp4Options = {}): Mxfp4Weights {
+  checkOptions("encodeMxfp4", options, { scales: oneOf(["compressed-tensors", "search"]) });
   return encodeE2m1(weights, scaling, options.scales === "search");
 }
 

@@ -1,3 +1,4 @@
+import { checkOptions, finite, oneOf } from "@vlmopt/options";
 import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeE2m1, type E2m1Weights, encodeE2m1, type GroupScaling } from "./e2m1.ts";
 import { largestOf } from "./largest-magnitude.ts";
@@ -38,6 +39,10 @@ export function nvfp4GlobalScale(largestMagnitude: number): number {
  * @throws {RangeError} where groups do not divide the weights
  */
 export function encodeNvfp4(weights: Weights, options: Nvfp4Options = {}): Nvfp4Weights {
+  checkOptions("encodeNvfp4", options, {
+    scales: oneOf(["compressed-tensors", "search"]),
+    globalScale: finite({ above: 0 }),
+  });
   const { scales = "compressed-tensors", globalScale = nvfp4GlobalScale(largestOf(weights)) } = options;
   return { ...encodeE2m1(weights, scalingBy(globalScale), scales === "search"), globalScale };
 }

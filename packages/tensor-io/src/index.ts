@@ -15,6 +15,7 @@ export {
   type Transform,
   transformedSpecs,
 } from "./rewrite/edit.ts";
+export { rewriteRules } from "./rewrite/option-rules.ts";
 export {
   type RewriteOptions,
   type RewriteProgress,

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { vqaonlineSplits } from "@vlmopt/datasets";
-import { parseNumber, parseWhole } from "../terminal/quantities.ts";
+import { threads } from "@vlmopt/options";
+import { parseBy, parseNumber, parseWhole } from "../terminal/quantities.ts";
 import { parseFailedShare } from "./failed-share.ts";
 import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
@@ -65,7 +66,7 @@ export function benchCommand() {
         "plain",
       ] as const),
     )
-    .option("--threads <count>", "of the CPU", parseWhole(1))
+    .option("--threads <count>", "of the CPU", parseBy(threads))
     .option("--new-tokens <count>", "of every request of which the speed is measured", parseWhole(1))
     .option("--repetitions <count>", "such requests, at least", parseWhole(1))
     .option("--out <folder>", "where to (default: runs/bench)")

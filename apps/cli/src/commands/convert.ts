@@ -1,8 +1,15 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { type Dtype, fileSink, folderSink, openCheckpoint, rewriteCheckpoint } from "@vlmopt/tensor-io";
+import {
+  type Dtype,
+  fileSink,
+  folderSink,
+  openCheckpoint,
+  rewriteCheckpoint,
+  rewriteRules,
+} from "@vlmopt/tensor-io";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
-import { formatBytes, formatCount, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { formatBytes, formatCount, formatDuration, parseBy, parseBytes } from "../terminal/quantities.ts";
 
 const dtypeNames: Readonly<Record<string, Dtype>> = {
   bf16: "BF16",
@@ -24,7 +31,11 @@ export function convertCommand() {
       new Option("--dtype <dtype>", "dtype of the floating-point tensors").choices(Object.keys(dtypeNames)),
     )
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
-    .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
+    .option(
+      "--workers <count>",
+      "worker threads (default: one a processor, up to 8)",
+      parseBy(rewriteRules.workers),
+    )
     .option("--allow-non-finite", "carry NaN and infinite numbers along, which are refused otherwise")
     .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print the result as JSON")

@@ -1,9 +1,9 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { dequantizeCheckpoint } from "@vlmopt/quant";
-import { folderSink, inputPaths, openCheckpoint } from "@vlmopt/tensor-io";
+import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/tensor-io";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
-import { formatBytes, formatCount, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { formatBytes, formatCount, formatDuration, parseBy, parseBytes } from "../terminal/quantities.ts";
 
 const dtypes = { bf16: "BF16", f16: "F16", f32: "F32" } as const;
 
@@ -23,7 +23,11 @@ export function dequantizeCommand() {
       ] as const),
     )
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
-    .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
+    .option(
+      "--workers <count>",
+      "worker threads (default: one a processor, up to 8)",
+      parseBy(rewriteRules.workers),
+    )
     .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print the result as JSON")
     .addHelpText("after", "\nExample:\n  $ vlmopt dequantize ./llava-int4 ./llava-again --dtype bf16")

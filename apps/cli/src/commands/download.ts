@@ -4,6 +4,7 @@ import {
   cacheFolder,
   type DownloadProgress,
   downloadRepository,
+  downloadRules,
   type HubOptions,
   type Sampling,
   VQAONLINE_REPOSITORY,
@@ -14,7 +15,7 @@ import {
 import { exitCodes } from "../terminal/failure.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
-import { formatBytes, formatCount, formatDuration, parseWhole } from "../terminal/quantities.ts";
+import { formatBytes, formatCount, formatDuration, parseBy, parseWhole } from "../terminal/quantities.ts";
 
 const INTERRUPTED = "interrupted; what has arrived is kept: run it again to go on";
 
@@ -41,7 +42,7 @@ export function downloadCommand() {
     )
     .option("--seed <seed>", "of --sample random and stratified (default: 0)", parseWhole(0))
     .option("--topic <topic...>", "of vqaonline, these topics alone")
-    .option("--concurrency <count>", "files at once", parseWhole(1), 8)
+    .option("--concurrency <count>", "files at once", parseBy(downloadRules.concurrency), 8)
     .option("--offline", "only check that everything is there")
     .option("--force", "bring files again that changed since they were downloaded")
     .option("--json", "print the result as JSON")

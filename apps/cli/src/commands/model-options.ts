@@ -1,6 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import type { GenerateOptions, Timings, VlmOptions } from "@vlmopt/engine";
-import { parseNumber, parseWhole } from "../terminal/quantities.ts";
+import { type GenerateOptions, generateRules, type Timings, type VlmOptions } from "@vlmopt/engine";
+import { threads } from "@vlmopt/options";
+import { parseBy } from "../terminal/quantities.ts";
 
 /** A command that runs a model and lets it answer. */
 export function answeringCommand(name: string) {
@@ -14,21 +15,29 @@ export function answeringCommand(name: string) {
         .choices(["ort", "webgpu", "auto", "plain"] as const)
         .default("ort" as const),
     )
-    .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
+    .option("--threads <count>", "processor threads (default: one a core)", parseBy(threads))
     .option("--exact", "multiply 4-bit and 8-bit weights in F32 instead of with 8-bit activations")
-    .option("--max-new-tokens <count>", "most tokens of an answer (default: 256)", parseWhole(1))
-    .option("--temperature <number>", "0 takes the likeliest token, higher draws", parseNumber(0))
+    .option(
+      "--max-new-tokens <count>",
+      "most tokens of an answer (default: 256)",
+      parseBy(generateRules.maxNewTokens),
+    )
+    .option(
+      "--temperature <number>",
+      "0 takes the likeliest token, higher draws",
+      parseBy(generateRules.temperature),
+    )
     .option(
       "--top-p <share>",
       "draw from the likeliest tokens of this probability together",
-      parseNumber(0, 1),
+      parseBy(generateRules.topP),
     )
     .option(
       "--repetition-penalty <number>",
       "above 1 makes tokens that were there before less likely",
-      parseNumber(0),
+      parseBy(generateRules.repetitionPenalty),
     )
-    .option("--seed <number>", "what draws depend on", parseWhole(0), 0)
+    .option("--seed <number>", "what draws depend on", parseBy(generateRules.seed), 0)
     .addHelpText(
       "after",
       "\nWhat is not told is as the model's generation_config.json says, as in generate() of transformers.",

@@ -9,11 +9,11 @@ import {
   type Scheme,
   schemeNamed,
 } from "@vlmopt/quant";
-import { folderSink, inputPaths, openCheckpoint } from "@vlmopt/tensor-io";
+import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
-import { formatBytes, formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { formatBytes, formatDuration, parseBy, parseBytes } from "../terminal/quantities.ts";
 import { errorReport, presetOption, quantizationSummary, schemeList } from "./quantization-options.ts";
 
 export function quantizeCommand() {
@@ -32,7 +32,11 @@ export function quantizeCommand() {
     .option("--skip <pattern...>", "tensors that stay; * stands for anything")
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
-    .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
+    .option(
+      "--workers <count>",
+      "worker threads (default: one a processor, up to 8)",
+      parseBy(rewriteRules.workers),
+    )
     .option("--force", "replace <out>, if vlmopt wrote all that is there")
     .option("--json", "print plan and errors as JSON")
     .addHelpText(

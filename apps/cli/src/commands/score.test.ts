@@ -139,7 +139,7 @@ describe("vlmopt score", () => {
   it.each([
     [["--metrics", "rogue"], 'There is no metric "rogue"; there are '],
     [["--by", "day"], "argument 'day' is invalid"],
-    [["--confidence", "95"], "Give a level between 0 and 1, such as 0.95."],
+    [["--confidence", "95"], "It is 95, not a number above 0 and below 1."],
     [["--json", "--csv"], "error: option '--csv' cannot be used with option '--json'"],
     [["--retention"], "error: --retention needs --vs, the answers of the dense model"],
   ])("ends with 2 on bad usage: %j", (args, message) => {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import {
+  bootstrapRules,
   joinScoreFiles,
   type Metric,
   type ModelMetric,
@@ -18,7 +19,7 @@ import {
   topicTable,
 } from "@vlmopt/metrics";
 import { clipFor, encoderFor, languageModelFor } from "../scoring-models.ts";
-import { parseWhole } from "../terminal/quantities.ts";
+import { parseBy, parseWhole } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
 import { parseFailedShare } from "./failed-share.ts";
 import { clipScoreOf, picturesOf, seenPictures } from "./score-pictures.ts";
@@ -70,9 +71,9 @@ export function scoreCommand() {
         .choices(["percentile", "bca"] as const)
         .default("percentile" as const),
     )
-    .option("--confidence <level>", "of the intervals", parseConfidence, 0.95)
-    .option("--resamples <count>", "of bootstrap intervals", parseWhole(1), 1000)
-    .option("--seed <number>", "of all that is drawn", parseWhole(0), 12345)
+    .option("--confidence <level>", "of the intervals", parseBy(bootstrapRules.confidence), 0.95)
+    .option("--resamples <count>", "of bootstrap intervals", parseBy(bootstrapRules.resamples), 1000)
+    .option("--seed <number>", "of all that is drawn", parseBy(bootstrapRules.seed), 12345)
     .addOption(new Option("--csv", "print every figure as CSV").conflicts("json"))
     .option("--json", "print everything as JSON, every item's scores too")
     .addHelpText(
@@ -208,10 +209,4 @@ function parseMetrics(text: string): string[] {
   const unknown = names.find((name) => !knownMetrics.includes(name));
   if (unknown === undefined) return names;
   throw new InvalidArgumentError(`There is no metric "${unknown}"; there are ${knownMetrics.join(", ")}.`);
-}
-
-function parseConfidence(text: string): number {
-  const value = Number(text);
-  if (value > 0 && value < 1) return value;
-  throw new InvalidArgumentError("Give a level between 0 and 1, such as 0.95.");
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { finite, type Rule, whole } from "@vlmopt/options";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
 
@@ -33,21 +34,24 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
-/** Reads a whole number of at least `least`. */
-export function parseWhole(least: number): (text: string) => number {
+/** Reads a number by the rule that the option has wherever it enters. */
+export function parseBy(rule: Rule): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Give a whole number of at least ${least}.`);
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    const problem = rule.problem(value);
+    if (problem === undefined) return value;
+    throw new InvalidArgumentError(
+      `It ${Number.isNaN(value) ? problem.replace("NaN", JSON.stringify(text)) : problem}.`,
+    );
   };
 }
 
+/** Reads a whole number of at least `least`. */
+export function parseWhole(least: number): (text: string) => number {
+  return parseBy(whole({ from: least }));
+}
+
 /** Reads a number from `least` to `most`. */
-export function parseNumber(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== "" && value >= least && value <= most && Number.isFinite(value)) return value;
-    const range = Number.isFinite(most) ? `from ${least} to ${most}` : `of at least ${least}`;
-    throw new InvalidArgumentError(`Give a number ${range}.`);
-  };
+export function parseNumber(least: number, most?: number): (text: string) => number {
+  return parseBy(finite(most === undefined ? { from: least } : { from: least, to: most }));
 }

@@ -1,11 +1,14 @@
 import { compressionSchema } from "@vlmopt/compress";
+import { generateRules, ortRules } from "@vlmopt/engine";
 import { metricNames } from "@vlmopt/metrics";
+import { finite, share, threads, whole } from "@vlmopt/options";
 import { schemeNamed } from "@vlmopt/quant";
 import { z } from "zod";
 import { calibrateSchema, dataSchema } from "./data-spec.ts";
 import { oneOf } from "./one-of.ts";
+import { ruled } from "./ruled.ts";
 
-const count = z.int().min(1);
+const count = ruled<number>(whole());
 
 const schemeName = z.string().refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) });
 const schemeObject = z.strictObject({
@@ -21,10 +24,10 @@ export type QuantizeSpec = z.output<typeof quantizeSchema>;
 
 const engineSchema = z.strictObject({
   executor: oneOf("executor", ["auto", "ort", "webgpu", "plain"]).default("ort"),
-  threads: count.optional(),
+  threads: ruled<number>(threads).optional(),
   /** ONNX Runtime's execution providers, in order of preference. */
   providers: z.array(z.string()).min(1).optional(),
-  activations: oneOf("kind of activations", ["int8", "float32"]).optional(),
+  activations: ruled<"int8" | "float32">(ortRules.activations).optional(),
 });
 
 export type EngineSpec = z.output<typeof engineSchema>;
@@ -38,8 +41,8 @@ const endpointSchema = z.strictObject({
   apiKeyVariable: z.string().optional(),
   concurrency: count.default(1),
   /** Seconds without an answer, or without more of it. */
-  timeout: z.number().positive().default(120),
-  retries: z.int().min(0).default(3),
+  timeout: ruled<number>(finite({ above: 0 })).default(120),
+  retries: ruled<number>(whole({ from: 0 })).default(3),
   /** Fields that go into every request as they are. */
   extra: z.record(z.string(), z.unknown()).default({}),
 });
@@ -95,13 +98,13 @@ const gridSchema = z.strictObject({
 });
 
 const protocolSchema = z.strictObject({
-  newTokens: count.default(32),
+  newTokens: ruled<number>(generateRules.maxNewTokens).default(32),
   /** At least as many as requests run at once. */
-  warmups: z.int().min(0).default(2),
+  warmups: ruled<number>(whole({ from: 0 })).default(2),
   minRepetitions: count.default(10),
-  minSeconds: z.number().min(0).default(2),
-  maxAnswerTokens: count.default(128),
-  confidence: z.number().gt(0).lt(1).default(0.95),
+  minSeconds: ruled<number>(finite({ from: 0 })).default(2),
+  maxAnswerTokens: ruled<number>(generateRules.maxNewTokens).default(128),
+  confidence: ruled<number>(share).default(0.95),
 });
 
 export type ProtocolSpec = z.output<typeof protocolSchema>;
@@ -119,7 +122,7 @@ export const recipeSchema = z
       .min(1)
       .default(["meteor", "rouge"]),
     /** Share of the questions that may be unusable or stay unanswered; beyond it the run or the variant fails. */
-    maxFailed: z.number().min(0).lt(1).default(0.5),
+    maxFailed: ruled<number>(finite({ from: 0, below: 1 })).default(0.5),
     /** Of BERTScore: folder of a BERT or one of its kin. */
     encoder: z.strictObject({ folder: z.string().min(1), layer: count.optional() }).optional(),
     /** Of perplexity: folder of GPT-2 or another decoder. */

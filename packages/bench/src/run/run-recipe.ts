@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { checkOptions, flag, func, name, object } from "@vlmopt/options";
 import { type CalibrationSet, openCalibrationSet } from "../calibration/calibration-set.ts";
 import { assertUnseen } from "../calibration/scored-items.ts";
 import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
@@ -55,6 +56,21 @@ const PROTOCOL_VERSION = 2;
  * @throws the signal's reason, after the summary of what there is was written
  */
 export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Run> {
+  checkOptions(
+    "runRecipe",
+    options,
+    {
+      folder: name,
+      fresh: flag,
+      cache: name,
+      signal: object,
+      onProgress: func,
+      onNotice: func,
+      onVariant: func,
+      openTarget: func,
+    },
+    ["folder"],
+  );
   const folder = resolve(options.folder);
   const { signal, onProgress, onVariant, onNotice, fresh = false } = options;
   await using _claim = await claimRunFolder(recipe, folder, { fresh });

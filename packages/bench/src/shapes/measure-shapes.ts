@@ -1,3 +1,14 @@
+import {
+  anything,
+  checkOptions,
+  func,
+  listOf,
+  name,
+  object,
+  oneOf,
+  threads as threadsRule,
+  whole,
+} from "@vlmopt/options";
 import { builtModule } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
 import { startGpuMeter } from "../meters/gpu-meter.ts";
@@ -80,6 +91,22 @@ export interface ShapeFigures extends Omit<LoadedShape, "milliseconds"> {
  * @throws the signal's reason
  */
 export async function measureShapes(config: unknown, options: MeasureShapesOptions): Promise<ShapeSummary> {
+  checkOptions(
+    "measureShapes",
+    options,
+    {
+      schemes: listOf(name, { least: 1 }),
+      executor: oneOf(["auto", "ort", "webgpu", "plain"]),
+      threads: threadsRule,
+      promptTokens: whole(),
+      newTokens: whole(),
+      repetitions: whole(),
+      signal: object,
+      onProgress: func,
+      worker: anything,
+    },
+    ["schemes"],
+  );
   const { schemes, executor = "ort", threads, promptTokens = 650, newTokens = 128 } = options;
   const { repetitions = 5, signal, onProgress } = options;
   for (const scheme of schemes) assertRandomScheme(scheme);

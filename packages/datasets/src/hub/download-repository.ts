@@ -1,3 +1,5 @@
+import { checkOptions } from "@vlmopt/options";
+import { downloadRules } from "../sets/option-rules.ts";
 import { HubError } from "./hub-error.ts";
 import type { FetchOptions, FetchResult, HubFolder } from "./hub-folder.ts";
 import { type OpenHubFolderOptions, openHubFolder } from "./open-hub-folder.ts";
@@ -46,6 +48,7 @@ export async function downloadRepository(
   folder: string,
   options: DownloadOptions = {},
 ): Promise<DownloadResult> {
+  checkOptions("downloadRepository", options, downloadRules);
   const opened = await openHubFolder(id, folder, options);
   const { revision, commit } = opened;
   const result = await opened.fetch(selectFiles(opened, options), options);

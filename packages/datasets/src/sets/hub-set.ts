@@ -1,7 +1,9 @@
+import { checkOptions } from "@vlmopt/options";
 import type { FetchOptions, HubFolder } from "../hub/hub-folder.ts";
 import { type OpenHubFolderOptions, openHubFolder } from "../hub/open-hub-folder.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import type { FileTree } from "./file-tree.ts";
+import { hubSetRules } from "./option-rules.ts";
 import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";
 
 /** Milliseconds that a reader of one image waits for another download into the same folder. */
@@ -18,6 +20,7 @@ export interface HubSetOptions extends VqaSetOptions, OpenHubFolderOptions, Fetc
  * @param id `org/name`
  */
 export async function hubSet(id: string, options: HubSetOptions = {}): Promise<VqaSet> {
+  checkOptions("hubSet", options, hubSetRules);
   const repository = id.startsWith("datasets/") ? id : `datasets/${id}`;
   const folder = options.folder ?? cacheFolder(repository, options.env);
   return openVqaSet(hubTree(await openHubFolder(repository, folder, options)), options);

@@ -1,7 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
+import { checkOptions } from "@vlmopt/options";
 import { DatasetError } from "../dataset-error.ts";
 import type { FileTree } from "./file-tree.ts";
+import { vqaSetRules } from "./option-rules.ts";
 import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";
 
 /**
@@ -9,6 +11,7 @@ import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";
  * Rows as VQAonline has them need no options but the split.
  */
 export async function localFolder(folder: string, options: VqaSetOptions = {}): Promise<VqaSet> {
+  checkOptions("localFolder", options, vqaSetRules);
   return openVqaSet(await folderTree(resolve(folder)), options);
 }
 

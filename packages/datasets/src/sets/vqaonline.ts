@@ -1,4 +1,6 @@
+import { checkOptions, oneOf } from "@vlmopt/options";
 import { type HubSetOptions, hubSet } from "./hub-set.ts";
+import { hubSetRules } from "./option-rules.ts";
 import type { VqaSet } from "./vqa-set.ts";
 
 /** Where the hub keeps VQAonline (Chen et al., "Fully Authentic Visual Question Answering Dataset from Online Communities", 2024). */
@@ -16,7 +18,8 @@ export interface VqaonlineOptions extends Omit<HubSetOptions, "split" | "columns
  * VQAonline: questions with images from Stack Exchange, answers of 173 words on average, 105 topics; CC BY-SA 4.0. Its records name
  * images without the folder (`images1/` to `images7/`), which the hub's listing tells.
  */
-export function vqaonline(options: VqaonlineOptions = {}): Promise<VqaSet> {
+export async function vqaonline(options: VqaonlineOptions = {}): Promise<VqaSet> {
+  checkOptions<object>("vqaonline", options, { ...hubSetRules, split: oneOf(vqaonlineSplits) });
   const { split = "val" } = options;
   return hubSet(VQAONLINE_REPOSITORY, { ...options, split, files: [`${split}.json`] });
 }

@@ -1,4 +1,5 @@
 import { editConfig } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import {
   builtModule,
   type Checkpoint,
@@ -6,8 +7,10 @@ import {
   type RewriteOptions,
   type RewriteResult,
   rewriteCheckpoint,
+  rewriteRules,
   type Sink,
 } from "@vlmopt/tensor-io";
+import { floatDtypeRule } from "../float-dtype-rule.ts";
 import type { FloatDtype } from "../weights.ts";
 import type { DequantizeStageOptions } from "./dequantize-stage.ts";
 import { dequantizationCard, modelName } from "./quantization-card.ts";
@@ -29,6 +32,7 @@ export async function dequantizeCheckpoint(
   sink: Sink | string,
   options: DequantizeOptions = {},
 ): Promise<RewriteResult> {
+  checkOptions("dequantizeCheckpoint", options, { ...rewriteRules, dtype: floatDtypeRule });
   const { dtype } = options;
   const weights = await quantizedWeights(source);
   if (weights.size === 0) {

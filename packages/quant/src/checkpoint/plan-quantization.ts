@@ -1,7 +1,9 @@
 import type { ComponentName, ModelDescription, Role, Weight } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import { byteLengthOf, elementCount, type TensorSpec } from "@vlmopt/tensor-io";
 import type { FloatDtype } from "../weights.ts";
 import { e2m1GroupSize } from "./e2m1-packed.ts";
+import { requestRules } from "./option-rules.ts";
 import { quantizationConfig } from "./quantization-config.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import type { KeptGroup, QuantizationPlan, QuantizedSize, SchemeGroup } from "./quantization-plan.ts";
@@ -55,6 +57,7 @@ export function planQuantization(
   tensors: ReadonlyMap<string, TensorSpec>,
   request: QuantizationRequest,
 ): QuantizationPlan {
+  checkOptions("planQuantization", request, requestRules, ["scheme"]);
   const linears = description.weights.filter(
     ({ name, role, shape }) => !notLinear.has(role) && shape.length === 2 && tensors.has(name),
   );

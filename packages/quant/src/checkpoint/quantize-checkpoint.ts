@@ -1,10 +1,12 @@
 import { type ConfigEdit, editConfig } from "@vlmopt/models";
+import { checkOptions, flag, object } from "@vlmopt/options";
 import {
   builtModule,
   type Checkpoint,
   type RewriteOptions,
   type RewriteResult,
   rewriteCheckpoint,
+  rewriteRules,
   type Sink,
   type Transform,
 } from "@vlmopt/tensor-io";
@@ -38,6 +40,7 @@ export async function quantizeCheckpoint(
   sink: Sink | string,
   options: QuantizeOptions = {},
 ): Promise<QuantizeResult> {
+  checkOptions("quantizeCheckpoint", options, { ...rewriteRules, measure: flag });
   const names = plan.groups.flatMap(({ tensors }) => tensors);
   const missing = names.filter((name) => !source.tensors.has(name));
   if (missing.length > 0) {
@@ -82,10 +85,9 @@ export interface QuantizationOptions {
  * The plan as a transform, to compose with others: pruning and quantizing takes one pass.
  * @throws {QuantizationError} where the magnitudes of joined weights are missing
  */
-export function quantization(
-  plan: QuantizationPlan,
-  { measure = false, magnitudes = new Map() }: QuantizationOptions = {},
-): Quantization {
+export function quantization(plan: QuantizationPlan, options: QuantizationOptions = {}): Quantization {
+  checkOptions("quantization", options, { measure: flag, magnitudes: object });
+  const { measure = false, magnitudes = new Map() } = options;
   const unknown = plan.joined.flat().find((name) => !magnitudes.has(name));
   if (unknown !== undefined) {
     throw new QuantizationError(

@@ -1,6 +1,8 @@
 import { basename } from "node:path";
 import { describeModel, type ModelDescription } from "@vlmopt/models";
+import { checkOptions } from "@vlmopt/options";
 import { type Checkpoint, fileSink, folderSink, inputPaths, type Sink, tensorNamed } from "@vlmopt/tensor-io";
+import { ggufRules } from "../checkpoint/option-rules.ts";
 import { clipModel } from "./clip-vision-model.ts";
 import { type Json, objectAt } from "./config-values.ts";
 import type { ConvertibleTensor } from "./convertible-tensor.ts";
@@ -51,6 +53,7 @@ export async function quantizeToGguf(
   sink: Sink | string,
   options: QuantizeToGgufOptions,
 ): Promise<QuantizeToGgufResult> {
+  checkOptions("quantizeToGguf", options, ggufRules, ["type"]);
   const target = typeof sink !== "string" ? sink : sink.endsWith(".gguf") ? fileSink(sink) : folderSink(sink);
   await using _claim = await target.claim(inputPaths(checkpoint));
   const config = await jsonBeside(checkpoint, "config.json");

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { checkOptions } from "@vlmopt/options";
 import { type Checkpoint, inputPaths, sourceNamed } from "../checkpoint/checkpoint.ts";
 import { byteLengthOf, type Dtype } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
@@ -17,6 +18,7 @@ import {
   writtenTensors,
 } from "./edit.ts";
 import { hasNonFinite } from "./non-finite.ts";
+import { rewriteRules } from "./option-rules.ts";
 import { type OtherFile, otherFiles } from "./other-files.ts";
 import { BLOCK_BYTES } from "./row-blocks.ts";
 import { planShards } from "./shard-plan.ts";
@@ -93,6 +95,7 @@ export async function rewriteCheckpoint(
   sink: Sink | string,
   options: RewriteOptions = {},
 ): Promise<RewriteResult> {
+  checkOptions("rewriteCheckpoint", options, rewriteRules);
   const { signal } = options;
   signal?.throwIfAborted();
   const target =
@@ -141,6 +144,7 @@ export async function writeCheckpoint(
   sink: Sink | string,
   options: Omit<RewriteOptions, "add" | "workers"> = {},
 ): Promise<RewriteResult> {
+  checkOptions<object>("writeCheckpoint", options, rewriteRules);
   const nothing: Checkpoint = {
     location: "memory",
     folder: undefined,

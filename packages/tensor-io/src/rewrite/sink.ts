@@ -12,6 +12,7 @@ import {
   recordWritten,
   removedAtExit,
 } from "@vlmopt/files";
+import { checkOptions, flag } from "@vlmopt/options";
 import { SinkError } from "../errors.ts";
 import { reasonOf } from "../source/file-source.ts";
 
@@ -57,11 +58,13 @@ export interface SinkOptions {
 
 /** A folder of model files. It is written beside its final place and renamed at the end, when it is complete and on disk. */
 export function folderSink(path: string, options: SinkOptions = {}): Sink {
+  checkOptions("folderSink", options, { overwrite: flag });
   return diskSink(path, false, options);
 }
 
 /** One `.safetensors` file, written beside its final place and renamed at the end. */
 export function fileSink(path: string, options: SinkOptions = {}): Sink {
+  checkOptions("fileSink", options, { overwrite: flag });
   return diskSink(path, true, options);
 }
 

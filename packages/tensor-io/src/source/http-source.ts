@@ -1,3 +1,4 @@
+import { checkOptions, finite, func, object, type Rules, whole } from "@vlmopt/options";
 import { SourceError } from "../errors.ts";
 import { assertRange, type ByteSource } from "./byte-source.ts";
 
@@ -13,6 +14,14 @@ export interface HttpOptions {
   readonly signal?: AbortSignal;
 }
 
+const httpRules: Rules<HttpOptions> = {
+  fetch: func,
+  headers: object,
+  retries: whole({ from: 0 }),
+  retryDelay: finite({ from: 0 }),
+  signal: object,
+};
+
 /** A request costs about as long as this many bytes take to arrive. */
 const BYTES_WORTH_A_REQUEST = 256 * 1024;
 /** A server that asks for a longer pause than this (ms) is reported instead of waited for. */
@@ -24,6 +33,7 @@ const LONGEST_PAUSE = 60_000;
  * @throws {SourceError} with the `status` where the server refused.
  */
 export async function httpSource(url: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
+  checkOptions("httpSource", options, httpRules);
   const name = String(url);
   const first = await requestRange(name, 0, 1, undefined, options, options.signal);
   const size = first.total;

@@ -1,0 +1,22 @@
+import { anything, func, listOf, name, object, oneOf, type Rules, whole } from "@vlmopt/options";
+import type { QuantizeToGgufOptions } from "../gguf/quantize-to-gguf.ts";
+import { ggufFileTypes } from "../gguf/tensor-types.ts";
+import type { QuantizationRequest } from "./plan-quantization.ts";
+
+export const requestRules: Rules<QuantizationRequest> = {
+  scheme: object,
+  components: listOf(oneOf(["visionTower", "projector", "qFormer", "languageModel"]), { least: 1 }),
+  roles: listOf(name, { least: 1 }),
+  skip: listOf(name),
+  otherGroupSizes: listOf(whole()),
+  made: anything,
+};
+
+export const ggufRules: Rules<QuantizeToGgufOptions> = {
+  type: oneOf(ggufFileTypes),
+  vision: oneOf(["f16", "f32", "none"]),
+  name,
+  tokenizer: oneOf(["none"]),
+  signal: object,
+  onProgress: func,
+};
