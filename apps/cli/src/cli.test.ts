@@ -303,8 +303,8 @@ describe("vlmopt prune", () => {
   });
 
   it.each([
-    [["--glu", "1.3"], 2, "It is 1.3, not a number above 0 and below 1."],
-    [["--glu", "0"], 2, "It is 0, not a number above 0 and below 1."],
+    [["--glu", "1.3"], 2, "Give a share between 0 and 1"],
+    [["--glu", "0"], 2, "Give a share between 0 and 1"],
     [[], 2, "error: say what to remove"],
     [
       ["--glu", "0.3", "--divisor", "128"],

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { checkOptions, flag, func, name, object, type Rules } from "@vlmopt/options";
 import {
   applyPruning,
   PruningError,
@@ -8,7 +9,13 @@ import {
   pruningTransform,
 } from "@vlmopt/pruning";
 import { type QuantizationRequest, quantizationSection } from "@vlmopt/quant";
-import { type Checkpoint, folderSink, inputPaths, type RewriteOptions } from "@vlmopt/tensor-io";
+import {
+  type Checkpoint,
+  folderSink,
+  inputPaths,
+  type RewriteOptions,
+  rewriteRules,
+} from "@vlmopt/tensor-io";
 import { type BlockStore, openBlockStore } from "./block-store.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
 import { compressLayers } from "./compress-layers.ts";
@@ -36,6 +43,15 @@ export interface CompressOptions extends RewriteOptions {
   readonly onBlock?: ((done: number, total: number) => void) | undefined;
 }
 
+const compressRules: Rules<CompressOptions> = {
+  ...rewriteRules,
+  calibration: func,
+  quantize: object,
+  overwrite: flag,
+  baseModel: name,
+  onBlock: func,
+};
+
 export interface Compressed {
   readonly plan: PruningPlan;
   /** Of each block in order; none where weights alone decided. */
@@ -61,6 +77,7 @@ export async function compressCheckpoint(
   output: string,
   options: CompressOptions,
 ): Promise<Compressed> {
+  checkOptions("compressCheckpoint", options, compressRules, ["baseModel"]);
   const { calibration, quantize, overwrite = false, baseModel, onBlock, ...rewriting } = options;
   const model = await readModel(source);
   const sink = folderSink(output, { overwrite });

@@ -118,7 +118,18 @@ Examples:
       if (spec.allocate === "global") warn(warnings.global);
       const made =
         planFile === undefined
-          ? await compressWithProgress(source, spec, output ?? "", { ...options, ...rewriting, input, json })
+          ? await compressWithProgress(source, spec, output ?? "", {
+              ...rewriting,
+              ...{
+                calibrate,
+                split,
+                samples,
+                executor: options.executor,
+                threads: options.threads,
+                input,
+                json,
+              },
+            })
           : await interruptible(async (signal) => {
               const saved = JSON.parse(await readFile(planFile, "utf8")) as PruningPlan;
               return applySavedPlan(source, saved, planOnly ? undefined : output, { ...rewriting, signal });

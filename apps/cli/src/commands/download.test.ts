@@ -97,7 +97,7 @@ describe("vlmopt download", () => {
     [["vqaonline", "--limit", "2", "--include", "*.json"], "choose questions of vqaonline"],
     [["vqaonline", "--sample", "random"], "--sample needs a --limit"],
     [["vqaonline", "--split", "dev"], "Allowed choices are train, val, test."],
-    [["vqaonline", "--limit", "0"], "Give a whole number of at least 1."],
+    [["vqaonline", "--limit", "0"], "It is 0, not a whole number from 1 on."],
   ])("refuses %j", async (args, message) => {
     await expect(download(...args)).rejects.toThrow(message);
   });

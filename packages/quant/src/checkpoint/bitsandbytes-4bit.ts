@@ -76,10 +76,11 @@ export function bitsandbytesStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, 
 }
 
 function streamingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: Measure): Stage {
+  const { blockSize, scales } = scheme;
   return {
     push(bytes) {
       const weights = { dtype: tensor.dtype as FloatDtype, bytes };
-      const encoded = encodeBlockwise(weights, codebooks[scheme.codebook], scheme);
+      const encoded = encodeBlockwise(weights, codebooks[scheme.codebook], { blockSize, scales });
       measure(weights, () => decodeBlockwise(encoded, "F32"));
       return [encoded.codes, bytesOf(encoded.absmax)];
     },
@@ -87,6 +88,7 @@ function streamingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: M
 }
 
 function collectingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: Measure): Stage {
+  const { blockSize, scales } = scheme;
   const dtype = tensor.dtype as FloatDtype;
   const codebook = codebooks[scheme.codebook];
   const collected = new Uint8Array(byteLengthOf(dtype, tensor.shape));
@@ -100,11 +102,11 @@ function collectingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: 
     finish() {
       const weights = { dtype, bytes: collected };
       if (!scheme.doubleQuantization) {
-        const encoded = encodeBlockwise(weights, codebook, scheme);
+        const encoded = encodeBlockwise(weights, codebook, { blockSize, scales });
         measure(weights, () => decodeBlockwise(encoded, "F32"));
         return [encoded.codes, bytesOf(encoded.absmax)];
       }
-      const encoded = encodeNestedBlockwise(weights, codebook, scheme);
+      const encoded = encodeNestedBlockwise(weights, codebook, { blockSize, scales });
       measure(weights, () => decodeBlockwise(unnested(encoded), "F32"));
       const { codes, absmax } = encoded;
       return [codes, absmax.codes, bytesOf(absmax.absmax), quantState(tensor, scheme, absmax.offset)];
