@@ -19,11 +19,8 @@ export interface BlockReport {
   readonly kind: "attention" | "mlp";
   /** Units that stay, where some go: heads or neurons. */
   readonly units?: { readonly before: number; readonly after: number };
-  /**
-   * Squared error of the last linear's result over the calibration tokens, as a share of what it should give: with the old weights of the
-   * units that stay, and with the new ones.
-   */
-  readonly error?: { readonly before: number; readonly after: number };
+  /** The stream error before the last linear was fitted, with the old weights of the units that stay. */
+  readonly unfittedError?: number;
   /** Pull towards the old weights that was used. */
   readonly lambda?: number;
   /** There were fewer tokens than columns, so that the pull alone decides part of the weights. */

@@ -74,9 +74,9 @@ export async function compressAttention(
       parts: sizes.parts,
     }));
   const kept = chooseHeads(sizes, numHeads, found, `heads of layer ${layer}`);
-  const repaired = await refitted(context, closing, oProj, columnsOf(kept.query, headDim), WEAK_PULL);
-  const replacements = new Map([
-    ...repaired.replacements,
+  const columns = columnsOf(kept.query, headDim);
+  const repaired = await refitted(context, closing, oProj, columns, WEAK_PULL);
+  const cut = new Map([
     ...(await cutLinears(context, [qProj], kept.query, headDim)),
     ...(isGroup && kept.keyValue.length < numKvHeads
       ? await cutLinears(context, [kProj, vProj], kept.keyValue, headDim)
@@ -84,12 +84,13 @@ export async function compressAttention(
   ]);
   return {
     kept,
-    replacements,
+    replacements: new Map([...repaired.replacements, ...cut]),
     repaired: repaired.names,
     report: {
       layer,
       kind: "attention",
       units: { before: numHeads, after: kept.query.length },
+      ...(await unfittedError(context, closing, oProj, columns, cut)),
       ...repaired.figures,
     },
   };
@@ -126,7 +127,7 @@ export async function compressMlp(
     kept = highest(found, keep, `neurons of layer ${layer}`);
   }
   const pull = headsGone ? STRONG_PULL : WEAK_PULL;
-  const cut = kept === undefined ? [] : await cutLinears(context, rows, kept, 1);
+  const cut: Replacements = kept === undefined ? new Map() : await cutLinears(context, rows, kept, 1);
   const units = kept ?? Array.from({ length: count }, (_, i) => i);
   let repaired = await refitted(context, closing, last, units, pull);
   if (beforeCut && context.refit) {
@@ -146,6 +147,7 @@ export async function compressMlp(
       layer,
       kind: "mlp",
       ...(kept === undefined ? {} : { units: { before: count, after: kept.length } }),
+      ...(await unfittedError(context, closing, last, units, cut)),
       ...repaired.figures,
     },
   };
@@ -195,7 +197,7 @@ async function unitScores(
 interface Repair {
   readonly replacements: Replacements;
   readonly names: readonly string[];
-  readonly figures: Pick<BlockReport, "error" | "lambda" | "underdetermined">;
+  readonly figures: Pick<BlockReport, "lambda" | "underdetermined">;
 }
 
 async function refitted(
@@ -212,7 +214,7 @@ async function refitted(
   }
   const intercept = bias !== undefined;
   const found: Refit = await refit(
-    { name, weight, outFeatures, inputs, kept, target, intercept, lambda, report: true },
+    { name, weight, outFeatures, inputs, kept, target, intercept, lambda },
     algebra,
   );
   const replacements = new Map([[name, asStored(source, name, { shape, data: found.weight })]]);
@@ -225,11 +227,24 @@ async function refitted(
     replacements,
     names: [...replacements.keys()],
     figures: {
-      ...(found.error === undefined ? {} : { error: found.error }),
       lambda: found.lambda,
       ...(found.underdetermined ? { underdetermined: true } : {}),
     },
   };
+}
+
+/** What the stream lacks behind the block if the units that stay keep their old weights. */
+async function unfittedError(
+  { source, walk, refit }: BlockContext,
+  { weight, outFeatures }: Closing,
+  { weight: name }: PrunableLinear,
+  kept: readonly number[],
+  cut: Replacements,
+): Promise<Pick<BlockReport, "unfittedError">> {
+  if (!refit) return {};
+  const shape = [outFeatures, kept.length];
+  const old = asStored(source, name, { shape, data: selectColumns(weight, outFeatures, kept) });
+  return { unfittedError: await walk.error(new Map([...cut, [name, old]])) };
 }
 
 async function cutLinears(

@@ -72,7 +72,7 @@ describe("neurons", () => {
     const source = await toyCheckpoint(LAYERS);
     const { reports, plan } = await compressed(source, { glu: 0.5, divisor: 1, method: "maw" });
     expect(plan.made["neurons.score"]).toBe("maw");
-    expect(reports.filter(({ error }) => error !== undefined)).toHaveLength(LAYERS);
+    expect(reports.filter(({ unfittedError }) => unfittedError !== undefined)).toHaveLength(LAYERS);
   });
 });
 
@@ -83,7 +83,7 @@ test("heads go, and every MLP behind them is fitted to what the stream lacks", a
   expect(calls.filter((call) => call.startsWith("observe"))).toEqual(
     layers.flatMap((_, layer) => [`observe ${layer} attention 0`, `observe ${layer} mlp 0.5`]),
   );
-  for (const { error } of reports) expect(error?.after).toBeLessThanOrEqual(error?.before ?? 0);
+  for (const { unfittedError = 0, streamError } of reports) expect(streamError).toBeLessThan(unfittedError);
 });
 
 test("layers go that change the stream least; what is before them is fitted to what is behind them", async () => {

@@ -169,7 +169,8 @@ async function walkThrough(
       await store.write(index, block);
     }
     changed ||= replacements.size > 0 || beforeCut;
-    done.push(block);
+    // New weights are in the store: one block of them in memory is enough.
+    done.push({ ...block, repaired: new Map() });
     onBlock?.(index + 1, walk.blocks.length);
   }
   return done;

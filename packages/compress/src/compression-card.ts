@@ -67,11 +67,10 @@ ${about === undefined ? "" : `${table("data", Object.entries(about))}\n${errorTa
 
 function errorTable(reports: readonly BlockReport[]): string {
   const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
-  const rows = reports
-    .filter(({ error }) => error !== undefined)
-    .map(
-      ({ layer, kind, error, streamError }) =>
-        `| ${layer} ${kind} | ${percent(error?.before ?? 0)} | ${percent(error?.after ?? 0)} | ${percent(streamError)} |`,
-    );
-  return `| squared error of | before the fit | after | residual stream, held out |\n|---|---:|---:|---:|\n${rows.join("\n")}\n`;
+  const rows = reports.flatMap(({ layer, kind, unfittedError, streamError }) =>
+    unfittedError === undefined
+      ? []
+      : [`| ${layer} ${kind} | ${percent(unfittedError)} | ${percent(streamError)} |`],
+  );
+  return `| squared error of the residual stream on held-out data, behind | before the fit | after |\n|---|---:|---:|\n${rows.join("\n")}\n`;
 }

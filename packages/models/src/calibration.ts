@@ -80,6 +80,10 @@ export interface CalibrationWalk {
    */
   loss(replacements?: Replacements): Promise<number>;
   /**
+   * ‖compressed − dense‖² / ‖dense‖² of the streams behind the next block over the held-out tokens, if it had these tensors.
+   */
+  error(replacements?: Replacements): Promise<number>;
+  /**
    * Takes both streams past the next block, and the dense one past the dropped layers behind it too.
    * @returns ‖compressed − dense‖² / ‖dense‖² of the streams over the held-out tokens
    */

@@ -144,23 +144,31 @@ export async function toyWalk(source: Checkpoint, layers: number, dropped: reado
       );
       return error / TOKENS;
     },
+    async error(replaced) {
+      const block = blocks[next] as Block;
+      return relativeError(
+        compressed.map((x) => pass(block, x, replaced)),
+        dense.map((x) => advanced(x, block)),
+      );
+    },
     async advance(replaced) {
       const block = blocks[next] as Block;
       calls.push(`advance ${block.layer} ${block.kind}`);
       dense = dense.map((x) => advanced(x, block));
       compressed = compressed.map((x) => pass(block, x, replaced));
       next++;
-      const [error, whole] = dense.reduce(
-        ([e, w], x, t) => [e + square(sum(compressed[t] as Float64Array, x, -1)), w + square(x)] as const,
-        [0, 0] as readonly [number, number],
-      );
-      return { error: error / whole };
+      return { error: relativeError(compressed, dense) };
     },
     async release() {
       calls.push("release");
     },
   };
   return { walk, calls };
+}
+
+function relativeError(found: readonly Float64Array[], wanted: readonly Float64Array[]): number {
+  const error = wanted.reduce((all, x, t) => all + square(sum(found[t] as Float64Array, x, -1)), 0);
+  return error / wanted.reduce((all, x) => all + square(x), 0);
 }
 
 function product({ rows, columns, data }: Matrix, x: Float64Array): Float64Array {

@@ -137,6 +137,15 @@ async function walkOf(
       if (!Number.isFinite(nats)) throw new RangeError("the loss over the data held out is not finite");
       return nats / tokens;
     },
+    async error(replacements) {
+      const block = nextBlock();
+      const run = checked(block, replacements);
+      await advanceDense();
+      const found = await streams.pass(part(compressed, true), block, { ...run, consume: false });
+      const error = await relativeError(found, part(dense, true));
+      releaseStream(found);
+      return error;
+    },
     async advance(replacements) {
       const block = nextBlock();
       const run = checked(block, replacements);
