@@ -67,15 +67,16 @@ function blockErrors(reports: readonly BlockReport[]): string {
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const rows = (["attention", "mlp"] as const).flatMap((kind) => {
-    const errors = reports.flatMap((report) => (report.kind === kind && report.error ? [report.error] : []));
-    if (errors.length === 0) return [];
-    const [before, after] = [errors.map((error) => error.before), errors.map((error) => error.after)];
+    const fitted = reports.filter((report) => report.kind === kind && report.unfittedError !== undefined);
+    if (fitted.length === 0) return [];
+    const before = fitted.map(({ unfittedError = 0 }) => unfittedError);
+    const after = fitted.map(({ streamError }) => streamError);
     const figures = [mean(before), mean(after), Math.max(...after)].map(percent);
-    return [[kind === "mlp" ? "MLPs" : "attention", formatCount(errors.length), ...figures]];
+    return [[kind === "mlp" ? "MLPs" : "attention", formatCount(fitted.length), ...figures]];
   });
   const table = formatTable(
     [
-      { title: "squared error of" },
+      { title: "squared error of the stream, held out, behind" },
       { title: "blocks", align: "right" },
       { title: "before the fit", align: "right" },
       { title: "after", align: "right" },
