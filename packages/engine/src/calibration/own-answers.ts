@@ -138,6 +138,12 @@ async function answered(
   },
 ): Promise<CalibrationItem[]> {
   const items: CalibrationItem[] = [];
+  const { imageToken } = vlm.model.forward;
+  // A picture's token would stand for a picture that is not there.
+  const words = (tokens: readonly number[]) => {
+    const end = imageToken === undefined ? -1 : tokens.indexOf(imageToken);
+    return end === -1 ? tokens : tokens.slice(0, end);
+  };
   for (let first = 0; first < requests.length; first += BATCH) {
     const some = requests.slice(first, first + BATCH);
     const { answers } = await vlm.generateBatch(some, {
@@ -148,7 +154,7 @@ async function answered(
       repetitionPenalty: 1,
       ...(signal === undefined ? {} : { signal }),
     });
-    items.push(...some.map((request, n) => ({ ...request, answer: answers[n]?.tokens ?? [] })));
+    items.push(...some.map((request, n) => ({ ...request, answer: words(answers[n]?.tokens ?? []) })));
     onAnswers?.(items.length);
   }
   return items;
