@@ -1,5 +1,5 @@
 import { applyPruning, type PruningPlan, pruningTransform } from "@vlmopt/pruning";
-import { quantizationSection } from "@vlmopt/quant";
+import { groupNotes, quantizationSection } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
 import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
 import { compressionCard } from "./compression-card.ts";
@@ -17,12 +17,13 @@ export async function applySavedPlan(
   output: string | undefined,
   { quantize, overwrite = false, baseModel, ...rewriting }: Omit<CompressOptions, "calibration" | "onBlock">,
 ): Promise<Compressed> {
-  const notes =
+  const quantization =
+    quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+  const refitted =
     plan.made.refit === "true"
       ? ["the plan was made with data: the same units go, but what stays is not fitted to data again"]
       : [];
-  const quantization =
-    quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+  const notes = [...refitted, ...(quantization ? groupNotes(quantization.plan, quantize.scheme) : [])];
   if (output === undefined) return { plan, reports: [], notes, quantization };
   const sink = folderSink(output, { overwrite });
   await using _claim = await sink.claim(inputPaths(source));

@@ -51,23 +51,20 @@ export async function openBlockStore(
   source: Checkpoint,
   key: Readonly<Record<string, string>>,
 ): Promise<BlockStore> {
-  await mkdir(folder, { recursive: true });
   const state = join(folder, "compression.json");
-  const begun = await readJson<Record<string, string>>(state);
-  if (begun === undefined) await writeWhole(state, JSON.stringify(key));
-  else {
-    const other = Object.keys(key).find((name) => key[name] !== begun[name]);
-    if (other !== undefined) {
-      throw new PruningError(
-        `${folder} holds the beginning of a compression with another ${other}`,
-        `run it again with the same ${other} to go on, or remove the folder to begin anew`,
-      );
-    }
-  }
   const place = (index: number, extension: string) =>
     join(folder, `block-${String(index).padStart(4, "0")}.${extension}`);
   let done = 0;
   while ((await readJson(place(done, "json"))) !== undefined) done++;
+  // Where no block was done, whatever was begun there is lost to nobody.
+  const begun = done === 0 ? undefined : await readJson<Record<string, string>>(state);
+  const other = begun && Object.keys(key).find((name) => key[name] !== begun[name]);
+  if (other !== undefined) {
+    throw new PruningError(
+      `${folder} holds the beginning of a compression with another ${other}`,
+      `run it again with the same ${other} to go on, or remove the folder to begin anew`,
+    );
+  }
   const stored = async (index: number) => (await readJson<StoredBlock>(place(index, "json"))) as StoredBlock;
   const open = async (index: number) =>
     (await stored(index)).repaired.length === 0 ? undefined : openCheckpoint(place(index, "safetensors"));
@@ -90,6 +87,10 @@ export async function openBlockStore(
       };
     },
     async write(index, { report, neurons, heads, repaired }) {
+      if (index === 0) {
+        await mkdir(folder, { recursive: true });
+        await writeWhole(state, JSON.stringify(key));
+      }
       if (repaired.size > 0) {
         const tensors = [...repaired].map(([name, { shape, data }]) => {
           const { dtype } = tensorNamed(source, name);

@@ -8,7 +8,7 @@ import {
   planSizes,
   pruningTransform,
 } from "@vlmopt/pruning";
-import { type QuantizationRequest, quantizationSection } from "@vlmopt/quant";
+import { groupNotes, type QuantizationRequest, quantizationSection } from "@vlmopt/quant";
 import {
   type Checkpoint,
   folderSink,
@@ -82,6 +82,8 @@ export async function compressCheckpoint(
   const model = await readModel(source);
   const sink = folderSink(output, { overwrite });
   await using _claim = await sink.claim(inputPaths(source));
+  // What the model cannot be is said before anything is read.
+  const { notes: rounded } = planSizes(model, pruningTargets(spec));
   if (!needsData(spec)) {
     const plan = await planByWeights(source, model, byWeights(spec), signalOf(rewriting));
     const after =
@@ -91,8 +93,7 @@ export async function compressCheckpoint(
       ...(after === undefined ? {} : { andThen: after.quantization }),
       files: { ...filesOf({ plan, reports: [], after }, spec, undefined, baseModel), ...rewriting.files },
     });
-    const { notes } = planSizes(model, pruningTargets(spec));
-    return { plan, reports: [], notes, quantization: after };
+    return { plan, reports: [], notes: [...rounded, ...notesOf(after, quantize)], quantization: after };
   }
   if (calibration === undefined) {
     throw new PruningError(
@@ -121,10 +122,26 @@ export async function compressCheckpoint(
       files: { ...filesOf({ plan, reports, after }, spec, opened, baseModel), ...rewriting.files },
     });
     await store.remove();
-    return { plan, reports, notes, quantization: after };
+    const all = [...notes, ...fewTokens(reports, opened), ...notesOf(after, quantize)];
+    return { plan, reports, notes: all, quantization: after };
   } finally {
     for (const checkpoint of repaired) await checkpoint.close();
   }
+}
+
+function notesOf(after: QuantizationAfter | undefined, request: QuantizationRequest | undefined): string[] {
+  return after && request ? groupNotes(after.plan, request.scheme) : [];
+}
+
+/** What data of fewer tokens than a linear has columns leave open. */
+function fewTokens(reports: readonly BlockReport[], { about }: Calibration): string[] {
+  const fits = reports.filter(({ lambda }) => lambda !== undefined);
+  const few = fits.filter(({ underdetermined }) => underdetermined);
+  if (few.length === 0) return [];
+  const tokens = about.tokens === undefined ? "the data's tokens" : `${about.tokens} tokens`;
+  return [
+    `${tokens} are fewer than the columns of ${few.length} of ${fits.length} linears that were fitted: where the data say nothing, the pull towards the old weights decides (λ = ${few[0]?.lambda}); more data would help`,
+  ];
 }
 
 function byWeights(spec: Compression) {

@@ -1,5 +1,5 @@
 import { type PruningPlan, planByWeights, planSizes, pruningTransform } from "@vlmopt/pruning";
-import type { QuantizationRequest } from "@vlmopt/quant";
+import { groupNotes, type QuantizationRequest } from "@vlmopt/quant";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
 import { readModel } from "./read-model.ts";
@@ -25,7 +25,7 @@ export async function previewCompression(
 ): Promise<CompressionPreview> {
   const model = await readModel(source);
   const targets = pruningTargets(spec);
-  const { notes } = planSizes(model, targets);
+  const { notes: rounded } = planSizes(model, targets);
   const byData = needsData(spec);
   // Sizes are the same whichever units go.
   const scores = byData ? { neurons: "random", heads: "random" } : scorersOf({ ...spec, byWeights: true });
@@ -36,6 +36,7 @@ export async function previewCompression(
   });
   const quantization =
     quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+  const notes = [...rounded, ...(quantization ? groupNotes(quantization.plan, quantize.scheme) : [])];
   const { before, after, sparsity } = plan;
   return { plan: byData ? { before, after, sparsity } : plan, notes, quantization };
 }

@@ -1,5 +1,6 @@
 export * from "./browser.ts";
 export { dequantizeCheckpoint } from "./checkpoint/dequantize-checkpoint.ts";
+export { groupNotes } from "./checkpoint/group-notes.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
 export { loadPart, loadParts } from "./checkpoint/load-parts.ts";
 export { planQuantization, type QuantizationRequest } from "./checkpoint/plan-quantization.ts";

@@ -3,6 +3,7 @@ import { describeModel } from "@vlmopt/models";
 import {
   type GgufFileType,
   ggufFileTypes,
+  groupNotes,
   planQuantization,
   quantizeCheckpoint,
   quantizeToGguf,
@@ -69,6 +70,7 @@ Examples:
         skip,
         made: { scheme: options.scheme, preset, ...(skip.length === 0 ? {} : { skip: skip.join(" ") }) },
       });
+      if (!json) for (const note of groupNotes(plan, scheme)) console.log(`note: ${note}`);
       if (planOnly) {
         console.log(json ? JSON.stringify(plan, null, 2) : quantizationSummary(plan));
         return;
