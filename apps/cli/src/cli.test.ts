@@ -374,6 +374,94 @@ describe("vlmopt cache", () => {
   });
 });
 
+describe("vlmopt compress", () => {
+  const model = fileURLToPath(new URL("../../../packages/engine/goldens/vlms/llava", import.meta.url));
+  const scenes = fileURLToPath(new URL("../../../fixtures/scenes", import.meta.url));
+  const data = ["--calibrate", scenes, "--split", "calibration", "--samples", "24"];
+
+  it("chooses by data, repairs what stays, quantizes it and says what rounding changed first", async () => {
+    const folder = await temporaryFolder();
+    const out = join(folder, "out");
+    const cuts = ["--glu", "0.3", "--heads", "0.4", "--divisor", "16"];
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [main, "compress", model, out, ...cuts, "--quantize", "int4-g16", ...data],
+      { encoding: "utf8", env: { ...process.env, VLMOPT_CACHE: join(folder, "cache") } },
+    );
+    expect({ status, stderr: stderr.replaceAll(/^\w+: .*(left|so far)\n/gm, "") }).toEqual({
+      status: 0,
+      stderr: "",
+    });
+    expect(stdout).toMatch(/^note: 30 % of 48 neurons was asked for and 33\.3 % go: 32 stay/);
+    expect(stdout).toMatch(/^MLPs +2 +[\d.]+ % +[\d.]+ % +[\d.]+ %$/m);
+    expect(await readdir(folder)).toEqual(expect.arrayContaining(["cache", "out"]));
+    const {
+      compression,
+      data: about,
+      blocks,
+    } = JSON.parse(await readFile(join(out, "compression.json"), "utf8"));
+    expect(compression).toEqual({ glu: 0.3, heads: 0.4, divisor: 16 });
+    expect(about).toMatchObject({ source: "scenes calibration", items: 24 });
+    expect(blocks).toHaveLength(4);
+    for (const { error } of blocks) expect(error.after).toBeLessThan(error.before);
+    expect(vlmopt("ask", out, "What is this?", "--max-new-tokens", "2").status).toBe(0);
+  });
+
+  it("goes on where it was killed, to the same bytes, and refuses other data in between", async () => {
+    const folder = await temporaryFolder();
+    const [whole, killed] = [join(folder, "whole"), join(folder, "killed")];
+    const env = { ...process.env, VLMOPT_CACHE: join(folder, "cache") };
+    const compress = (out: string, ...more: string[]) => {
+      const args = [main, "compress", model, out, "--glu", "0.3", ...(more.length > 0 ? more : data)];
+      return spawnSync(process.execPath, args, { encoding: "utf8", env });
+    };
+    expect(compress(whole).status).toBe(0);
+    const child = spawn(process.execPath, [main, "compress", model, killed, "--glu", "0.3", ...data], {
+      env,
+    });
+    const work = `${killed}.compressing`;
+    const isBegun = () =>
+      readdir(work)
+        .then((names) => names.includes("block-0000.json"))
+        .catch(() => false);
+    while (!(await isBegun()) && child.exitCode === null) await new Promise((done) => setTimeout(done, 2));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    if ((await isBegun()) && !(await readdir(folder)).includes("killed")) {
+      expect(compress(killed, ...data.slice(0, -1), "23").stderr).toMatch(
+        /error: .*killed\.compressing holds the beginning of a compression with another data\nhint: /,
+      );
+      expect(compress(killed).status).toBe(0);
+    }
+    for (const name of await readdir(whole)) {
+      expect((await readFile(join(whole, name))).equals(await readFile(join(killed, name))), name).toBe(true);
+    }
+    expect((await readdir(folder)).sort()).toEqual(["cache", "killed", "whole"]);
+  });
+
+  it.each([
+    [["--calibrate", "/nowhere.txt"], "error: /nowhere.txt: no such file\nhint: "],
+    [["--calibrate", scenes, "--split", "none"], "there is no split none\nhint: "],
+    [
+      ["--calibrate", fileURLToPath(new URL("../README.md", import.meta.url))],
+      "error: README.md is a text, and the llava answers about pictures\nhint: ",
+    ],
+  ])("refuses %j in one sentence, and leaves nothing", async (args, message) => {
+    const folder = await temporaryFolder();
+    const { status, stderr } = vlmopt("compress", model, join(folder, "out"), "--glu", "0.3", ...args);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(message) });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("says before it writes what choosing by weights and widths of their own mean", async () => {
+    const folder = await temporaryFolder();
+    const { stderr } = vlmopt("compress", model, join(folder, "out"), "--glu", "0.3", "--by-weights");
+    expect(stderr).toMatch(
+      /^warning: choosing by weights alone is worse than chance on trained language models/,
+    );
+  });
+});
+
 describe("vlmopt run, bench, report, compare and doctor", () => {
   const fixtures = fileURLToPath(new URL("../../../fixtures", import.meta.url));
   const recipe = `

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typin
 import { vqaonlineSplits } from "@vlmopt/datasets";
 import { threads } from "@vlmopt/options";
 import { parseBy, parseNumber, parseWhole } from "../terminal/quantities.ts";
+import { calibrateSpec } from "./calibrate-option.ts";
 import { parseFailedShare } from "./failed-share.ts";
 import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
@@ -28,6 +29,12 @@ export function benchCommand() {
     .option("--l1 <ratios>", "shares of single weights", parseShares, [])
     .option("--divisor <count>", "of --glu, what the neurons left are a multiple of", parseWhole(1))
     .option("--kv-groups", "of --heads, whole groups that share keys")
+    .option("--by-weights", "of prunings, choose by weights alone, without data or repair")
+    .option(
+      "--calibrate <data>",
+      "of prunings, what chooses: a folder or file of questions, hub:org/name, a text (default: what the model itself answers)",
+    )
+    .option("--calibrate-split <split>", "of --calibrate, which file")
     .option("--endpoint <url>", "an OpenAI-compatible server, up to /v1")
     .option("--served-model <name>", "of --endpoint, as the server calls it")
     .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))
@@ -106,6 +113,11 @@ Examples:
         command.error("error: give questions: either --data or --vqaonline");
       }
       const { newTokens, repetitions, executor, threads, metrics, maxFailed, encoder } = options;
+      const { calibrate, calibrateSplit } = options;
+      if (calibrate === undefined && calibrateSplit !== undefined)
+        command.error("error: --calibrate-split says nothing without --calibrate");
+      if (calibrate !== undefined && options.byWeights)
+        command.error("error: --calibrate says nothing with --by-weights");
       const { recipeOf } = await import("@vlmopt/bench");
       const recipe = recipeOf(
         {
@@ -114,6 +126,7 @@ Examples:
             ...(vqaonline === undefined ? { folder: data, ...given({ split, encoding }) } : { vqaonline }),
             ...(limit === undefined ? {} : { sample: { method: "stratified", count: limit } }),
           },
+          calibrate: await calibrateSpec({ calibrate, split: calibrateSplit }),
           protocol: given({ newTokens, minRepetitions: repetitions }),
           ...given({ metrics, maxFailed }),
           ...(encoder === undefined ? {} : { encoder: { folder: encoder } }),
@@ -158,17 +171,18 @@ interface Prunings {
   readonly l1: readonly number[];
   readonly divisor?: number | undefined;
   readonly kvGroups?: true | undefined;
+  readonly byWeights?: true | undefined;
 }
 
 /** The whole model, then each kind at each share. */
-function prunings({ glu, heads, l1, divisor, kvGroups }: Prunings): Record<string, object> {
+function prunings({ glu, heads, l1, divisor, kvGroups, byWeights }: Prunings): Record<string, object> {
   const named = (kind: string, shares: readonly number[], of: (share: number) => object) =>
     shares.map((share) => [`${kind} ${Math.round(100 * share)}`, of(share)] as const);
   return {
     dense: {},
     ...Object.fromEntries([
-      ...named("GLU", glu, (share) => ({ glu: share, ...given({ divisor }) })),
-      ...named("heads", heads, (share) => ({ heads: share, ...given({ kvGroups }) })),
+      ...named("GLU", glu, (share) => ({ glu: share, ...given({ divisor, byWeights }) })),
+      ...named("heads", heads, (share) => ({ heads: share, ...given({ kvGroups, byWeights }) })),
       ...named("L1", l1, (share) => ({ l1: share })),
     ]),
   };

@@ -144,11 +144,21 @@ test("the demo's recipe names what the mission does", async () => {
   const names = variants.map(({ name }) => name);
   expect(data).toMatchObject({ folder: `${root}/fixtures/scenes`, split: "test" });
   expect(names).toEqual(
-    expect.arrayContaining(["dense", "GLU 10", "GLU 30", "GLU 50", "GLU 70", "GLU 70 nf4"]),
+    expect.arrayContaining(["dense", "dense nf4", "GLU 30", "GLU 50", "GLU 70 int4-g64"]),
   );
-  expect(names).toEqual(
-    expect.arrayContaining(["heads 25", "heads 50", "heads 75 int4-g64", "L1 30", "L1 70"]),
+  expect(names).toEqual(expect.arrayContaining(["heads 25", "GLU 50 by weights", "L1 30", "L1 70"]));
+  const calibrated = variants.filter(({ calibrate }) => calibrate !== undefined);
+  expect(calibrated.map(({ name }) => name)).toEqual(
+    ["GLU 30", "GLU 50", "GLU 70", "heads 25", "GLU 50 + heads 25"].flatMap((name) => [
+      name,
+      `${name} int4-g64`,
+    ]),
   );
+  expect(calibrated[0]?.calibrate).toEqual({
+    folder: `${root}/fixtures/scenes`,
+    split: "calibration",
+    samples: 128,
+  });
 });
 
 test("the seed's study has its models, prunings and precisions", async () => {

@@ -195,6 +195,20 @@ test("a signal ends the request under way", async () => {
   await expect(running).rejects.toMatchObject({ name: "AbortError" });
 });
 
+test("a run is refused that calibrates on the questions that it scores", async () => {
+  const folder = temporaryFolder();
+  const seen = parseRecipe(
+    text
+      .replace("byWeights: true", "refit: true")
+      .replace("metrics:", `calibrate: { folder: ${fixtures}/scenes, split: test }\nmetrics:`),
+    "seen.yaml",
+  );
+  await expect(measure(folder, {}, seen)).rejects.toThrow(
+    /^\d+ of the 128 questions to calibrate on are among those that are scored, the first: .*test\.json: row \d+: /,
+  );
+  expect(recordsOf(folder)).toEqual([]);
+});
+
 test("what was measured is not measured again", async () => {
   const folder = temporaryFolder();
   const first = await measure(folder);
