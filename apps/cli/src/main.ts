@@ -70,6 +70,11 @@ for (const command of [
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 leaveWhenInterrupted();
+// Whoever reads the output may have seen enough, as `head` does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
 try {
   await program.parseAsync();
 } catch (error) {

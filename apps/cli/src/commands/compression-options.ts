@@ -13,9 +13,10 @@ const words: Record<keyof Compression, Option> = {
     "--expansion <factor>",
     "neurons that stay, as a multiple of the hidden size",
   ).argParser(parsePositive),
-  method: new Option("--method <name>", "score of neurons (default: obd; maw with --by-weights)").choices(
-    scorerNames("neurons"),
-  ),
+  method: new Option(
+    "--method <name>",
+    "score of neurons (default: obs up to 2048 of them, else obd; maw with --by-weights)",
+  ).choices(scorerNames("neurons")),
   divisor: new Option(
     "--divisor <count>",
     "the number of neurons that stay is a multiple of this (default: the largest power of two up to 128 that costs little)",

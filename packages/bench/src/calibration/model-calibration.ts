@@ -57,21 +57,19 @@ export async function modelCalibration(
     },
     { executor: name, threads, signal, cache, onAnswers },
   );
-  let made: Promise<Executor> | undefined;
-  const options = async () => {
-    made ??= executorNamed(name, threads);
-    return { executor: await made, ...(signal === undefined ? {} : { signal }) };
-  };
+  const executor = await executorNamed(name, threads);
+  const options = { executor, ...(signal === undefined ? {} : { signal }) };
   const about: Record<string, string | number> = { source: set.name, items: items.length };
   return {
     about,
+    algebra: executor.linearAlgebra,
     fingerprint: textHash(JSON.stringify([set.hash, items.map(tokensOf)])),
     async walk(dropped) {
-      const walk = await openCalibrationWalk(source, items, { ...(await options()), dropped });
+      const walk = await openCalibrationWalk(source, items, { ...options, dropped });
       about.tokens = walk.tokens;
       return walk;
     },
-    distances: async (span) => depthDistances(source, items, span, await options()),
+    distances: (span) => depthDistances(source, items, span, options),
   };
 }
 
