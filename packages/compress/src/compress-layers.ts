@@ -57,10 +57,12 @@ export async function compressLayers(
     );
   }
   const { neurons } = planSizes(model, pruningTargets(spec));
-  const width = Math.max(0, ...(neurons?.before ?? []));
   const weightScores = await scoresByWeights(source, model.layers, spec, signal);
   const dropped = await layersToDrop(model.layers, spec, calibration, weightScores);
-  const scorers = scorersOf(spec, width);
+  const scorers = scorersOf(spec, {
+    before: Math.max(0, ...(neurons?.before ?? [])),
+    after: Math.max(0, ...(neurons?.after ?? [])),
+  });
   const made = {
     ...madeBy(pruningTargets(spec, dropped), scorers, spec.seed ?? 0),
     refit: String(spec.refit ?? true),

@@ -15,7 +15,7 @@ const words: Record<keyof Compression, Option> = {
   ).argParser(parsePositive),
   method: new Option(
     "--method <name>",
-    "score of neurons (default: obs up to 2048 of them, else obd; maw with --by-weights)",
+    "score of neurons (default: obd, or obs where 40 % or more of up to 2048 go; maw with --by-weights)",
   ).choices(scorerNames("neurons")),
   divisor: new Option(
     "--divisor <count>",
