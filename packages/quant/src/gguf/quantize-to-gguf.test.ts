@@ -39,7 +39,11 @@ describe("a LLaVA checkpoint as GGUF", () => {
       type: "q4_k",
       tokenizer: "none",
     });
-    expect(readdirSync(join(root, "q4")).sort()).toEqual(["llava-Q4_K_M.gguf", "mmproj-llava-F16.gguf"]);
+    expect(readdirSync(join(root, "q4")).sort()).toEqual([
+      ".vlmopt.json",
+      "llava-Q4_K_M.gguf",
+      "mmproj-llava-F16.gguf",
+    ]);
     expect(files.map(({ name }) => name)).toEqual(["llava-Q4_K_M.gguf", "mmproj-llava-F16.gguf"]);
     // The output layer, and values and down projection of the last layer, are Q6_K; 3 · 64 columns of the attention's output fill no block of 256.
     expect([...matrices].sort()).toEqual([
