@@ -437,7 +437,7 @@ describe("vlmopt compress", () => {
       expect((await readFile(join(whole, name))).equals(await readFile(join(killed, name))), name).toBe(true);
     }
     expect((await readdir(folder)).sort()).toEqual(["cache", "killed", "whole"]);
-  });
+  }, 120_000);
 
   it.each([
     [["--calibrate", "/nowhere.txt"], "error: /nowhere.txt: no such file\nhint: "],
