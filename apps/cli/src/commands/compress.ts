@@ -16,7 +16,7 @@ import type { QuantizationRequest } from "@vlmopt/quant";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import { exitCodes } from "../terminal/failure.ts";
 import { interruptible } from "../terminal/interrupt.ts";
-import { byteProgress, stepProgress } from "../terminal/progress.ts";
+import { byteProgress, type Progress, stepProgress } from "../terminal/progress.ts";
 import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
 import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
 import { addCompressionOptions, compressionOf, cutsNothing } from "./compression-options.ts";
@@ -156,7 +156,8 @@ async function compressWithProgress(
   { input, executor, threads, json, calibrate, split, samples, ...options }: CompressWithProgress,
 ): Promise<Compressed | undefined> {
   const steps = stepProgress(json);
-  const writing = byteProgress("writing", json);
+  // Begins once there is something to write: it tells the time since.
+  let writing: Progress | undefined;
   const said = needsData(spec)
     ? `interrupted; blocks that are done are kept in ${workFolder(output)}: run the same command to go on`
     : "interrupted; nothing was written";
@@ -181,6 +182,7 @@ async function compressWithProgress(
           },
           onProgress: ({ bytes, totalBytes }) => {
             steps.stop();
+            writing ??= byteProgress("writing", json);
             writing.update(bytes, totalBytes);
           },
         }),
@@ -193,7 +195,7 @@ async function compressWithProgress(
     return undefined;
   } finally {
     steps.stop();
-    writing.stop();
+    writing?.stop();
   }
 }
 
