@@ -34,7 +34,7 @@ export async function readJson(checkpoint: Siblings, name: string): Promise<Json
     json = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${name} of ${checkpoint.location} is no JSON: ${reason}`);
+    throw new ConfigError(`${name} of ${checkpoint.location} is no JSON: ${reason.replace(/\s+/g, " ")}`);
   }
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Json;
   throw new ConfigError(`${name} of ${checkpoint.location} holds no object of JSON`);

@@ -41,6 +41,7 @@ test.each([
   [{ engine: { threads: 512 } }, "engine.threads: is 512, not a whole number from 1 to 256"],
   [{ engine: { activations: "int4" } }, 'engine.activations: is "int4", not one of "int8", "float32"'],
   [{ protocol: { newToken: 3 } }, "protocol: "],
+  [{ variants: [{ model: "m" }] }, "variants[0].name: is missing"],
   [{ variants: [{ name: "a" }] }, "variants[0]: names either a model or an endpoint"],
   [{ variants: [] }, "names no variants: give variants, grids or both"],
   [{ metrics: ["bertscore"] }, "encoder: bertscore needs an encoder"],

@@ -147,9 +147,13 @@ function invalid(issues: readonly z.core.$ZodIssue[], origin: string): BenchErro
   const place = first === undefined || first.path.length === 0 ? "" : `${pathText(first.path)}: `;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
   return new BenchError(
-    `${origin}: ${place}${first?.message ?? "is no recipe"}${more}`,
+    `${origin}: ${place}${first === undefined ? "is no recipe" : sentenceOf(first)}${more}`,
     "recipes/ and the package's README have examples",
   );
+}
+
+function sentenceOf({ code, message }: z.core.$ZodIssue): string {
+  return code === "invalid_type" && message.endsWith("received undefined") ? "is missing" : message;
 }
 
 /** Of a choice, what is wrong with the alternative that comes closest; its own message where nothing comes close. */
