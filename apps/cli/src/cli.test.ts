@@ -403,7 +403,7 @@ describe("vlmopt compress", () => {
     expect(compression).toEqual({ glu: 0.3, heads: 0.4, divisor: 16 });
     expect(about).toMatchObject({ source: "scenes calibration", items: 24 });
     expect(blocks).toHaveLength(4);
-    for (const { error } of blocks) expect(error.after).toBeLessThan(error.before);
+    for (const { unfittedError, streamError } of blocks) expect(streamError).toBeLessThan(unfittedError);
     expect(vlmopt("ask", out, "What is this?", "--max-new-tokens", "2").status).toBe(0);
   });
 

@@ -41,7 +41,7 @@ async function started(...args: string[]) {
 
 describe("Ctrl-C", () => {
   it.each([
-    ["prune", llava, "out", "--glu", "0.3", "--divisor", "8"],
+    ["prune", llava, "out", "--glu", "0.3", "--divisor", "8", "--by-weights"],
     ["quantize", llava, "out", "--scheme", "int8"],
     ["convert", llava, "out", "--dtype", "f16"],
   ])("leaves all of an output or nothing, whenever it comes: %s", async (...args) => {
@@ -50,12 +50,13 @@ describe("Ctrl-C", () => {
       await new Promise((resolve) => setTimeout(resolve, delay));
       const { code, signal, stderr, milliseconds } = await interrupt();
       expect(milliseconds).toBeLessThan(SOON);
-      const files = await left();
-      // Before Node has read the program, it is the system that ends it.
-      if (code === 0) expect(files).toContain("out/model.safetensors");
+      // A lock on its way out may stay: its holder is gone, so nobody minds it.
+      const files = (await left()).filter((name) => !name.startsWith(".out.lock-"));
+      // An output that had appeared when the signal came is whole. Before Node has read the program, it is the system that ends it.
+      if (files.includes("out")) expect(files).toContain("out/model.safetensors");
       else {
         expect([code ?? signal, stderr]).toEqual(
-          code === null ? ["SIGINT", ""] : [130, expect.stringMatching(/^error: interrupted/)],
+          code === null ? ["SIGINT", ""] : [130, expect.stringMatching(/^error: interrupted/m)],
         );
         expect(files).toEqual([]);
       }
