@@ -21,7 +21,8 @@ import {
 } from "@vlmopt/pruning";
 import { type Checkpoint, tensorNamed } from "@vlmopt/tensor-io";
 import type { BlockReport } from "./calibration.ts";
-import { asStored, columnsOf, readFloats, readUnits } from "./stored-matrix.ts";
+import { cutHeads, cutNeurons } from "./cut-block.ts";
+import { asStored, columnsOf, readFloats, withColumns } from "./stored-matrix.ts";
 
 /** What compressing a block takes from its surroundings. */
 export interface BlockContext {
@@ -61,7 +62,7 @@ export async function compressAttention(
   scorer: UnitScorer,
   scores: ArrayLike<number> | undefined,
 ): Promise<CompressedBlock & { readonly kept: HeadChoice }> {
-  const { oProj, qProj, kProj, vProj, numHeads, numKvHeads, headDim } = attention;
+  const { oProj, numHeads, numKvHeads, headDim } = attention;
   const closing = await observeClosing(context, oProj, 0);
   const isGroup = sizes.unit === "group";
   const size = isGroup ? (numHeads / numKvHeads) * headDim : headDim;
@@ -76,12 +77,7 @@ export async function compressAttention(
   const kept = chooseHeads(sizes, numHeads, found, `heads of layer ${layer}`);
   const columns = columnsOf(kept.query, headDim);
   const repaired = await refitted(context, closing, oProj, columns, WEAK_PULL);
-  const cut = new Map([
-    ...(await cutLinears(context, [qProj], kept.query, headDim)),
-    ...(isGroup && kept.keyValue.length < numKvHeads
-      ? await cutLinears(context, [kProj, vProj], kept.keyValue, headDim)
-      : []),
-  ]);
+  const cut = await cutHeads(context.source, attention, kept, context.signal);
   return {
     kept,
     replacements: new Map([...repaired.replacements, ...cut]),
@@ -114,7 +110,7 @@ export async function compressMlp(
   context: BlockContext,
   { layer, mlp, keep, scorer, scores, beforeCut, headsGone }: MlpRequest,
 ): Promise<CompressedBlock & { readonly kept: readonly number[] | undefined }> {
-  const { rows, columns } = neuronLinears(mlp);
+  const { columns } = neuronLinears(mlp);
   const [last] = columns;
   if (last === undefined)
     throw new PruningError(`the MLP of layer ${layer} has no linear that reads its neurons`);
@@ -127,7 +123,8 @@ export async function compressMlp(
     kept = highest(found, keep, `neurons of layer ${layer}`);
   }
   const pull = headsGone ? STRONG_PULL : WEAK_PULL;
-  const cut: Replacements = kept === undefined ? new Map() : await cutLinears(context, rows, kept, 1);
+  const cut: Replacements =
+    kept === undefined ? new Map() : await cutNeurons(context.source, mlp, kept, context.signal);
   const units = kept ?? Array.from({ length: count }, (_, i) => i);
   let repaired = await refitted(context, closing, last, units, pull);
   if (beforeCut && context.refit) {
@@ -209,7 +206,7 @@ async function refitted(
 ): Promise<Repair> {
   const shape = [outFeatures, kept.length];
   if (!context.refit) {
-    const replaced = asStored(source, name, { shape, data: selectColumns(weight, outFeatures, kept) });
+    const replaced = withColumns(source, name, weight, kept);
     return { replacements: new Map([[name, replaced]]), names: [], figures: {} };
   }
   const intercept = bias !== undefined;
@@ -236,36 +233,12 @@ async function refitted(
 /** What the stream lacks behind the block if the units that stay keep their old weights. */
 async function unfittedError(
   { source, walk, refit }: BlockContext,
-  { weight, outFeatures }: Closing,
+  { weight }: Closing,
   { weight: name }: PrunableLinear,
   kept: readonly number[],
   cut: Replacements,
 ): Promise<Pick<BlockReport, "unfittedError">> {
   if (!refit) return {};
-  const shape = [outFeatures, kept.length];
-  const old = asStored(source, name, { shape, data: selectColumns(weight, outFeatures, kept) });
+  const old = withColumns(source, name, weight, kept);
   return { unfittedError: await walk.error(new Map([...cut, [name, old]])) };
-}
-
-async function cutLinears(
-  { source, signal }: BlockContext,
-  linears: readonly PrunableLinear[],
-  units: readonly number[],
-  size: number,
-): Promise<Replacements> {
-  const names = linears.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]));
-  const cut = new Map();
-  for (const name of names) cut.set(name, await readUnits(source, name, units, size, signal));
-  return cut;
-}
-
-function selectColumns(weight: Float32Array, rows: number, kept: readonly number[]): Float32Array {
-  const columns = weight.length / rows;
-  const selected = new Float32Array(rows * kept.length);
-  for (let row = 0; row < rows; row++) {
-    kept.forEach((column, i) => {
-      selected[row * kept.length + i] = weight[row * columns + column] as number;
-    });
-  }
-  return selected;
 }

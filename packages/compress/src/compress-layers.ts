@@ -4,6 +4,7 @@ import {
   type HeadChoice,
   linearAlgebra,
   madeBy,
+  neuronLinears,
   type PrunableLayer,
   PruningError,
   type PruningModel,
@@ -20,7 +21,8 @@ import type { BlockStore, DoneBlock } from "./block-store.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
 import { type BlockContext, compressAttention, compressMlp } from "./compress-block.ts";
 import { type Compression, pruningTargets, scorersOf } from "./compression.ts";
-import { asStored, columnsOf, readUnits } from "./stored-matrix.ts";
+import { cutHeads, cutNeurons } from "./cut-block.ts";
+import { columnsOf, readFloats, withColumns } from "./stored-matrix.ts";
 
 export interface CompressLayersOptions {
   readonly signal?: AbortSignal | undefined;
@@ -185,56 +187,21 @@ async function replacementsOf(
   { neurons, heads, repaired }: DoneBlock,
   signal: AbortSignal | undefined,
 ): Promise<Replacements> {
-  const cuts: { names: readonly (string | undefined)[]; units: readonly number[]; size: number }[] = [];
-  const columns: { name: string; kept: readonly number[] }[] = [];
+  const replacements = new Map(repaired);
+  const cut = async (cuts: Replacements, last: string | undefined, columns: readonly number[]) => {
+    for (const [name, tensor] of cuts) replacements.set(name, tensor);
+    if (last === undefined || replacements.has(last)) return;
+    replacements.set(last, withColumns(source, last, await readFloats(source, last, signal), columns));
+  };
   if (heads !== undefined && attention !== undefined) {
-    const { qProj, kProj, vProj, oProj, headDim, numKvHeads } = attention;
-    cuts.push({ names: [qProj.weight, qProj.bias], units: heads.query, size: headDim });
-    if (heads.keyValue.length < numKvHeads) {
-      const names = [kProj, vProj].flatMap(({ weight, bias }) => [weight, bias]);
-      cuts.push({ names, units: heads.keyValue, size: headDim });
-    }
-    columns.push({ name: oProj.weight, kept: columnsOf(heads.query, headDim) });
+    const columns = columnsOf(heads.query, attention.headDim);
+    await cut(await cutHeads(source, attention, heads, signal), attention.oProj.weight, columns);
   }
   if (neurons !== undefined && mlp !== undefined) {
-    const [rows, last] =
-      mlp.kind === "gated" ? [[mlp.gateProj, mlp.upProj], mlp.downProj] : [[mlp.fc1], mlp.fc2];
-    cuts.push({ names: rows.flatMap(({ weight, bias }) => [weight, bias]), units: neurons, size: 1 });
-    columns.push({ name: last.weight, kept: neurons });
-  }
-  const replacements = new Map(repaired);
-  for (const { names, units, size } of cuts) {
-    for (const name of names) {
-      if (name !== undefined) replacements.set(name, await readUnits(source, name, units, size, signal));
-    }
-  }
-  for (const { name, kept } of columns) {
-    if (!replacements.has(name)) replacements.set(name, await readColumns(source, name, kept, signal));
+    const last = neuronLinears(mlp).columns[0]?.weight;
+    await cut(await cutNeurons(source, mlp, neurons, signal), last, neurons);
   }
   return replacements;
-}
-
-async function readColumns(
-  source: Checkpoint,
-  name: string,
-  kept: readonly number[],
-  signal: AbortSignal | undefined,
-) {
-  const { data, shape } = await readUnits(
-    source,
-    name,
-    Array.from({ length: source.tensors.get(name)?.shape[0] ?? 0 }, (_, row) => row),
-    1,
-    signal,
-  );
-  const [rows = 1, columns = 1] = shape;
-  const selected = new Float32Array(rows * kept.length);
-  for (let row = 0; row < rows; row++) {
-    kept.forEach((column, i) => {
-      selected[row * kept.length + i] = data[row * columns + column] as number;
-    });
-  }
-  return asStored(source, name, { shape: [rows, kept.length], data: selected });
 }
 
 async function scoresByWeights(

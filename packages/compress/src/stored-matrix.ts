@@ -38,3 +38,21 @@ export async function readUnits(
 export function columnsOf(units: readonly number[], size: number): number[] {
   return units.flatMap((unit) => Array.from({ length: size }, (_, i) => unit * size + i));
 }
+
+/** Some columns of a stored matrix with its rows whole, as they will be stored again. */
+export function withColumns(
+  source: Checkpoint,
+  name: string,
+  data: Float32Array,
+  columns: readonly number[],
+): ReplacedTensor {
+  const [rows = 1] = tensorNamed(source, name).shape;
+  const stride = data.length / rows;
+  const selected = new Float32Array(rows * columns.length);
+  for (let row = 0; row < rows; row++) {
+    columns.forEach((column, i) => {
+      selected[row * columns.length + i] = data[row * stride + column] as number;
+    });
+  }
+  return asStored(source, name, { shape: [rows, columns.length], data: selected });
+}
