@@ -1,8 +1,8 @@
 import { applyPruning, type PruningPlan, pruningTransform } from "@vlmopt/pruning";
-import { groupNotes, quantizationSection } from "@vlmopt/quant";
+import { groupNotes } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
 import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
-import { compressionCard } from "./compression-card.ts";
+import { filesOf } from "./compression-files.ts";
 import { quantizationAfter } from "./write-compressed.ts";
 
 /**
@@ -30,15 +30,7 @@ export async function applySavedPlan(
   await applyPruning(source, plan, sink, {
     ...rewriting,
     ...(quantization === undefined ? {} : { andThen: quantization.quantization }),
-    files: {
-      "pruning.json": `${JSON.stringify(plan, null, 2)}\n`,
-      ...(quantization === undefined
-        ? {}
-        : { "quantization.json": `${JSON.stringify(quantization.plan, null, 2)}\n` }),
-      "README.md":
-        compressionCard({ plan, reports: [], about: undefined, baseModel }) +
-        (quantization === undefined ? "" : quantizationSection(quantization.plan)),
-    },
+    files: filesOf({ plan, reports: [], after: quantization }, baseModel),
   });
   return { plan, reports: [], notes, quantization };
 }

@@ -8,7 +8,7 @@ import {
   planSizes,
   pruningTransform,
 } from "@vlmopt/pruning";
-import { groupNotes, type QuantizationRequest, quantizationSection } from "@vlmopt/quant";
+import { groupNotes, type QuantizationRequest } from "@vlmopt/quant";
 import {
   type Checkpoint,
   folderSink,
@@ -20,7 +20,7 @@ import { type BlockStore, openBlockStore } from "./block-store.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
 import { compressLayers } from "./compress-layers.ts";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
-import { compressionCard, compressionRecord } from "./compression-card.ts";
+import { filesOf } from "./compression-files.ts";
 import { readModel } from "./read-model.ts";
 import {
   type QuantizationAfter,
@@ -91,7 +91,7 @@ export async function compressCheckpoint(
     await applyPruning(source, plan, sink, {
       ...rewriting,
       ...(after === undefined ? {} : { andThen: after.quantization }),
-      files: { ...filesOf({ plan, reports: [], after }, spec, undefined, baseModel), ...rewriting.files },
+      files: { ...filesOf({ plan, reports: [], after }, baseModel), ...rewriting.files },
     });
     return { plan, reports: [], notes: [...rounded, ...notesOf(after, quantize)], quantization: after };
   }
@@ -119,7 +119,10 @@ export async function compressCheckpoint(
       quantize && (await quantizationAfter(repairedSource, pruningTransform(applied), plan.config, quantize));
     await writeCompressed(repairedSource, applied, sink, after, {
       ...rewriting,
-      files: { ...filesOf({ plan, reports, after }, spec, opened, baseModel), ...rewriting.files },
+      files: {
+        ...filesOf({ plan, reports, after }, baseModel, { spec, about: opened.about }),
+        ...rewriting.files,
+      },
     });
     await store.remove();
     const all = [...notes, ...fewTokens(reports, opened), ...notesOf(after, quantize)];
@@ -163,33 +166,6 @@ async function openRepaired(store: BlockStore, count: number): Promise<Checkpoin
     if (checkpoint !== undefined) opened.push(checkpoint);
   }
   return opened;
-}
-
-function filesOf(
-  {
-    plan,
-    reports,
-    after,
-  }: {
-    readonly plan: PruningPlan;
-    readonly reports: readonly BlockReport[];
-    readonly after: QuantizationAfter | undefined;
-  },
-  spec: Compression,
-  calibration: Calibration | undefined,
-  baseModel: string,
-): Record<string, string> {
-  const text = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-  return {
-    "pruning.json": text(plan),
-    ...(after === undefined ? {} : { "quantization.json": text(after.plan) }),
-    ...(calibration === undefined
-      ? {}
-      : { "compression.json": text(compressionRecord(spec, calibration.about, reports)) }),
-    "README.md":
-      compressionCard({ plan, reports, about: calibration?.about, baseModel }) +
-      (after === undefined ? "" : quantizationSection(after.plan)),
-  };
 }
 
 /** Names, shapes, dtypes and places of a checkpoint's tensors: what a resumed compression must find again. */

@@ -1,4 +1,10 @@
-import { type ConfigEdit, describeModel, editConfig, type ModelDescription } from "@vlmopt/models";
+import {
+  type ConfigEdit,
+  describeModel,
+  editConfig,
+  editedConfig,
+  type ModelDescription,
+} from "@vlmopt/models";
 import { type PruningPlan, pruningTransform } from "@vlmopt/pruning";
 import {
   joinedMagnitudes,
@@ -76,13 +82,14 @@ export async function writeCompressed(
 ): Promise<RewriteResult> {
   const transform = pruningTransform(plan);
   const edits = [...plan.config, ...(after?.quantization.config ?? [])];
-  const bytes = await source.readSibling("config.json");
-  const config =
-    bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
   return rewriteCheckpoint(
     source,
     after === undefined ? transform : compose(transform, after.quantization.transform),
     sink,
-    { refuseNonFinite: true, ...options, files: { ...config, ...options.files } },
+    {
+      refuseNonFinite: true,
+      ...options,
+      files: { ...(await editedConfig(source, edits)), ...options.files },
+    },
   );
 }

@@ -54,5 +54,11 @@ export type {
 } from "./forward/ops.ts";
 export { type TextEncoder, textEncoder, textEncoderTypes } from "./forward/text-encoder.ts";
 export type { Positions } from "./forward/token-positions.ts";
-export { type ConfigEdit, editConfig, type LanguageModelSizes, resizeConfig } from "./resize-config.ts";
+export {
+  type ConfigEdit,
+  editConfig,
+  editedConfig,
+  type LanguageModelSizes,
+  resizeConfig,
+} from "./resize-config.ts";
 export { flopsPerToken, kvCacheBytesPerToken, parameterCounts } from "./sizes.ts";

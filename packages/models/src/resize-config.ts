@@ -113,6 +113,18 @@ function layerChanges(
   return first < count ? { max_window_layers: kept.filter((layer) => layer < first).length } : {};
 }
 
+/**
+ * config.json of a checkpoint with edits made, as a file to write; none where nothing changes or there is none.
+ * @param source reads files beside the weights
+ */
+export async function editedConfig(
+  source: { readSibling(name: string): Promise<Uint8Array | undefined> },
+  edits: readonly ConfigEdit[],
+): Promise<Record<string, string>> {
+  const bytes = edits.length > 0 ? await source.readSibling("config.json") : undefined;
+  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
+}
+
 function headChanges(
   text: Json,
   { modelType, hiddenSize, layers }: LanguageModel,

@@ -1,4 +1,4 @@
-import { type ConfigEdit, editConfig } from "@vlmopt/models";
+import { type ConfigEdit, editedConfig } from "@vlmopt/models";
 import { checkOptions, object } from "@vlmopt/options";
 import {
   builtModule,
@@ -47,14 +47,6 @@ export async function applyPruning(
     ...options,
     files: { ...config, ...options.files },
   });
-}
-
-async function editedConfig(
-  source: Checkpoint,
-  edits: readonly ConfigEdit[],
-): Promise<Record<string, string>> {
-  const bytes = edits.length > 0 ? await source.readSibling("config.json") : undefined;
-  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
 }
 
 async function sparsifying(

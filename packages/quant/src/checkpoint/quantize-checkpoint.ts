@@ -1,4 +1,4 @@
-import { type ConfigEdit, editConfig } from "@vlmopt/models";
+import { type ConfigEdit, editedConfig } from "@vlmopt/models";
 import { checkOptions, flag, object } from "@vlmopt/options";
 import {
   builtModule,
@@ -126,14 +126,6 @@ function quantizationTransform(
     };
     return { stage: { module, options }, outputs: outputsOf(tensor, choice.scheme) };
   };
-}
-
-async function editedConfig(
-  source: Checkpoint,
-  edits: readonly ConfigEdit[],
-): Promise<Record<string, string>> {
-  const bytes = edits.length > 0 ? await source.readSibling("config.json") : undefined;
-  return bytes === undefined ? {} : { "config.json": editConfig(new TextDecoder().decode(bytes), edits) };
 }
 
 function errorsOf(names: readonly string[], sums: SharedArrayBuffer | undefined): Map<string, number> {

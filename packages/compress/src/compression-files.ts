@@ -1,0 +1,33 @@
+import type { PruningPlan } from "@vlmopt/pruning";
+import { quantizationSection } from "@vlmopt/quant";
+import type { BlockReport, Calibration } from "./calibration.ts";
+import type { Compression } from "./compression.ts";
+import { compressionCard, compressionRecord } from "./compression-card.ts";
+import type { QuantizationAfter } from "./write-compressed.ts";
+
+/** What stands beside the weights of an output. */
+export function filesOf(
+  {
+    plan,
+    reports,
+    after,
+  }: {
+    readonly plan: PruningPlan;
+    readonly reports: readonly BlockReport[];
+    readonly after: QuantizationAfter | undefined;
+  },
+  baseModel: string,
+  data?: { readonly spec: Compression; readonly about: Calibration["about"] },
+): Record<string, string> {
+  const text = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  return {
+    "pruning.json": text(plan),
+    ...(after === undefined ? {} : { "quantization.json": text(after.plan) }),
+    ...(data === undefined
+      ? {}
+      : { "compression.json": text(compressionRecord(data.spec, data.about, reports)) }),
+    "README.md":
+      compressionCard({ plan, reports, about: data?.about, baseModel }) +
+      (after === undefined ? "" : quantizationSection(after.plan)),
+  };
+}
