@@ -70,7 +70,7 @@ for (const command of [
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 leaveWhenInterrupted();
-// Whoever reads the output may have seen enough, as `head` does.
+// A reader such as `head` may close the pipe early.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit();
   throw error;
@@ -80,5 +80,5 @@ try {
 } catch (error) {
   process.exitCode = reportFailure(error, program.opts().debug === true);
 }
-// What an interruption left behind, a request perhaps, keeps no process alive.
+// Exit even if an interrupted request is still open.
 if (process.exitCode === exitCodes.interrupted) process.exit();

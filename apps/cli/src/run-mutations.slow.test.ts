@@ -162,7 +162,7 @@ async function readable(image: Promise<Uint8Array>): Promise<string | undefined>
   return bytes.length > 0 ? undefined : "empty";
 }
 
-/** What a record says stands in its row, and nothing is half there. */
+/** Every value of a record comes from its row, whole. */
 async function assertWhole(record: VqaRecord, row: string, imageProblem: string | undefined): Promise<void> {
   if (imageProblem !== undefined) expect(unfit(new Error(imageProblem))).toBeUndefined();
   expect(record.question).not.toBe("");

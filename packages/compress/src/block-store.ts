@@ -56,7 +56,7 @@ export async function openBlockStore(
     join(folder, `block-${String(index).padStart(4, "0")}.${extension}`);
   let done = 0;
   while ((await readJson(place(done, "json"))) !== undefined) done++;
-  // Where no block was done, whatever was begun there is lost to nobody.
+  // A folder without a finished block holds nothing to lose.
   const begun = done === 0 ? undefined : await readJson<Record<string, string>>(state);
   const other = begun && Object.keys(key).find((name) => key[name] !== begun[name]);
   if (other !== undefined) {

@@ -128,7 +128,7 @@ export async function compressMlp(
   const units = kept ?? Array.from({ length: count }, (_, i) => i);
   let repaired = await refitted(context, closing, last, units, pull);
   if (beforeCut && context.refit) {
-    // What takes the place of whole layers may fit the data and nothing else: the better of the two on data held out stays.
+    // A fit that replaces whole layers may overfit: keep the better of the two on held-out data.
     const local = await refitted(context, await observeClosing(context, last, 0), last, units, pull);
     const [far, near] = [
       await context.walk.loss(new Map([...repaired.replacements, ...cut])),
@@ -166,7 +166,7 @@ async function observeClosing(
   share: number,
 ): Promise<Closing> {
   signal?.throwIfAborted();
-  // Where there is a bias it takes the mean of what goes, which is known of what the linear gave, not of the stream.
+  // A bias is fitted too, and needs the mean of the target: the walk gives it for the local target alone.
   const { inputs, target } = await walk.observe({
     gram: [name],
     ...(bias === undefined ? { target: share } : {}),
@@ -230,7 +230,7 @@ async function refitted(
   };
 }
 
-/** What the stream lacks behind the block if the units that stay keep their old weights. */
+/** The stream error behind the block if the kept units keep their old weights. */
 async function unfittedError(
   { source, walk, refit }: BlockContext,
   { weight }: Closing,

@@ -5,7 +5,7 @@ import type { Compression } from "./compression.ts";
 import { compressionCard, compressionRecord } from "./compression-card.ts";
 import type { QuantizationAfter } from "./write-compressed.ts";
 
-/** What stands beside the weights of an output. */
+/** Files that an output has beside its weights: plans, records, the model card. */
 export function filesOf(
   {
     plan,

@@ -21,7 +21,7 @@ export async function cutHeads(
   return new Map([...queries, ...(await cutLinears(source, [kProj, vProj], keyValue, headDim, signal))]);
 }
 
-/** What writes the neurons that stay: gate and up, or fc1. */
+/** Rows of the kept neurons in gate and up, or in fc1. */
 export function cutNeurons(
   source: Checkpoint,
   mlp: PrunableMlp,

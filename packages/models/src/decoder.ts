@@ -156,7 +156,7 @@ function describeLmHead(
 function mlpWidths(config: ConfigReader, key: string, fallback: number, layers: number): readonly number[] {
   const told = config.numbers(key, [fallback]);
   if (told.length === 1) {
-    const width = config.count(key) === 1 ? (told[0] ?? 0) : 0;
+    const [width = 0] = told;
     if (!Number.isSafeInteger(width) || width < 1) config.size(key, fallback);
     return Array.from({ length: layers }, () => width);
   }

@@ -69,7 +69,7 @@ async function converse(
         );
         process.stdout.write("\n");
         if (process.stderr.isTTY) console.error(timingLine(answer.timings, answer.promptTokens));
-        // What could not be answered is as if it had not been said.
+        // A question without an answer leaves the conversation.
         messages = [...asked, { role: "assistant", content: answer.text }];
         images = [...images, ...shown];
       } catch (error) {

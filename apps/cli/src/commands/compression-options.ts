@@ -65,7 +65,7 @@ export function addCompressionOptions(command: Pick<Command, "addOption">): void
 }
 
 /**
- * What options say is cut; nothing where they say nothing.
+ * The cuts that the options ask for; empty if they ask for none.
  * @param fail ends with a message for who gave them
  */
 export function compressionOf(

@@ -8,7 +8,7 @@ interface Printed extends CompressionPreview {
   readonly reports: readonly BlockReport[];
 }
 
-/** What rounding changed comes first, then sizes, then errors. */
+/** Prints notes about rounding first, then sizes, then errors. */
 export function printCompression(
   { plan, notes, reports, quantization }: Printed,
   { json, planOnly }: { readonly json: boolean; readonly planOnly: boolean },
@@ -62,7 +62,7 @@ function sizeTable({ before, after, sparsity }: Pick<PruningPlan, "before" | "af
   return `${table}\n\n${100 * first.ratio} % of the weights of ${sparsity.flatMap(({ tensors }) => tensors).length} linears become zero; zeros take as much room as other numbers, so sizes stay`;
 }
 
-/** Of each kind of block, over all layers, and of the stream that they leave. */
+/** Errors of attention and MLP blocks over all layers, and of the residual stream behind the last layer. */
 function blockErrors(reports: readonly BlockReport[]): string {
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type GgufTensorInfo, readGguf } from "@vlmopt/quant";
 import { elementCount, fileSource } from "@vlmopt/tensor-io";
 
-/** What a GGUF file holds. */
+/** Contents of a GGUF file. */
 export interface GgufSummary {
   readonly file: string;
   readonly size: number;

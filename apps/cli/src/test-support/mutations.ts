@@ -17,7 +17,7 @@ export function pick<T>(draw: Draw, values: readonly T[]): T {
 
 type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
-/** What a value becomes: of another type, out of any range, or hardly another. */
+/** Mutates a value: changes its type, moves it out of range, or changes it slightly. */
 const ODD: readonly JsonValue[] = [
   null,
   true,
