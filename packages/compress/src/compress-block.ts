@@ -127,7 +127,7 @@ export async function compressMlp(
     kept === undefined ? new Map() : await cutNeurons(context.source, mlp, kept, context.signal);
   const units = kept ?? Array.from({ length: count }, (_, i) => i);
   let repaired = await refitted(context, closing, last, units, pull);
-  if (beforeCut && context.refit) {
+  if (beforeCut && context.refit && closing.target !== undefined) {
     // A fit that replaces whole layers may overfit: keep the better of the two on held-out data.
     const local = await refitted(context, await observeClosing(context, last, 0), last, units, pull);
     const [far, near] = [
