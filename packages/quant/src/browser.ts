@@ -26,6 +26,7 @@ export {
 export { fp4 } from "./fp4.ts";
 export { decodeInt4, encodeInt4, type Int4Options, type Int4Weights } from "./int4.ts";
 export { decodeInt8, encodeInt8, type Int8Options, type Int8Weights } from "./int8.ts";
+export type { IntegerWeights } from "./integer-weights.ts";
 export { decodeMxfp4, encodeMxfp4, type Mxfp4Options, type Mxfp4Weights } from "./mxfp4.ts";
 export { nf4 } from "./nf4.ts";
 export {
