@@ -5,8 +5,7 @@ export default defineConfig({
   entry: {
     index: "src/index.ts",
     browser: "src/browser.ts",
-    "quantize-stage": "src/checkpoint/quantize-stage.ts",
-    "dequantize-stage": "src/checkpoint/dequantize-stage.ts",
+    "format-stage": "src/checkpoint/format-stage.ts",
   },
   format: "esm",
   target: "node20",

@@ -7,10 +7,8 @@ export {
   decodeBlockwise,
   encodeBlockwise,
 } from "./blockwise.ts";
-export { absmaxOf, dequantize, zeroPointsOf } from "./checkpoint/dequantize.ts";
 export { QuantizationError } from "./checkpoint/quantization-error.ts";
-export { type LoadedWeight, type QuantizedWeight, readParts } from "./checkpoint/quantized-weight.ts";
-export { type FoundWeight, quantizedWeights } from "./checkpoint/quantized-weights.ts";
+export { quantizedWeights } from "./checkpoint/quantized-weights.ts";
 export { readPart, type StoredPart } from "./checkpoint/stored-part.ts";
 export { weightCounts } from "./checkpoint/weight-counts.ts";
 export type { Codebook } from "./codebook.ts";
@@ -23,6 +21,16 @@ export {
   quantizeScales,
   unnested,
 } from "./double-quantization.ts";
+export { blockScalesOf, dequantize, integersOf, packedCodes } from "./formats/dequantize.ts";
+export type { Format, FoundTensors, FoundWeight, StoredIntegers } from "./formats/format.ts";
+export { formats } from "./formats/formats.ts";
+export {
+  type IntegerLayout,
+  type Layout,
+  type LoadedWeight,
+  type QuantizedWeight,
+  readParts,
+} from "./formats/quantized-weight.ts";
 export { fp4 } from "./fp4.ts";
 export { decodeInt4, encodeInt4, type Int4Options, type Int4Weights } from "./int4.ts";
 export { decodeInt8, encodeInt8, type Int8Options, type Int8Weights } from "./int8.ts";
@@ -36,4 +44,5 @@ export {
   type Nvfp4Weights,
   nvfp4GlobalScale,
 } from "./nvfp4.ts";
+export { type RoundingOptions, roundToNearest } from "./round-to-nearest.ts";
 export { type FloatDtype, NonFiniteWeightError, type StoredWeights, type Weights } from "./weights.ts";

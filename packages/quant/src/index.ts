@@ -1,8 +1,9 @@
 export * from "./browser.ts";
 export { dequantizeCheckpoint } from "./checkpoint/dequantize-checkpoint.ts";
+export { formatStage } from "./checkpoint/format-stage.ts";
 export { groupNotes } from "./checkpoint/group-notes.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
-export { loadPart, loadParts } from "./checkpoint/load-parts.ts";
+export { loadParts } from "./checkpoint/load-parts.ts";
 export { planQuantization, type QuantizationRequest } from "./checkpoint/plan-quantization.ts";
 export { quantizationSection } from "./checkpoint/quantization-card.ts";
 export type {
@@ -19,19 +20,22 @@ export {
   quantization,
   quantizeCheckpoint,
 } from "./checkpoint/quantize-checkpoint.ts";
+export type { Awq } from "./formats/awq.ts";
+export type { Bitsandbytes4Bit } from "./formats/bitsandbytes.ts";
+export type { ConfigGroup, ConfigSettings, Encoding, FormatConfig, SortedLinears } from "./formats/format.ts";
+export { formatNamed, schemeNamed, schemeNames } from "./formats/formats.ts";
+export type { Gptq } from "./formats/gptq.ts";
+export type { IntQuantized } from "./formats/int-quantized.ts";
+export type { Mxfp4Packed } from "./formats/mxfp4-packed.ts";
+export type { Nvfp4Packed } from "./formats/nvfp4-packed.ts";
+export type { PackQuantized } from "./formats/pack-quantized.ts";
 export {
-  type Bitsandbytes4Bit,
-  type E2m1Packed,
-  type InputMajor,
-  type IntQuantized,
-  type Mxfp4Packed,
-  type Nvfp4Packed,
-  type PackQuantized,
+  fittingGroups,
+  type GroupedScheme,
+  groupSizeOf,
   type Preset,
   type Scheme,
-  schemeNamed,
-  schemeNames,
-} from "./checkpoint/scheme.ts";
+} from "./formats/scheme.ts";
 export { GgufError } from "./gguf/gguf-error.ts";
 export {
   type QuantizeToGgufOptions,

@@ -140,9 +140,8 @@ function quantized(
 
 /** The scale that gives weights of numbers that are equally likely their deviation. */
 function scaleOf(scheme: Scheme): number {
-  if (scheme.format === "int-quantized") return DEVIATION / deviationOf(256);
   // Values of NF4 and FP4, from -1 to 1, deviate by 0.5.
-  return scheme.format === "bitsandbytes" ? DEVIATION / 0.5 : DEVIATION / deviationOf(16);
+  return DEVIATION / ("codebook" in scheme ? 0.5 : deviationOf(2 ** Number(scheme.bits ?? 8)));
 }
 
 /** Of whole numbers in a row. */

@@ -1,4 +1,10 @@
-import { dequantize, type FoundWeight, quantizedWeights, readParts } from "@vlmopt/quant/browser";
+import {
+  dequantize,
+  type Format,
+  type FoundWeight,
+  quantizedWeights,
+  readParts,
+} from "@vlmopt/quant/browser";
 import {
   type Checkpoint,
   readTensor,
@@ -21,11 +27,15 @@ export interface StoredWeight {
   /** The tensor that holds its numbers. */
   readonly tensor: TensorInfo;
   /** How they are to be read, of quantized ones. */
-  readonly quantized: FoundWeight["weight"] | undefined;
+  readonly quantized: FoundWeight | undefined;
 }
 
-export async function modelWeights(checkpoint: Checkpoint): Promise<ModelWeights> {
-  const quantized = await quantizedWeights(checkpoint);
+/** @param formats `[...formats, yours]` of @vlmopt/quant, where there are others than its own */
+export async function modelWeights(
+  checkpoint: Checkpoint,
+  formats?: readonly Format[],
+): Promise<ModelWeights> {
+  const quantized = await quantizedWeights(checkpoint, formats);
   const byName = new Map([...quantized].map(([tensor, found]) => [found.name, { tensor, found }]));
   const parts = new Set([...quantized.values()].flatMap(({ parts: names }) => names));
   const specs = new Map<string, TensorSpec>();
@@ -42,7 +52,7 @@ export async function modelWeights(checkpoint: Checkpoint): Promise<ModelWeights
       const stored = byName.get(name);
       return stored === undefined
         ? { tensor: tensorNamed(checkpoint, name), quantized: undefined }
-        : { tensor: tensorNamed(checkpoint, stored.tensor), quantized: stored.found.weight };
+        : { tensor: tensorNamed(checkpoint, stored.tensor), quantized: stored.found };
     },
   };
 }
@@ -53,5 +63,5 @@ export async function readFloats({ checkpoint, find }: ModelWeights, name: strin
   const bytes = await readTensor(checkpoint, tensor.name);
   return quantized === undefined
     ? toFloat32(bytes, tensor.dtype)
-    : toFloat32(dequantize(bytes, await readParts(checkpoint, quantized), "F32"), "F32");
+    : toFloat32(dequantize(quantized, bytes, await readParts(checkpoint, quantized.weight), "F32"), "F32");
 }

@@ -1,5 +1,5 @@
 import { editConfig } from "@vlmopt/models";
-import { checkOptions } from "@vlmopt/options";
+import { anything, checkOptions } from "@vlmopt/options";
 import {
   builtModule,
   type Checkpoint,
@@ -11,14 +11,18 @@ import {
   type Sink,
 } from "@vlmopt/tensor-io";
 import { floatDtypeRule } from "../float-dtype-rule.ts";
+import type { Format } from "../formats/format.ts";
+import { formats } from "../formats/formats.ts";
 import type { FloatDtype } from "../weights.ts";
-import type { DequantizeStageOptions } from "./dequantize-stage.ts";
+import type { FormatStageOptions } from "./format-stage.ts";
 import { dequantizationCard, modelName } from "./quantization-card.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import { quantizedWeights } from "./quantized-weights.ts";
 
 export interface DequantizeOptions extends RewriteOptions {
   readonly dtype?: FloatDtype;
+  /** `[...formats, yours]`, where there are others than vlmopt's. */
+  readonly formats?: readonly Format[];
 }
 
 /**
@@ -32,14 +36,19 @@ export async function dequantizeCheckpoint(
   sink: Sink | string,
   options: DequantizeOptions = {},
 ): Promise<RewriteResult> {
-  checkOptions("dequantizeCheckpoint", options, { ...rewriteRules, dtype: floatDtypeRule });
-  const { dtype } = options;
-  const weights = await quantizedWeights(source);
+  checkOptions("dequantizeCheckpoint", options, {
+    ...rewriteRules,
+    dtype: floatDtypeRule,
+    formats: anything,
+  });
+  const { formats: among = formats, ...rewriting } = options;
+  const { dtype } = rewriting;
+  const weights = await quantizedWeights(source, among);
   if (weights.size === 0) {
     throw new QuantizationError(`${source.location} holds no weights of a format that can be dequantized`);
   }
   const parts = new Set([...weights.values()].flatMap(({ parts: names }) => names));
-  const module = builtModule("dequantize-stage", import.meta.url);
+  const module = builtModule("format-stage", import.meta.url);
   const bytes = await source.readSibling("config.json");
   const text = new TextDecoder().decode(bytes);
   const config =
@@ -50,18 +59,18 @@ export async function dequantizeCheckpoint(
       if (parts.has(tensor.name)) return drop();
       const found = weights.get(tensor.name);
       if (found === undefined) return undefined;
-      const { weight, name } = found;
+      const { weight, name, format } = found;
       const { shape } = weight;
-      const stageOptions: DequantizeStageOptions = { weight, target: dtype ?? weight.dtype };
+      const stageOptions: FormatStageOptions = { weight, target: dtype ?? weight.dtype };
       return {
-        stage: { module, options: stageOptions },
+        stage: { module: format.module ?? module, options: stageOptions },
         outputs: [{ name, dtype: dtype ?? weight.dtype, shape }],
       };
     },
     sink,
     {
       refuseNonFinite: true,
-      ...options,
+      ...rewriting,
       files: {
         "README.md": dequantizationCard(modelName(source)),
         "quantization.json": null,

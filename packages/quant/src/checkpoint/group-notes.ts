@@ -1,5 +1,5 @@
+import type { Scheme } from "../formats/scheme.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
-import type { Scheme } from "./scheme.ts";
 
 /** A sentence for each group size that had to be another than the scheme's, since that does not divide rows. */
 export function groupNotes({ groups, made }: QuantizationPlan, scheme: Scheme): string[] {

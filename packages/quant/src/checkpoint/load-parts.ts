@@ -1,20 +1,19 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { SourceError } from "@vlmopt/tensor-io";
-import { type LoadedWeight, type QuantizedWeight, withParts } from "./quantized-weight.ts";
+import type { LoadedWeight, QuantizedWeight } from "../formats/quantized-weight.ts";
 import type { StoredPart } from "./stored-part.ts";
 
 /**
  * The tensors that belong to a weight, read at once, where nothing can be waited for: in a worker's stage, in a graph that is written.
  * @throws {SourceError} where a file has become shorter
  */
-export function loadParts<F extends QuantizedWeight["format"]>(
-  weight: QuantizedWeight & { readonly format: F },
-): LoadedWeight<F> {
-  return withParts(weight, loadPart) as LoadedWeight<F>;
+export function loadParts(weight: QuantizedWeight): LoadedWeight {
+  const beside = Object.entries(weight.beside).map(([name, part]) => [name, loadPart(part)] as const);
+  return { ...weight, beside: Object.fromEntries(beside) };
 }
 
 /** @throws {SourceError} where the file has become shorter */
-export function loadPart(part: StoredPart): Uint8Array {
+function loadPart(part: StoredPart): Uint8Array {
   if ("bytes" in part) return part.bytes;
   const { path, offset, byteLength } = part;
   const bytes = new Uint8Array(byteLength);

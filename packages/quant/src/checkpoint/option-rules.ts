@@ -9,6 +9,7 @@ export const requestRules: Rules<QuantizationRequest> = {
   roles: listOf(name, { least: 1 }),
   skip: listOf(name),
   otherGroupSizes: listOf(whole()),
+  formats: anything,
   made: anything,
 };
 

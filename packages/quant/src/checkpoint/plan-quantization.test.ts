@@ -68,7 +68,13 @@ describe("a quantization plan", () => {
   });
 
   it("gives rows that groups do not divide another group size, and tells", async () => {
-    const scheme = { format: "pack-quantized", groupSize: 48, zeroPoints: false, scales: "search" } as const;
+    const scheme = {
+      format: "pack-quantized",
+      bits: 4,
+      groupSize: 48,
+      zeroPoints: false,
+      scales: "search",
+    } as const;
     const { groups, config } = await planOf("llava", { scheme, otherGroupSizes: [32, 16] });
     expect(groups.map(({ scheme, tensors }) => [scheme, tensors.length])).toEqual([
       [scheme, 18],
@@ -191,6 +197,7 @@ describe("a quantization plan", () => {
   it("knows schemes by name", () => {
     expect(schemeNamed("int4-g64-zero", "fast")).toEqual({
       format: "pack-quantized",
+      bits: 4,
       groupSize: 64,
       zeroPoints: true,
       scales: "compressed-tensors",

@@ -1,15 +1,14 @@
 import type { ComponentName, ModelDescription, Role, Weight } from "@vlmopt/models";
 import { checkOptions } from "@vlmopt/options";
 import { byteLengthOf, elementCount, type TensorSpec } from "@vlmopt/tensor-io";
+import { quantizationConfig } from "../formats/config.ts";
+import type { Format } from "../formats/format.ts";
+import { formatNamed, formats } from "../formats/formats.ts";
+import type { Scheme } from "../formats/scheme.ts";
 import type { FloatDtype } from "../weights.ts";
-import { e2m1GroupSize } from "./e2m1-packed.ts";
 import { requestRules } from "./option-rules.ts";
-import { quantizationConfig } from "./quantization-config.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import type { KeptGroup, QuantizationPlan, QuantizedSize, SchemeGroup } from "./quantization-plan.ts";
-import { outputsOf } from "./quantize-stage.ts";
-import type { Scheme } from "./scheme.ts";
-import { groupSizeOf } from "./weight-tensors.ts";
 
 export interface QuantizationRequest {
   readonly scheme: Scheme;
@@ -21,6 +20,8 @@ export interface QuantizationRequest {
   readonly skip?: readonly string[];
   /** Group sizes for rows that the scheme's does not divide, in order of preference; 64 and 32 unless told. */
   readonly otherGroupSizes?: readonly number[];
+  /** `[...formats, yours]`, where the scheme has another than vlmopt's. */
+  readonly formats?: readonly Format[];
   /** Kept in the plan, to tell how it was made. */
   readonly made?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -85,15 +86,21 @@ export function planQuantization(
   const keptGroups: KeptGroup[] = [...kept].map(([reason, names]) => ({ reason, tensors: names }));
   const isQuantized = new Set(quantized);
   const dtype = tensors.get(quantized[0]?.name ?? "")?.dtype as FloatDtype;
+  const { formats: among = formats } = request;
+  const sharing = new Set(
+    sorted.flatMap(({ scheme, tensors: names }) =>
+      formatNamed(scheme.format, among).sharesScales ? names : [],
+    ),
+  );
   const sorting = { quantized, kept: linears.filter((linear) => !isQuantized.has(linear)) };
   return {
     version: 1,
     made: request.made ?? {},
     groups: sorted,
     kept: keptGroups,
-    joined: request.scheme.format === "nvfp4-pack-quantized" ? joinedLinears(quantized) : [],
-    config: [{ path: ["quantization_config"], value: quantizationConfig(sorted, sorting, dtype) }],
-    ...sizesOf(tensors, sorted),
+    joined: joinedLinears(quantized.filter(({ name }) => sharing.has(name))),
+    config: [{ path: ["quantization_config"], value: quantizationConfig(sorted, sorting, dtype, among) }],
+    ...sizesOf(tensors, sorted, among),
   };
 }
 
@@ -124,38 +131,9 @@ function decide(linear: Weight, tensor: TensorSpec, request: QuantizationRequest
   if (!roles.includes(linear.role)) return `the ${linear.role} stays as it is`;
   if (skip.some((pattern) => matches(linear.name, pattern))) return "they were named to be skipped";
   if (!["F32", "F16", "BF16"].includes(tensor.dtype)) return `they are ${tensor.dtype} already`;
-  return fitting(request.scheme, linear.shape, request.otherGroupSizes ?? [64, 32]);
-}
-
-/** The scheme with a group size that divides the rows of a matrix, or why there is none. */
-function fitting(scheme: Scheme, shape: readonly number[], otherSizes: readonly number[]): Scheme | string {
-  const [rows, columns] = shape as [number, number];
-  if (scheme.format === "bitsandbytes") return scheme;
-  if (scheme.format === "gptq" || scheme.format === "awq") {
-    if (rows % 8 !== 0 || columns % 8 !== 0)
-      return `matrices of ${rows} × ${columns} weights do not fill words of eight`;
-    // Their configurations have one group size for the whole model.
-    return fittingSize(scheme, columns, []);
-  }
-  if (scheme.format === "nvfp4-pack-quantized" || scheme.format === "mxfp4-pack-quantized") {
-    const size = e2m1GroupSize(scheme);
-    return columns % size === 0 ? scheme : `groups of ${size} do not divide rows of ${columns} weights`;
-  }
-  if (scheme.format === "pack-quantized" && columns % 8 !== 0) {
-    return `rows of ${columns} weights do not fill words of eight`;
-  }
-  return fittingSize(scheme, columns, otherSizes);
-}
-
-function fittingSize<S extends Scheme & { readonly groupSize: number | "row" }>(
-  scheme: S,
-  columns: number,
-  otherSizes: readonly number[],
-): S | string {
-  const sizes = scheme.groupSize === "row" ? ["row" as const] : [scheme.groupSize, ...otherSizes];
-  const size = sizes.find((groupSize) => columns % groupSizeOf({ groupSize }, columns) === 0);
-  if (size !== undefined) return { ...scheme, groupSize: size };
-  return `groups of ${sizes.join(", ")} do not divide rows of ${columns} weights`;
+  const { scheme, otherGroupSizes = [64, 32] } = request;
+  const [rows, columns] = linear.shape as [number, number];
+  return formatNamed(scheme.format, request.formats).fit(scheme, [rows, columns], otherGroupSizes);
 }
 
 function matches(name: string, pattern: string): boolean {
@@ -166,6 +144,7 @@ function matches(name: string, pattern: string): boolean {
 function sizesOf(
   tensors: ReadonlyMap<string, TensorSpec>,
   groups: readonly SchemeGroup[],
+  among: readonly Format[],
 ): { before: QuantizedSize; after: QuantizedSize } {
   const total = (specs: Iterable<TensorSpec>) => {
     let bytes = 0;
@@ -174,7 +153,9 @@ function sizesOf(
   };
   const chosen = groups.flatMap(({ tensors: names }) => names.map((name) => tensors.get(name) as TensorSpec));
   const replaced = groups.flatMap(({ scheme, tensors: names }) =>
-    names.flatMap((name) => outputsOf(tensors.get(name) as TensorSpec, scheme)),
+    names.flatMap((name) =>
+      formatNamed(scheme.format, among).outputs(tensors.get(name) as TensorSpec, scheme),
+    ),
   );
   const weights = chosen.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const all = total(tensors.values());

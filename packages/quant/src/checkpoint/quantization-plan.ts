@@ -1,5 +1,5 @@
 import type { ConfigEdit } from "@vlmopt/models";
-import type { Scheme } from "./scheme.ts";
+import type { Scheme } from "../formats/scheme.ts";
 
 /** What a quantization will do, as plain data: print it, save it, diff it, apply it later. */
 export interface QuantizationPlan {

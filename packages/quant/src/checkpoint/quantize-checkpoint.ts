@@ -1,5 +1,5 @@
 import { type ConfigEdit, editedConfig } from "@vlmopt/models";
-import { checkOptions, flag, object } from "@vlmopt/options";
+import { anything, checkOptions, flag, object } from "@vlmopt/options";
 import {
   builtModule,
   type Checkpoint,
@@ -10,17 +10,21 @@ import {
   type Sink,
   type Transform,
 } from "@vlmopt/tensor-io";
+import type { Format } from "../formats/format.ts";
+import { formatNamed, formats } from "../formats/formats.ts";
+import type { Scheme } from "../formats/scheme.ts";
+import type { FormatStageOptions } from "./format-stage.ts";
 import { joinedMagnitudes } from "./joined-magnitudes.ts";
 import { modelName, quantizationCard } from "./quantization-card.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
-import { outputsOf, type QuantizeStageOptions } from "./quantize-stage.ts";
-import type { Scheme } from "./scheme.ts";
 import { FIGURES } from "./squared-error.ts";
 
 export interface QuantizeOptions extends RewriteOptions {
   /** Decodes what was encoded and compares: `errors` of the result. */
   readonly measure?: boolean;
+  /** `[...formats, yours]`, where the plan's schemes have others than vlmopt's. */
+  readonly formats?: readonly Format[];
 }
 
 export interface QuantizeResult extends RewriteResult {
@@ -40,7 +44,7 @@ export async function quantizeCheckpoint(
   sink: Sink | string,
   options: QuantizeOptions = {},
 ): Promise<QuantizeResult> {
-  checkOptions("quantizeCheckpoint", options, { ...rewriteRules, measure: flag });
+  checkOptions("quantizeCheckpoint", options, { ...rewriteRules, measure: flag, formats: anything });
   const names = plan.groups.flatMap(({ tensors }) => tensors);
   const missing = names.filter((name) => !source.tensors.has(name));
   if (missing.length > 0) {
@@ -49,9 +53,9 @@ export async function quantizeCheckpoint(
       "apply a plan to the checkpoint that it was made for",
     );
   }
-  const { measure = false, ...rewriting } = options;
+  const { measure = false, formats: among = formats, ...rewriting } = options;
   const magnitudes = await joinedMagnitudes(source, plan);
-  const { transform, config, errors } = quantization(plan, { measure, magnitudes });
+  const { transform, config, errors } = quantization(plan, { measure, magnitudes, formats: among });
   const result = await rewriteCheckpoint(source, transform, sink, {
     refuseNonFinite: true,
     ...rewriting,
@@ -79,6 +83,8 @@ export interface QuantizationOptions {
   readonly measure?: boolean;
   /** From `joinedMagnitudes`, for plans that join weights. */
   readonly magnitudes?: ReadonlyMap<string, number>;
+  /** See `QuantizeOptions`. */
+  readonly formats?: readonly Format[];
 }
 
 /**
@@ -86,8 +92,8 @@ export interface QuantizationOptions {
  * @throws {QuantizationError} where the magnitudes of joined weights are missing
  */
 export function quantization(plan: QuantizationPlan, options: QuantizationOptions = {}): Quantization {
-  checkOptions("quantization", options, { measure: flag, magnitudes: object });
-  const { measure = false, magnitudes = new Map() } = options;
+  checkOptions("quantization", options, { measure: flag, magnitudes: object, formats: anything });
+  const { measure = false, magnitudes = new Map(), formats: among = formats } = options;
   const unknown = plan.joined.flat().find((name) => !magnitudes.has(name));
   if (unknown !== undefined) {
     throw new QuantizationError(
@@ -98,7 +104,7 @@ export function quantization(plan: QuantizationPlan, options: QuantizationOption
   const names = plan.groups.flatMap(({ tensors }) => tensors);
   const sums = measure ? new SharedArrayBuffer(names.length * FIGURES * 8) : undefined;
   return {
-    transform: quantizationTransform(plan, magnitudes, sums),
+    transform: quantizationTransform(plan, magnitudes, among, sums),
     config: plan.config,
     errors: () => errorsOf(names, sums),
   };
@@ -108,9 +114,10 @@ export function quantization(plan: QuantizationPlan, options: QuantizationOption
 function quantizationTransform(
   plan: QuantizationPlan,
   magnitudes: ReadonlyMap<string, number>,
+  among: readonly Format[],
   sums?: SharedArrayBuffer,
 ): Transform {
-  const module = builtModule("quantize-stage", import.meta.url);
+  const module = builtModule("format-stage", import.meta.url);
   const chosen = new Map<string, { scheme: Scheme; index: number }>();
   for (const { scheme, tensors } of plan.groups) {
     for (const name of tensors) chosen.set(name, { scheme, index: chosen.size });
@@ -119,12 +126,16 @@ function quantizationTransform(
     const choice = chosen.get(tensor.name);
     if (choice === undefined) return undefined;
     const magnitude = magnitudes.get(tensor.name);
-    const options: QuantizeStageOptions = {
+    const format = formatNamed(choice.scheme.format, among);
+    const options: FormatStageOptions = {
       ...choice,
       ...(sums === undefined ? {} : { sums }),
       ...(magnitude === undefined ? {} : { magnitude }),
     };
-    return { stage: { module, options }, outputs: outputsOf(tensor, choice.scheme) };
+    return {
+      stage: { module: format.module ?? module, options },
+      outputs: format.outputs(tensor, choice.scheme),
+    };
   };
 }
 

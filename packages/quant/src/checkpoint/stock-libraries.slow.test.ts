@@ -64,7 +64,7 @@ describe.skipIf(python === undefined)(
         "int4-g16-zero": { scheme: schemeNamed("int4-g16-zero") },
         "int4-row-fast": { scheme: schemeNamed("int4-row", "fast") },
         "two-group-sizes": {
-          scheme: { format: "pack-quantized", groupSize: 48, zeroPoints: false, scales: "search" },
+          scheme: { format: "pack-quantized", bits: 4, groupSize: 48, zeroPoints: false, scales: "search" },
           otherGroupSizes: [16, 8],
         },
         "some-skipped": { scheme: schemeNamed("int4-row"), skip: ["*layers.1.*", "*layers.0.*.q_proj.*"] },

@@ -1,5 +1,14 @@
-import { absmaxOf, dequantize, loadPart, loadParts, type QuantizedWeight, zeroPointsOf } from "@vlmopt/quant";
-import { CheckpointError, convert, readTensor, type TensorInfo, toFloat32 } from "@vlmopt/tensor-io";
+import {
+  blockScalesOf,
+  dequantize,
+  type FoundWeight,
+  type IntegerLayout,
+  integersOf,
+  type Layout,
+  loadParts,
+  packedCodes,
+} from "@vlmopt/quant";
+import { CheckpointError, convert, readTensor, type TensorInfo } from "@vlmopt/tensor-io";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import { readAs } from "../../weights/read-as.ts";
 import type { OnnxType } from "./onnx-model.ts";
@@ -25,7 +34,7 @@ export function linearWeights(
 ): LinearWeights {
   const accuracyLevel = activations === "float32" ? 0 : 4;
   const isInt8Decoded =
-    activations === "float32" || (activations === undefined && fitsDecoded(weights, "int-quantized"));
+    activations === "float32" || (activations === undefined && fitsDecoded(weights, isBytes));
   const shapeOf = (name: string): [number, number] => {
     const [rows = 1, ...rest] = weights.specs.get(name)?.shape ?? [];
     return [rows, rest.reduce((product, size) => product * size, 1)];
@@ -51,122 +60,97 @@ export function linearWeights(
         const rows = graph.node("Gather", [raw(table, shape), ids]);
         return tensor.dtype === "F32" ? rows : graph.node("Cast", [rows], { to: 1 });
       }
-      if (quantized.format === "int-quantized")
-        return int8Rows(graph, weights, ids, tensor, quantized, shape);
-      return graph.node("Gather", [decoded(graph, weights, { tensor, quantized }, shape), ids]);
+      const { layout } = quantized.weight;
+      if (layout.kind === "integers" && layout.stored === "signed")
+        return byteRows(graph, weights, ids, { tensor, found: quantized }, layout, shape);
+      return graph.node("Gather", [decoded(graph, weights, { tensor, found: quantized }, shape), ids]);
     },
     multiply(x, name) {
-      const found = weights.find(name);
+      const { tensor, quantized } = weights.find(name);
       const shape = shapeOf(name);
-      switch (found.quantized?.format) {
-        case undefined:
-          return graph.node("com.microsoft.FusedMatMul", [x, float(name, shape)], { transB: 1 });
-        case "pack-quantized":
-          return int4(graph, weights, x, found.tensor, found.quantized, shape, accuracyLevel);
-        case "int-quantized":
-          // With activations in F32, MatMulNBits takes 17 times as long for a token as a product with decoded weights.
-          return isInt8Decoded
-            ? product(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape)
-            : int8(graph, weights, x, found.tensor, found.quantized, shape);
-        case "bitsandbytes":
-          return codebook(graph, weights, x, found.tensor, found.quantized, shape);
-        case "gptq":
-        case "awq":
-        case "nvfp4-pack-quantized":
-        case "mxfp4-pack-quantized":
-          // No operator of ONNX Runtime takes the bytes of the other formats.
-          return product(graph, weights, x, { tensor: found.tensor, quantized: found.quantized }, shape);
-      }
+      if (quantized === undefined)
+        return graph.node("com.microsoft.FusedMatMul", [x, float(name, shape)], { transB: 1 });
+      const weight = { tensor, found: quantized };
+      const { layout } = quantized.weight;
+      // With activations in F32, MatMulNBits takes 17 times as long for a token as a product with decoded weights of 8 bits.
+      const multiplied =
+        layout.kind === "integers" && !(isBytes(layout) && isInt8Decoded)
+          ? integers(graph, weights, x, weight, layout, shape, accuracyLevel)
+          : layout.kind === "codebook" && !fitsDecoded(weights, ({ kind }) => kind === "codebook")
+            ? codebook(graph, weights, x, weight, layout, shape)
+            : undefined;
+      return multiplied ?? product(graph, weights, x, weight, shape);
     },
   };
 }
 
-/** compressed-tensors' bytes are MatMulNBits' own. */
-function int4(
+/** A tensor of numbers, and what it stands for. */
+interface QuantizedTensor {
+  readonly tensor: TensorInfo;
+  readonly found: FoundWeight;
+}
+
+function isBytes(layout: Layout): boolean {
+  return layout.kind === "integers" && layout.bits === 8;
+}
+
+/** By MatMulNBits, whose bytes are those of packed codes; undefined where it has no blocks for the groups, or zero points have no room. */
+function integers(
   graph: GraphWriter,
   weights: ModelWeights,
   x: string,
-  tensor: TensorInfo,
-  quantized: QuantizedWeight & { readonly format: "pack-quantized" },
+  { tensor, found }: QuantizedTensor,
+  { bits, groupSize, stored: how }: IntegerLayout,
   [rows, columns]: readonly [number, number],
   accuracyLevel: 0 | 4,
-): string {
-  const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
-  const groupSize = columns / (scales.length / rows);
-  const blockSize = blockSizeFor(groupSize);
-  if (blockSize === undefined) return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
+): string | undefined {
+  // Activations share a scale in each block: in small ones rounding costs half of what it does in those of 256, which bytes would feel.
+  const blockSize = (bits === 8 ? [32, 16] : [256, 128, 64, 32, 16]).find((size) => groupSize % size === 0);
+  const { scales, zeroPoints } = integersOf(found, loadParts(found.weight));
+  // GPTQ may add 1 to the highest zero point.
+  if (blockSize === undefined || zeroPoints?.some((zero) => zero >= 2 ** bits)) return undefined;
   const blocks = columns / blockSize;
-  const codes = graph.initializer({
-    ...stored(weights, tensor),
-    type: "U8",
-    shape: [rows, blocks, blockSize / 2],
-  });
-  const scale = repeated(scales, groupSize / blockSize);
-  const inputs = [x, codes, literal(graph, `${tensor.name}:scale`, "F32", [rows, blocks], scale)];
-  const zeroPoints = zeroPointsOf(loadParts(quantized));
+  const shape = [rows, blocks, (blockSize * bits) / 8];
+  const load = async () =>
+    packedCodes(found, await readTensor(weights.checkpoint, tensor.name), loadParts(found.weight));
+  const codes =
+    how === "packed"
+      ? { ...stored(weights, tensor), type: "U8" as const, shape }
+      : { name: `${tensor.name}:packed`, type: "U8" as const, shape, data: { load } };
+  const times = groupSize / blockSize;
+  const inputs = [
+    x,
+    graph.initializer(codes),
+    literal(graph, `${tensor.name}:scale`, "F32", [rows, blocks], repeated(scales, times)),
+  ];
   if (zeroPoints !== undefined) {
-    const zeros = repeated(zeroPoints, groupSize / blockSize);
-    inputs.push(
-      literal(graph, `${tensor.name}:zero`, "U8", [rows, Math.ceil(blocks / 2)], pairs(zeros, rows)),
-    );
+    const zeros = packedRows(repeated(zeroPoints, times), rows, bits);
+    inputs.push(literal(graph, `${tensor.name}:zero`, "U8", [rows, zeros.length / rows], zeros));
   }
   return graph.node("com.microsoft.MatMulNBits", inputs, {
     K: columns,
     N: rows,
-    bits: 4,
+    bits,
     block_size: blockSize,
     accuracy_level: accuracyLevel,
   });
 }
 
-/** MatMulNBits takes bytes whose zero is 128. */
-function int8(
-  graph: GraphWriter,
-  weights: ModelWeights,
-  x: string,
-  tensor: TensorInfo,
-  quantized: QuantizedWeight & { readonly format: "int-quantized" },
-  [rows, columns]: readonly [number, number],
-): string {
-  const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
-  const groupSize = columns / (scales.length / rows);
-  // Activations share a scale in each block: in small ones rounding costs half.
-  const blockSize = [32, 16].find((size) => groupSize % size === 0);
-  if (blockSize === undefined) return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
-  const blocks = columns / blockSize;
-  const load = async () => (await readTensor(weights.checkpoint, tensor.name)).map((byte) => byte ^ 0x80);
-  const codes = graph.initializer({
-    name: `${tensor.name}:unsigned`,
-    type: "U8",
-    shape: [rows, blocks, blockSize],
-    data: { load },
-  });
-  const scale = literal(
-    graph,
-    `${tensor.name}:scale`,
-    "F32",
-    [rows, blocks],
-    repeated(scales, groupSize / blockSize),
-  );
-  const attributes = { K: columns, N: rows, bits: 8, block_size: blockSize, accuracy_level: 4 };
-  return graph.node("com.microsoft.MatMulNBits", [x, codes, scale], attributes);
-}
-
 /** Bytes stay bytes until they are taken, and then are scaled group by group. */
-function int8Rows(
+function byteRows(
   graph: GraphWriter,
   weights: ModelWeights,
   ids: string,
-  tensor: TensorInfo,
-  quantized: QuantizedWeight & { readonly format: "int-quantized" },
+  { tensor, found }: QuantizedTensor,
+  { groupSize }: IntegerLayout,
   [rows, columns]: readonly [number, number],
 ): string {
-  const scales = toFloat32(loadPart(quantized.scales), quantized.dtype);
-  const groups = scales.length / rows;
+  const groups = columns / groupSize;
+  const { scales } = integersOf(found, loadParts(found.weight));
   const numbers = graph.initializer({
     ...stored(weights, tensor),
     name: `${tensor.name}:rows`,
-    shape: [rows, groups, columns / groups],
+    shape: [rows, groups, groupSize],
   });
   const scale = literal(graph, `${tensor.name}:row scales`, "F32", [rows, groups, 1], scales);
   const taken = graph.node("Cast", [graph.node("Gather", [numbers, ids])], { to: 1 });
@@ -179,29 +163,27 @@ function codebook(
   graph: GraphWriter,
   weights: ModelWeights,
   x: string,
-  tensor: TensorInfo,
-  quantized: QuantizedWeight & { readonly format: "bitsandbytes" },
+  { tensor, found }: QuantizedTensor,
+  { blockSize, codebook: name }: Layout & { readonly kind: "codebook" },
   [rows, columns]: readonly [number, number],
 ): string {
-  if (fitsDecoded(weights, "bitsandbytes"))
-    return product(graph, weights, x, { tensor, quantized }, [rows, columns]);
-  const { blockSize } = quantized;
-  const absmax = absmaxOf(loadParts(quantized));
+  const absmax = blockScalesOf(found, loadParts(found.weight));
   const codes = graph.initializer({ ...stored(weights, tensor), shape: [tensor.byteLength] });
   return graph.node(
     "com.microsoft.MatMulBnb4",
     [x, codes, literal(graph, `${tensor.name}:absmax`, "F32", [absmax.length], absmax)],
-    { K: columns, N: rows, block_size: blockSize, quant_type: quantized.codebook === "nf4" ? 1 : 0 },
+    { K: columns, N: rows, block_size: blockSize, quant_type: name === "nf4" ? 1 : 0 },
   );
 }
 
 /** Weights of a checkpoint that may be held decoded: more of them stay in their 4 or 8 bits. */
 const DECODED_BYTES = 6 * 2 ** 30;
 
-function fitsDecoded({ specs, find }: ModelWeights, format: QuantizedWeight["format"]): boolean {
+function fitsDecoded({ specs, find }: ModelWeights, counts: (layout: Layout) => boolean): boolean {
   let bytes = 0;
   for (const { name, shape } of specs.values()) {
-    if (find(name).quantized?.format === format)
+    const layout = find(name).quantized?.weight.layout;
+    if (layout !== undefined && counts(layout))
       bytes += 4 * shape.reduce((product, size) => product * size, 1);
   }
   return bytes <= DECODED_BYTES;
@@ -211,7 +193,7 @@ function product(
   graph: GraphWriter,
   weights: ModelWeights,
   x: string,
-  weight: { tensor: TensorInfo; quantized: QuantizedWeight },
+  weight: QuantizedTensor,
   shape: readonly number[],
 ): string {
   return graph.node("com.microsoft.FusedMatMul", [x, decoded(graph, weights, weight, shape)], { transB: 1 });
@@ -221,10 +203,11 @@ function product(
 function decoded(
   graph: GraphWriter,
   { checkpoint }: ModelWeights,
-  { tensor, quantized }: { tensor: TensorInfo; quantized: QuantizedWeight },
+  { tensor, found }: QuantizedTensor,
   shape: readonly number[],
 ): string {
-  const load = async () => dequantize(await readTensor(checkpoint, tensor.name), loadParts(quantized), "F32");
+  const load = async () =>
+    dequantize(found, await readTensor(checkpoint, tensor.name), loadParts(found.weight), "F32");
   return graph.initializer({ name: `${tensor.name}:decoded`, type: "F32", shape, data: { load } });
 }
 
@@ -253,11 +236,6 @@ function isOnnxType(dtype: string): dtype is OnnxType {
   return ["F32", "F16", "BF16", "I32", "I64", "U8", "I8"].includes(dtype);
 }
 
-/** What MatMulNBits takes: a power of two from 16 to 256 that divides the group; undefined where none does. */
-function blockSizeFor(groupSize: number): number | undefined {
-  return [256, 128, 64, 32, 16].find((size) => groupSize % size === 0);
-}
-
 function repeated<A extends Float32Array | Uint8Array>(values: A, times: number): A {
   if (times === 1) return values;
   const result = new (values.constructor as new (length: number) => A)(values.length * times);
@@ -265,15 +243,17 @@ function repeated<A extends Float32Array | Uint8Array>(values: A, times: number)
   return result;
 }
 
-/** Two a byte, the earlier one low, each row from a byte of its own. */
-function pairs(values: Uint8Array, rows: number): Uint8Array {
+/** From the lowest bits on, each row from a byte of its own. */
+function packedRows(values: Uint8Array, rows: number, bits: number): Uint8Array {
   const columns = values.length / rows;
-  const width = Math.ceil(columns / 2);
-  return Uint8Array.from({ length: rows * width }, (_, i) => {
-    const [row, column] = [Math.floor(i / width), 2 * (i % width)];
-    const high = column + 1 < columns ? (values[row * columns + column + 1] as number) : 0;
-    return (values[row * columns + column] as number) | (high << 4);
-  });
+  const width = Math.ceil((columns * bits) / 8);
+  const result = new Uint8Array(rows * width);
+  for (const [i, value] of values.entries()) {
+    const at = (i % columns) * bits;
+    const byte = Math.floor(i / columns) * width + (at >> 3);
+    result[byte] = (result[byte] as number) | (value << (at & 7));
+  }
+  return result;
 }
 
 function literal(

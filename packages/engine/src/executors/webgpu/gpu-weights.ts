@@ -1,15 +1,14 @@
 // Weights in buffers of the graphics card.
 import {
-  absmaxOf,
+  blockScalesOf,
   dequantize,
   type FloatDtype,
+  type FoundWeight,
   fp4,
+  integersOf,
   nf4,
-  type QuantizedWeight,
-  readPart,
+  packedCodes,
   readParts,
-  type StoredPart,
-  zeroPointsOf,
 } from "@vlmopt/quant/browser";
 import {
   bitsPerElement,
@@ -230,88 +229,94 @@ function denseAs(dtype: FloatDtype, rows: number, k: number, read: Stored["read"
   };
 }
 
-/** Formats whose bytes kernels read as they are, undefined where groups do not fill words. */
+/** Layouts that kernels read, undefined where groups do not fill words. */
 function quantizedRows(
   weights: ModelWeights,
   tensor: TensorInfo,
-  quantized: QuantizedWeight,
+  found: FoundWeight,
   rows: number,
   k: number,
 ): Stored | undefined {
-  const read = reader(weights, tensor);
-  const scaled = (kind: "int8" | "int4" | "codebook", values: number, scaleCount: number) => {
-    const groupSize = (rows * k) / scaleCount;
-    const fits =
-      k % values === 0 && Number.isInteger(groupSize) && groupSize % values === 0 && k % groupSize === 0;
-    return fits ? { kind, values, groupSize, rowGroups: k / groupSize } : undefined;
-  };
-  const rowsOf = (bits: number) => ({ rows, k, rowBytes: (k * bits) / 8, rowWords: (k * bits) / 128, read });
-  switch (quantized.format) {
-    case "pack-quantized":
-    case "int-quantized": {
-      const dtype = scaleTypes[quantized.dtype];
-      const count = partBytes(quantized.scales) / (dtype === "f32" ? 4 : 2);
-      const isInt4 = quantized.format === "pack-quantized";
-      const fitting = isInt4 ? scaled("int4", 32, count) : scaled("int8", 16, count);
-      if (fitting === undefined) return undefined;
-      const { rowGroups, ...format } = fitting;
-      const zeros = isInt4 && quantized.zeroPoints !== undefined;
-      return {
-        ...rowsOf(isInt4 ? 4 : 8),
-        format: { ...format, scales: dtype, zeros, codebook: undefined },
-        rowGroups,
-        scales: () => readPart(weights.checkpoint, quantized.scales),
-        zeros: async () =>
-          isInt4
-            ? Float32Array.from(zeroPointsOf(await readParts(weights.checkpoint, quantized)) ?? [])
-            : noZeros(),
-      };
-    }
-    case "bitsandbytes": {
-      const { nested, codebook, absmax } = quantized;
-      const fitting = scaled("codebook", 32, partBytes(absmax) / (nested === undefined ? 4 : 1));
-      if (fitting === undefined) return undefined;
-      const { rowGroups, ...format } = fitting;
-      const { values } = codebook === "nf4" ? nf4 : fp4;
-      return {
-        ...rowsOf(4),
-        format: { ...format, scales: "f32", zeros: false, codebook: [...values] },
-        rowGroups,
-        scales: async () => fromFloat32(absmaxOf(await readParts(weights.checkpoint, quantized)), "F32"),
-        zeros: noZeros,
-      };
-    }
-    default:
-      return undefined;
+  const { layout } = found.weight;
+  if (layout.kind === "other") return undefined;
+  const { kind, values, groupSize } =
+    layout.kind === "codebook"
+      ? ({ kind: "codebook", values: 32, groupSize: layout.blockSize } as const)
+      : ({ ...integerKinds[layout.bits], groupSize: layout.groupSize } as const);
+  if (kind === undefined || k % values !== 0 || groupSize % values !== 0 || k % groupSize !== 0)
+    return undefined;
+  const parts = () => readParts(weights.checkpoint, found.weight);
+  const bits = 128 / values;
+  const shape = { rows, k, rowBytes: (k * bits) / 8, rowWords: k / values, rowGroups: k / groupSize };
+  const stored = reader(weights, tensor);
+  if (layout.kind === "codebook") {
+    const { values: numbers } = layout.codebook === "nf4" ? nf4 : fp4;
+    return {
+      ...shape,
+      format: { kind, values, groupSize, scales: "f32", zeros: false, codebook: [...numbers] },
+      read: stored,
+      scales: async () => fromFloat32(blockScalesOf(found, await parts()), "F32"),
+      zeros: noZeros,
+    };
   }
+  // The kernel of bytes takes signed ones, whose zero is 0.
+  if (layout.bits === 8 && layout.zeroPoints) return undefined;
+  const asStored = layout.stored === (layout.bits === 8 ? "signed" : "packed");
+  const codes = async () => {
+    const packed = packedCodes(found, await readTensor(weights.checkpoint, tensor.name), await parts());
+    return layout.bits === 8 ? packed.map((byte) => byte ^ 0x80) : packed;
+  };
+  return {
+    ...shape,
+    format: {
+      kind,
+      values,
+      groupSize,
+      scales: scaleTypes[layout.scaleDtype],
+      zeros: layout.zeroPoints,
+      codebook: undefined,
+    },
+    read: asStored ? stored : readerOnce(codes, rows * shape.rowBytes),
+    scales: async () => fromFloat32(integersOf(found, await parts()).scales, layout.scaleDtype),
+    zeros: async () => Float32Array.from(integersOf(found, await parts()).zeroPoints ?? []),
+  };
 }
+
+/** Of each number of bits, its kernel and how many numbers a word of 16 bytes holds. */
+const integerKinds = {
+  2: { kind: undefined, values: 64 },
+  3: { kind: undefined, values: 0 },
+  4: { kind: "int4", values: 32 },
+  8: { kind: "int8", values: 16 },
+} as const;
 
 const scaleTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
-
-/** Known without reading it. */
-function partBytes(part: StoredPart): number {
-  return "bytes" in part ? part.bytes.byteLength : part.byteLength;
-}
 
 /** What no kernel reads as it is stored is decoded, to the dtype that it had. */
 function decodedRows(
   weights: ModelWeights,
   tensor: TensorInfo,
-  quantized: QuantizedWeight,
+  found: FoundWeight,
   rows: number,
   k: number,
 ): Stored {
-  const { dtype } = quantized;
+  const { dtype } = found.weight;
+  const decode = async () => {
+    const parts = await readParts(weights.checkpoint, found.weight);
+    return dequantize(found, await readTensor(weights.checkpoint, tensor.name), parts, dtype);
+  };
+  return denseAs(dtype, rows, k, readerOnce(decode, byteLengthOf(dtype, [rows, k])));
+}
+
+/** Reads from bytes that are made when the first are asked for, and let go after the last. */
+function readerOnce(make: () => Promise<Uint8Array>, byteLength: number): Stored["read"] {
   let bytes: Promise<Uint8Array> | undefined;
-  const read = async (offset: number, length: number) => {
-    bytes ??= readTensor(weights.checkpoint, tensor.name).then(async (packed) =>
-      dequantize(packed, await readParts(weights.checkpoint, quantized), dtype),
-    );
+  return async (offset, length) => {
+    bytes ??= make();
     const part = (await bytes).subarray(offset, offset + length);
-    if (offset + length === byteLengthOf(dtype, [rows, k])) bytes = undefined;
+    if (offset + length === byteLength) bytes = undefined;
     return part;
   };
-  return denseAs(dtype, rows, k, read);
 }
 
 async function transposedOf(weights: ModelWeights, name: string): Promise<Stored> {

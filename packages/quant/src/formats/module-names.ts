@@ -1,4 +1,6 @@
 import type { ComponentName, Weight } from "@vlmopt/models";
+import { QuantizationError } from "../checkpoint/quantization-error.ts";
+import type { ConfigGroup, ConfigSettings, SortedLinears } from "./format.ts";
 import { moduleOf } from "./weight-tensors.ts";
 
 /*
@@ -47,4 +49,41 @@ export function byComponent(weights: readonly Weight[]): ReadonlyMap<ComponentNa
     else list.push(weight);
   }
   return components;
+}
+
+/** Linears that stay: parts of names for whole components, and whole names where a component is divided. */
+export function unquantized({ quantized, kept }: SortedLinears): { parts: string[]; names: string[] } {
+  const quantizedNames = quantized.map(({ name }) => name);
+  const divided = new Set(quantized.map(({ component }) => component));
+  // An output layer that shares the embedding is no tensor of the file, and a linear all the same.
+  const parts = quantized.some(({ role }) => role === "lmHead") ? [] : ["lm_head"];
+  const names: string[] = [];
+  for (const [component, weights] of byComponent(kept.filter(({ role }) => role !== "lmHead"))) {
+    if (divided.has(component)) names.push(...weights.flatMap(moduleNames));
+    else
+      parts.push(
+        ...distinctiveParts(
+          weights.map(({ name }) => name),
+          quantizedNames,
+        ),
+      );
+  }
+  return { parts, names };
+}
+
+/**
+ * The settings of all groups, for configurations that have one for the whole model.
+ * @throws {QuantizationError} where there are several
+ */
+export function onlySettings(method: string, groups: readonly ConfigGroup[]): ConfigSettings {
+  const [first, second] = [...new Set(groups.map(({ settings }) => JSON.stringify(settings)))];
+  if (second === undefined) return groups[0]?.settings ?? {};
+  throw new QuantizationError(
+    `a configuration of ${method} holds for all linears of a model, and the plan has ${first} and ${second}`,
+    "take schemes of compressed-tensors, such as int4-g128 and int8, which name linears of their own",
+  );
+}
+
+export function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -11,8 +11,8 @@ import {
 } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, it } from "vitest";
 import { bell } from "../test-support/inputs.ts";
-import { inputMajorOutputs, inputMajorStage } from "./gptq-awq.ts";
-import type { InputMajor } from "./scheme.ts";
+import { formatNamed } from "./formats.ts";
+import type { Scheme } from "./scheme.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-gptq-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -21,18 +21,19 @@ const [outputs, inputs] = [24, 64];
 const tensor = { name: "a.weight", dtype: "F32", shape: [outputs, inputs] } as const;
 
 /** The tensors that take the place of a weight [24, 64]. */
-function quantized(weights: Float32Array, scheme: InputMajor): TensorLiteral[] {
-  const stage = inputMajorStage(tensor, scheme, () => {});
+function quantized(weights: Float32Array, scheme: Scheme): TensorLiteral[] {
+  const format = formatNamed(scheme.format);
+  const stage = format.encode(tensor, scheme, { measure: () => {} });
   const bytes = new Uint8Array(weights.buffer);
   const half = bytes.length / 2;
   stage.push(bytes.subarray(0, half), 0);
   stage.push(bytes.subarray(half), outputs / 2);
   const parts = stage.finish?.() ?? [];
-  return inputMajorOutputs(tensor, scheme).map(({ name, dtype, shape }, i) => ({
+  return format.outputs(tensor, scheme).map(({ name, dtype, shape, bytes }, i) => ({
     name,
     dtype,
     shape,
-    bytes: parts[i] as Uint8Array,
+    bytes: bytes ?? (parts[i] as Uint8Array),
   }));
 }
 
@@ -56,7 +57,7 @@ function part(tensors: readonly TensorLiteral[], name: string): TensorLiteral {
 describe("a weight in the layout of", () => {
   it.each(["gptq", "awq"] as const)("%s is the one that was encoded", async (format) => {
     const weights = bell(outputs * inputs, 1);
-    const tensors = quantized(weights, { format, groupSize: 16, scales: "search" });
+    const tensors = quantized(weights, { format, bits: 4, groupSize: 16, scales: "search" });
     const encoded = encodeInt4(weights, {
       groupSize: 16,
       zeroPoints: "whole",
@@ -78,7 +79,7 @@ describe("a weight in the layout of", () => {
       expect(Math.min(...zeroPoints(0))).toBe(0);
       expect(Math.min(...zeroPoints(1))).toBe(1);
       const decoded = await dequantized(
-        quantized(weights, { format: "gptq", groupSize: 16, scales }),
+        quantized(weights, { format: "gptq", bits: 4, groupSize: 16, scales }),
         {},
         `positive-${scales}`,
       );
@@ -90,7 +91,7 @@ describe("a weight in the layout of", () => {
 
   it("gptq may have its input features reordered, and zero points as they are", async () => {
     const weights = bell(outputs * inputs, 3);
-    const tensors = quantized(weights, { format: "gptq", groupSize: 16, scales: "search" });
+    const tensors = quantized(weights, { format: "gptq", bits: 4, groupSize: 16, scales: "search" });
     const plain = await dequantized(tensors, {}, "ordered");
 
     // Input features 8j…8j+7, one word, belong to group j mod 4; the columns of the weight go with them.
@@ -118,7 +119,12 @@ describe("a weight in the layout of", () => {
   });
 
   it("gptq of other widths is refused", async () => {
-    const tensors = quantized(bell(outputs * inputs, 4), { format: "gptq", groupSize: 16, scales: "search" });
+    const tensors = quantized(bell(outputs * inputs, 4), {
+      format: "gptq",
+      bits: 4,
+      groupSize: 16,
+      scales: "search",
+    });
     const qweight = part(tensors, "a.qweight");
     const eightBits = { ...qweight, shape: [outputs, inputs / 8] };
     const others = tensors.filter(({ name }) => name !== "a.qweight");

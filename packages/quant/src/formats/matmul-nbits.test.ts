@@ -3,8 +3,7 @@ import { decodeInt4, encodeInt4, schemeNamed } from "@vlmopt/quant";
 import { toFloat32 } from "@vlmopt/tensor-io";
 import { describe, expect, it } from "vitest";
 import { bell } from "../test-support/inputs.ts";
-import { packQuantizedOutputs, packQuantizedStage } from "./pack-quantized.ts";
-import type { PackQuantized } from "./scheme.ts";
+import { type PackQuantized, packQuantized } from "./pack-quantized.ts";
 
 // Read when the runtime is loaded, so it is not imported above.
 process.env.ORT_DISABLE_TELEMETRY = "1";
@@ -21,9 +20,10 @@ describe("ONNX Runtime's MatMulNBits", () => {
       const weights = bell(rows * columns, 7);
       const scheme = schemeNamed("int4-g32", preset) as PackQuantized;
       const tensor = { name: "linear.weight", dtype: "F32", shape: [rows, columns] } as const;
-      const stage = packQuantizedStage(tensor, scheme, () => {});
-      const [packed, scales] = stage.push(new Uint8Array(weights.buffer), 0).map((part) => part.slice());
-      expect(packQuantizedOutputs(tensor, scheme)[0]?.name).toBe("linear.weight_packed");
+      const stage = packQuantized.encode(tensor, scheme, { measure: () => {} });
+      stage.push(new Uint8Array(weights.buffer), 0);
+      const [packed, scales] = stage.finish?.() ?? [];
+      expect(packQuantized.outputs(tensor, scheme)[0]?.name).toBe("linear.weight_packed");
 
       const inputs = bell(5 * columns, 8);
       const session = await InferenceSession.create(model);
