@@ -116,7 +116,7 @@ SCHEMES = {
     "nf4": lambda weight: four_bit(weight, "nf4", False),
     "fp4": lambda weight: four_bit(weight, "fp4", False),
     "nf4-dq": lambda weight: four_bit(weight, "nf4", True),
-    "gptq-g16": lambda weight: gptq(weight, 16),
+    "gptq-g16-zero": lambda weight: gptq(weight, 16),
     "awq-g16": lambda weight: awq(weight, 16),
 }
 

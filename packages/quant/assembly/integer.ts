@@ -1,4 +1,4 @@
-// Integers of 4 and 8 bits: every group of weights has a scale and perhaps a zero point.
+// Integers of 2 to 8 bits: every group of weights has a scale and perhaps a zero point.
 //
 // Groups hold a multiple of 32 weights. Scales and zero points are chosen outside, from each group's extremes.
 import { magnitudeBits } from "./_floats";
@@ -114,31 +114,44 @@ export function encode4(
 
 // @ts-ignore: decorator
 @inline
-function encode8With(weights: usize, groups: i32, groupSize: i32, scales: usize, lowest: f32, codes: usize, drop: i32): void {
-  const zero = f32x4.splat(0);
-  for (let group = 0; group < groups; group++) {
-    const scale = v128.load32_splat(scales);
-    for (const end = weights + ((<usize>groupSize) << 2); weights < end; weights += 64) {
-      v128.store(codes, sixteenDivided(weights, scale, zero, lowest, 127, 0, drop));
-      codes += 16;
-    }
-    scales += 4;
-  }
-}
-
-/** A signed byte for each weight: round(weight / scale), from `lowest` to 127. */
-export function encode8(
+function encodeBytesWith(
   weights: usize,
   groups: i32,
   groupSize: i32,
   scales: usize,
+  zeros: usize,
   lowest: f32,
+  highest: f32,
+  codes: usize,
+  drop: i32,
+): void {
+  for (let group = 0; group < groups; group++) {
+    const scale = v128.load32_splat(scales);
+    const zero = v128.load32_splat(zeros);
+    for (const end = weights + ((<usize>groupSize) << 2); weights < end; weights += 64) {
+      v128.store(codes, sixteenDivided(weights, scale, zero, lowest, highest, 0, drop));
+      codes += 16;
+    }
+    scales += 4;
+    zeros += 4;
+  }
+}
+
+/** A signed byte for each weight: round(weight / scale + zero), from `lowest` to `highest`. */
+export function encodeBytes(
+  weights: usize,
+  groups: i32,
+  groupSize: i32,
+  scales: usize,
+  zeros: usize,
+  lowest: f32,
+  highest: f32,
   drop: i32,
   codes: usize,
 ): void {
-  if (drop == 16) encode8With(weights, groups, groupSize, scales, lowest, codes, 16);
-  else if (drop == 13) encode8With(weights, groups, groupSize, scales, lowest, codes, 13);
-  else encode8With(weights, groups, groupSize, scales, lowest, codes, 0);
+  if (drop == 16) encodeBytesWith(weights, groups, groupSize, scales, zeros, lowest, highest, codes, 16);
+  else if (drop == 13) encodeBytesWith(weights, groups, groupSize, scales, zeros, lowest, highest, codes, 13);
+  else encodeBytesWith(weights, groups, groupSize, scales, zeros, lowest, highest, codes, 0);
 }
 
 /** Four weights times the scale's inverse, plus 8, rounded half up, from 0 to 15. */
@@ -201,19 +214,23 @@ function toFixedPoint(weights: usize, count: i32, low: f32, inverse: f32, unit: 
   }
 }
 
-/** Replaces each group's scale by that of least squared error for numbers from −8 to 7. `shares`: int16, 8192 over the candidate's share. */
-export function search4(
+/**
+ * Replaces each group's scale by that of least squared error for numbers from −`half` to `half` − 1. `shares`: int16, 8192 over the
+ * candidate's share.
+ */
+export function searchScales(
   weights: usize,
   groups: i32,
   groupSize: i32,
   scales: usize,
+  half: i32,
   shares: usize,
   candidates: i32,
   scratch: usize,
 ): void {
-  const lowest = i16x8.splat(-8);
-  const highest = i16x8.splat(7);
-  const half = i16x8.splat(256);
+  const lowest = i16x8.splat(<i16>-half);
+  const highest = i16x8.splat(<i16>(half - 1));
+  const rounder = i16x8.splat(256);
   const groupBytes = (<usize>groupSize) << 2;
   for (let group = 0; group < groups; group++, weights += groupBytes, scales += 4) {
     const scale = load<f32>(scales);
@@ -231,7 +248,7 @@ export function search4(
         const end = scratch + ((<usize>min(begin + SEGMENT, groupSize)) << 1);
         for (let at = scratch + ((<usize>begin) << 1); at < end; at += 16) {
           const fixed = v128.load(at);
-          const rounded = i16x8.shr_s(i16x8.add(i16x8.q15mulr_sat_s(fixed, share), half), 9);
+          const rounded = i16x8.shr_s(i16x8.add(i16x8.q15mulr_sat_s(fixed, share), rounder), 9);
           const number = i16x8.max_s(lowest, i16x8.min_s(highest, rounded));
           products = i32x4.add(products, i32x4.dot_i16x8_s(fixed, number));
           squares = i32x4.add(squares, i32x4.dot_i16x8_s(number, number));
@@ -251,7 +268,7 @@ export function search4(
 }
 
 /**
- * Replaces each group's scale and lowest weight by the scale and the zero point of least squared error for numbers from 0 to 15.
+ * Replaces each group's scale and lowest weight by the scale and the zero point of least squared error for numbers from 0 to `most`.
  * `whole`: zero points are to be whole numbers.
  */
 export function searchWithZero(
@@ -261,12 +278,14 @@ export function searchWithZero(
   scales: usize,
   zeros: usize,
   whole: bool,
+  most: i32,
   shares: usize,
   candidates: i32,
   scratch: usize,
 ): void {
   const lowest = i16x8.splat(0);
-  const highest = i16x8.splat(15);
+  const highest = i16x8.splat(<i16>most);
+  const middle = <f64>most / 2;
   const ones = i16x8.splat(1);
   const count = <f64>groupSize;
   const groupBytes = (<usize>groupSize) << 2;
@@ -290,8 +309,8 @@ export function searchWithZero(
       const reciprocal = load<i16>(shares + (candidate << 1));
       const share = i16x8.splat(reciprocal);
       const inverse = <f64>reciprocal / 8192;
-      let zero = 7.5 - (start + 7.5) * inverse;
-      if (whole) zero = min(15, max(0, floor(zero + 0.5)));
+      let zero = middle - (start + middle) * inverse;
+      if (whole) zero = min(<f64>most, max(0, floor(zero + 0.5)));
       const shift = i16x8.splat(<i16>floor((zero + start * inverse) * 256 + 0.5) + 128);
       let weightsByNumbers: f64 = 0;
       let numbers: f64 = 0;

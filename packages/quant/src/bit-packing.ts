@@ -1,69 +1,58 @@
 /*
- * Codes of some bits in words of 32, from the lowest bits on. Where a code would go on in the next word there are two ways: compressed-tensors
- * leaves the highest bits of a word empty, GPTQ goes on. Only codes of 3 bits tell them apart.
+ * Codes of some bits in words of 32, one after the other from the lowest bit on, without empty bits between them: a code may go on in the
+ * next word. Rows begin words of their own.
  */
 
-/** Words of a row of `columns` codes, each in one word. */
+/** Words of a row of `columns` codes. */
 export function wordsFor(columns: number, bits: number): number {
-  return Math.ceil(columns / Math.floor(32 / bits));
+  return Math.ceil((columns * bits) / 32);
 }
 
-/** `[rows, columns]` codes as `[rows, wordsFor(columns)]`: each code in one word. */
-export function packInWords(codes: Uint8Array, columns: number, bits: number): Uint32Array {
-  const perWord = Math.floor(32 / bits);
-  const rowWords = Math.ceil(columns / perWord);
+/** `[rows, columns]` codes as words `[rows, wordsFor(columns)]`. */
+export function packBits(codes: Uint8Array, columns: number, bits: number): Uint32Array {
+  const rowWords = wordsFor(columns, bits);
   const rows = codes.length / columns;
   const words = new Uint32Array(rows * rowWords);
-  for (let row = 0, at = 0, word = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column += perWord, word++) {
-      const end = Math.min(columns - column, perWord);
-      let packed = 0;
-      for (let i = 0; i < end; i++) packed |= (codes[at++] as number) << (bits * i);
-      words[word] = packed;
+  for (let row = 0, at = 0; row < rows; row++) {
+    let word = row * rowWords;
+    let packed = 0;
+    let filled = 0;
+    for (let column = 0; column < columns; column++) {
+      const code = codes[at++] as number;
+      packed |= code << filled;
+      filled += bits;
+      if (filled < 32) continue;
+      words[word++] = packed;
+      filled -= 32;
+      packed = code >>> (bits - filled);
     }
-  }
-  return words;
-}
-
-/** The inverse of `packInWords`. */
-export function unpackInWords(words: Uint32Array, columns: number, bits: number): Uint8Array {
-  const perWord = Math.floor(32 / bits);
-  const rowWords = Math.ceil(columns / perWord);
-  const rows = words.length / rowWords;
-  const mask = (1 << bits) - 1;
-  const codes = new Uint8Array(rows * columns);
-  for (let row = 0, at = 0, word = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column += perWord, word++) {
-      const end = Math.min(columns - column, perWord);
-      let packed = words[word] as number;
-      for (let i = 0; i < end; i++, packed >>>= bits) codes[at++] = packed & mask;
-    }
-  }
-  return codes;
-}
-
-/** Codes one after the other, without empty bits; they must fill whole words. */
-export function packBits(codes: Uint8Array, bits: number): Uint32Array {
-  const words = new Uint32Array((codes.length * bits) / 32);
-  for (let i = 0, bit = 0; i < codes.length; i++, bit += bits) {
-    const code = codes[i] as number;
-    const word = bit >>> 5;
-    const shift = bit & 31;
-    words[word] = (words[word] as number) | (code << shift);
-    if (shift + bits > 32) words[word + 1] = code >>> (32 - shift);
+    if (filled > 0) words[word] = packed;
   }
   return words;
 }
 
 /** The inverse of `packBits`. */
-export function unpackBits(words: Uint32Array, bits: number): Uint8Array {
+export function unpackBits(words: Uint32Array, columns: number, bits: number): Uint8Array {
+  const rowWords = wordsFor(columns, bits);
+  const rows = words.length / rowWords;
   const mask = (1 << bits) - 1;
-  const codes = new Uint8Array((words.length * 32) / bits);
-  for (let i = 0, bit = 0; i < codes.length; i++, bit += bits) {
-    const word = bit >>> 5;
-    const shift = bit & 31;
-    const low = (words[word] as number) >>> shift;
-    codes[i] = (shift + bits > 32 ? low | ((words[word + 1] as number) << (32 - shift)) : low) & mask;
+  const codes = new Uint8Array(rows * columns);
+  for (let row = 0, at = 0; row < rows; row++) {
+    let word = row * rowWords;
+    let left = words[word++] as number;
+    let bitsLeft = 32;
+    for (let column = 0; column < columns; column++) {
+      if (bitsLeft >= bits) {
+        codes[at++] = left & mask;
+        left >>>= bits;
+        bitsLeft -= bits;
+      } else {
+        const next = (words[word++] ?? 0) as number;
+        codes[at++] = (left | (next << bitsLeft)) & mask;
+        left = next >>> (bits - bitsLeft);
+        bitsLeft += 32 - bits;
+      }
+    }
   }
   return codes;
 }

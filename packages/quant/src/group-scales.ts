@@ -30,15 +30,17 @@ export interface ScalesAndZeros {
 }
 
 /**
- * compressed-tensors' `calculate_qparams` (0.20) for asymmetric int4, every step rounded to `dtype`: scale = range / 15, and the whole
- * zero point, from −8 to 7, that puts the lowest weight on −8. Ranges contain 0.
+ * compressed-tensors' `calculate_qparams` (0.20) for asymmetric integers, every step rounded to `dtype`: scale = range / (2^bits − 1), and
+ * the whole zero point that puts the lowest weight on the lowest number, −2^(bits − 1). Ranges contain 0.
  */
 export function rangeScales(
   dtype: FloatDtype,
   lowest: Float32Array,
   highest: Float32Array,
   first: number,
+  bits: number,
 ): ScalesAndZeros {
+  const half = 2 ** (bits - 1);
   const low = lowest.map((weight) => Math.min(weight, 0));
   const range = roundedTo(
     dtype,
@@ -46,7 +48,7 @@ export function rangeScales(
   );
   const exact = roundedTo(
     dtype,
-    range.map((width) => width / 15),
+    range.map((width) => width / (2 * half - 1)),
   );
   const steps = roundedTo(
     dtype,
@@ -54,7 +56,7 @@ export function rangeScales(
   );
   const zeros = roundedTo(
     dtype,
-    steps.map((step) => -8 - step),
-  ).map((zero) => (Number.isNaN(zero) ? 0 : roundHalfEven(Math.max(-8, Math.min(7, zero)))));
+    steps.map((step) => -half - step),
+  ).map((zero) => (Number.isNaN(zero) ? 0 : roundHalfEven(Math.max(-half, Math.min(half - 1, zero)))));
   return { scales: storableScales(dtype, exact, first), zeros };
 }

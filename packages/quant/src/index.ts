@@ -22,6 +22,7 @@ export {
 } from "./checkpoint/quantize-checkpoint.ts";
 export type { Awq } from "./formats/awq.ts";
 export type { Bitsandbytes4Bit } from "./formats/bitsandbytes.ts";
+export type { FloatQuantized } from "./formats/float-quantized.ts";
 export type { ConfigGroup, ConfigSettings, Encoding, FormatConfig, SortedLinears } from "./formats/format.ts";
 export { formatNamed, schemeNamed, schemeNames } from "./formats/formats.ts";
 export type { Gptq } from "./formats/gptq.ts";

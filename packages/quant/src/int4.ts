@@ -2,9 +2,8 @@ import { checkOptions, oneOf, whole } from "@vlmopt/options";
 import { toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeChunks } from "./decode-chunks.ts";
 import { floatDtypeRule } from "./float-dtype-rule.ts";
-import { rangeScales, roundedTo, storableScales } from "./group-scales.ts";
-import { hqqScaleAndZero } from "./hqq.ts";
-import { type IntegerKernels, integerKernels } from "./integer-kernels.ts";
+import { integerKernels } from "./integer-kernels.ts";
+import { chooseScales, chooseScalesAndZeros, raiseZeros, type ScaleRule } from "./integer-scales.ts";
 import { droppedBits } from "./round-float.ts";
 import {
   assertFinite,
@@ -47,7 +46,7 @@ export interface Int4Options {
    * - `search`: of least squared error. Without zero points, scales may be negative;
    * - `hqq`: half-quadratic quantization. With zero points only.
    */
-  readonly scales?: "compressed-tensors" | "onnxruntime" | "search" | "hqq";
+  readonly scales?: ScaleRule;
   /** What scales are rounded to before numbers are chosen; the weights' dtype unless told. */
   readonly scaleDtype?: FloatDtype;
   /** 1 for formats that cannot store whole zero points of 0: groups that would have them, of no negative weights to speak of, get 1. */
@@ -96,7 +95,7 @@ export function encodeInt4(weights: Weights, options: Int4Options): Int4Weights 
   // compressed-tensors computes in the dtype that weights and scales have in common.
   const drop = rule === "compressed-tensors" && scaleDtype === stored.dtype ? droppedBits[stored.dtype] : 0;
 
-  const kernels = integerKernels(groupSize);
+  const kernels = integerKernels(groupSize, 4);
   for (let first = 0; first < scales.length; first += kernels.groupsAtOnce) {
     const groups = Math.min(kernels.groupsAtOnce, scales.length - first);
     const begin = first * groupSize;
@@ -118,89 +117,6 @@ export function encodeInt4(weights: Weights, options: Int4Options): Int4Weights 
   if (zeroPoints === "none") return encoded;
   const unsigned = zeros.map((zero) => zero + 8);
   return { ...encoded, zeroPoints: zeroPoints === "whole" ? Uint8Array.from(unsigned) : unsigned };
-}
-
-/** Puts scales for numbers from −8 to 7 into the kernels. */
-function chooseScales(
-  kernels: IntegerKernels,
-  groups: number,
-  first: number,
-  rule: Int4Options["scales"],
-  scaleDtype: FloatDtype,
-): void {
-  const { lowest, highest, magnitude } = kernels;
-  const scales = kernels.scales.subarray(0, groups);
-  if (rule === "compressed-tensors") {
-    const exact = magnitude.subarray(0, groups).map((largest) => largest / 7.5);
-    scales.set(storableScales(scaleDtype, exact, first));
-    return;
-  }
-  for (let group = 0; group < groups; group++) {
-    const low = lowest[group] as number;
-    const high = highest[group] as number;
-    scales[group] = (high > -low ? high : low) / -8;
-  }
-  if (rule === "onnxruntime") scales.set(roundedTo(scaleDtype, scales));
-  else {
-    kernels.searchScales(groups);
-    scales.set(storableScales(scaleDtype, scales, first));
-  }
-}
-
-/** Puts scales, and zeros from −8 to 7, into the kernels. */
-function chooseScalesAndZeros(
-  kernels: IntegerKernels,
-  groups: number,
-  first: number,
-  rule: Int4Options["scales"],
-  zeroPoints: "whole" | "float",
-  scaleDtype: FloatDtype,
-): void {
-  const lowest = kernels.lowest.subarray(0, groups);
-  const highest = kernels.highest.subarray(0, groups);
-  const scales = kernels.scales.subarray(0, groups);
-  const zeros = kernels.zeros.subarray(0, groups);
-  if (rule === "compressed-tensors" && zeroPoints === "whole") {
-    const found = rangeScales(scaleDtype, lowest, highest, first);
-    scales.set(found.scales);
-    zeros.set(found.zeros);
-    return;
-  }
-  const whole = zeroPoints === "whole";
-  if (rule === "hqq") {
-    const { groupSize } = kernels;
-    for (let group = 0; group < groups; group++) {
-      const weights = kernels.weights.subarray(group * groupSize, (group + 1) * groupSize);
-      const found = hqqScaleAndZero(weights, lowest[group] as number, highest[group] as number, whole);
-      scales[group] = found.scale;
-      zeros[group] = found.zero;
-    }
-  } else {
-    for (let group = 0; group < groups; group++) {
-      const low = Math.min(lowest[group] as number, 0);
-      const scale = (Math.max(highest[group] as number, 0) - low) / 15;
-      scales[group] = scale;
-      zeros[group] = rule === "search" ? low : scale === 0 ? 0 : -low / scale;
-    }
-    if (rule === "search") kernels.searchScalesAndZeros(groups, whole);
-  }
-  scales.set(storableScales(scaleDtype, scales, first));
-  zeros.set(roundedTo(scaleDtype, zeros).map((zero) => zero - 8));
-}
-
-/** Gives groups with the zero −8 the zero −7, and the scale that has their largest weight reach the end all the same. */
-function raiseZeros(
-  { highest, scales, zeros }: IntegerKernels,
-  groups: number,
-  first: number,
-  scaleDtype: FloatDtype,
-): void {
-  for (let group = 0; group < groups; group++) {
-    if (zeros[group] !== -8) continue;
-    zeros[group] = -7;
-    const scale = Float32Array.of(Math.max(highest[group] as number, 0) / 14);
-    scales.set(storableScales(scaleDtype, scale, first + group), group);
-  }
 }
 
 /** The weights as elements of `dtype`: products in float32, rounded to nearest even. */

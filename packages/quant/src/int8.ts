@@ -59,7 +59,7 @@ export function encodeInt8(weights: Weights, options: Int8Options): Int8Weights 
   const numbers = new Int8Array(count);
   const scales = new Float32Array(count / groupSize);
 
-  const kernels = integerKernels(groupSize);
+  const kernels = integerKernels(groupSize, 8);
   for (let first = 0; first < scales.length; first += kernels.groupsAtOnce) {
     const groups = Math.min(kernels.groupsAtOnce, scales.length - first);
     const begin = first * groupSize;
@@ -71,7 +71,8 @@ export function encodeInt8(weights: Weights, options: Int8Options): Int8Weights 
     if (!largest.every(Number.isFinite)) assertFinite(toFloat32(chunk.bytes, chunk.dtype), begin);
     const exact = largest.map((magnitude) => magnitude / (asCompressedTensors ? 127.5 : 127));
     kernels.scales.set(storableScales(scaleDtype, exact, first));
-    kernels.encode8(groups, asCompressedTensors ? -128 : -127, drop);
+    kernels.zeros.fill(0);
+    kernels.encodeBytes(groups, asCompressedTensors ? -128 : -127, drop);
     scales.set(kernels.scales.subarray(0, groups), first);
     numbers.set(new Int8Array(kernels.codes.buffer, kernels.codes.byteOffset, end - begin), begin);
   }

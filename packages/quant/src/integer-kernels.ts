@@ -3,11 +3,12 @@ import { CHUNK_WEIGHTS, loadWidened, type WideningExports } from "./chunk-weight
 import { largestMagnitude } from "./codebook-kernels.ts";
 import { wasm } from "./generated/integer.wasm.ts";
 import { roundHalfEven, shorten } from "./round-float.ts";
-import { reciprocalShares, searchScale4, searchScaleAndZero } from "./scale-search.ts";
+import { reciprocalShares, searchScale, searchScaleAndZero } from "./scale-search.ts";
 import type { StoredWeights } from "./weights.ts";
 
 /** Whole groups of one chunk, at every step from weights to codes. The steps write what the next one reads. */
 export interface IntegerKernels {
+  readonly bits: number;
   readonly groupSize: number;
   readonly groupsAtOnce: number;
   readonly weights: Float32Array;
@@ -24,32 +25,32 @@ export interface IntegerKernels {
   readonly codes: Uint8Array;
   load(weights: StoredWeights): void;
   extremes(groups: number): void;
-  /** Makes each scale, until now the extreme weight over −8, that of least squared error. */
+  /** Makes each scale, until now the extreme weight over −2^(bits − 1), that of least squared error; not of 8 bits. */
   searchScales(groups: number): void;
   /**
-   * Makes each scale, until now the range over 15, and each zero, until now the lowest weight, those of least squared error for
-   * numbers from 0 to 15.
+   * Makes each scale, until now the range over 2^bits − 1, and each zero, until now the lowest weight, those of least squared error for
+   * numbers from 0 to 2^bits − 1; not of 8 bits.
    */
   searchScalesAndZeros(groups: number, whole: boolean): void;
   /** round(weight / scale + zero) from −8 to 7, plus 8; arithmetic without the last `drop` bits of float32. */
   encode4(groups: number, drop: number): void;
   /** The same without zero points, as ONNX Runtime rounds: weight · (1 / scale), halves up. */
   encode4HalfUp(groups: number): void;
-  /** round(weight / scale) from `lowest` to 127. */
-  encode8(groups: number, lowest: number, drop: number): void;
+  /** round(weight / scale + zero) from `lowest` to 2^(bits − 1) − 1, a signed byte each. */
+  encodeBytes(groups: number, lowest: number, drop: number): void;
 }
 
 /** WebAssembly where there is SIMD and groups are of whole vectors, plain code elsewhere; both give the same bits. */
-export function integerKernels(groupSize: number): IntegerKernels {
+export function integerKernels(groupSize: number, bits: number): IntegerKernels {
   // An even number of groups fills whole bytes whatever their size.
   const groupsAtOnce = 2 * Math.max(1, Math.floor(CHUNK_WEIGHTS / groupSize / 2));
   instance ??= instantiateKernels<IntegerExports>(wasm);
   return instance === undefined || groupSize % 32 !== 0
-    ? plainKernels(groupSize, groupsAtOnce)
-    : wasmKernels(instance, groupSize, groupsAtOnce);
+    ? plainKernels(groupSize, groupsAtOnce, bits)
+    : wasmKernels(instance, groupSize, groupsAtOnce, bits);
 }
 
-function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
+function plainKernels(groupSize: number, groupsAtOnce: number, bits: number): IntegerKernels {
   const count = groupSize * groupsAtOnce;
   const weights = new Float32Array(count);
   const lowest = new Float32Array(groupsAtOnce);
@@ -58,12 +59,13 @@ function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
   const scales = new Float32Array(groupsAtOnce);
   const zeros = new Float32Array(groupsAtOnce);
   const codes = new Uint8Array(count);
-  const shares = reciprocalShares(groupSize);
+  const shares = reciprocalShares(groupSize, bits);
   const groupOf = (group: number) => weights.subarray(group * groupSize, (group + 1) * groupSize);
   const nibble = (i: number, code: number) => {
     codes[i >> 1] = i % 2 === 0 ? code : (codes[i >> 1] as number) | (code << 4);
   };
   return {
+    bits,
     groupSize,
     groupsAtOnce,
     weights,
@@ -91,7 +93,7 @@ function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
     },
     searchScales(groups) {
       for (let group = 0; group < groups; group++)
-        scales[group] = searchScale4(groupOf(group), scales[group] as number, shares);
+        scales[group] = searchScale(groupOf(group), scales[group] as number, 2 ** (bits - 1), shares);
     },
     searchScalesAndZeros(groups, whole) {
       for (let group = 0; group < groups; group++) {
@@ -100,6 +102,7 @@ function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
           zeros[group] as number,
           scales[group] as number,
           whole,
+          2 ** bits - 1,
           shares,
         );
         scales[group] = found.scale;
@@ -125,11 +128,13 @@ function plainKernels(groupSize: number, groupsAtOnce: number): IntegerKernels {
         }
       }
     },
-    encode8(groups, lowest, drop) {
+    encodeBytes(groups, lowest, drop) {
+      const highest = 2 ** (bits - 1) - 1;
       for (let i = 0, group = 0; group < groups; group++) {
         for (const end = i + groupSize; i < end; i++) {
           const quotient = shorten((weights[i] as number) / (scales[group] as number), drop);
-          codes[i] = roundHalfEven(Math.max(lowest, Math.min(127, quotient)));
+          const shifted = shorten(quotient + (zeros[group] as number), drop);
+          codes[i] = roundHalfEven(Math.max(lowest, Math.min(highest, shifted)));
         }
       }
     },
@@ -145,11 +150,12 @@ interface IntegerExports extends WideningExports {
     highest: number,
     magnitude: number,
   ): void;
-  search4(
+  searchScales(
     weights: number,
     groups: number,
     groupSize: number,
     scales: number,
+    half: number,
     shares: number,
     candidates: number,
     scratch: number,
@@ -161,6 +167,7 @@ interface IntegerExports extends WideningExports {
     scales: number,
     zeros: number,
     whole: boolean,
+    most: number,
     shares: number,
     candidates: number,
     scratch: number,
@@ -175,12 +182,14 @@ interface IntegerExports extends WideningExports {
     codes: number,
   ): void;
   encode4HalfUp(weights: number, groups: number, groupSize: number, scales: number, codes: number): void;
-  encode8(
+  encodeBytes(
     weights: number,
     groups: number,
     groupSize: number,
     scales: number,
+    zeros: number,
     lowest: number,
+    highest: number,
     drop: number,
     codes: number,
   ): void;
@@ -192,6 +201,7 @@ function wasmKernels(
   kernels: Kernels<IntegerExports>,
   groupSize: number,
   groupsAtOnce: number,
+  bits: number,
 ): IntegerKernels {
   const count = groupSize * groupsAtOnce;
   // All of the memory is the kernels': they keep no data of their own. Everything starts at a multiple of 16 bytes.
@@ -209,7 +219,7 @@ function wasmKernels(
   const MAGNITUDE = place(groupsAtOnce * 4);
   const SCALES = place(groupsAtOnce * 4);
   const ZEROS = place(groupsAtOnce * 4);
-  const shares = reciprocalShares(groupSize);
+  const shares = reciprocalShares(groupSize, bits);
   const SHARES = place(shares.byteLength);
   const SCRATCH = place(groupSize * 2);
   reserveMemory(kernels.memory, used);
@@ -218,6 +228,7 @@ function wasmKernels(
   new Int16Array(buffer, SHARES).set(shares);
   const floats = (at: number, length: number) => new Float32Array(buffer, at, length).fill(0);
   return {
+    bits,
     groupSize,
     groupsAtOnce,
     weights: new Float32Array(buffer, WEIGHTS, count),
@@ -230,7 +241,16 @@ function wasmKernels(
     load: (weights) => loadWidened(kernels, bytes, weights, { target: WEIGHTS, stored: STORED }),
     extremes: (groups) => kernels.extremes(WEIGHTS, groups, groupSize, LOWEST, HIGHEST, MAGNITUDE),
     searchScales: (groups) =>
-      kernels.search4(WEIGHTS, groups, groupSize, SCALES, SHARES, shares.length, SCRATCH),
+      kernels.searchScales(
+        WEIGHTS,
+        groups,
+        groupSize,
+        SCALES,
+        2 ** (bits - 1),
+        SHARES,
+        shares.length,
+        SCRATCH,
+      ),
     searchScalesAndZeros: (groups, whole) =>
       kernels.searchWithZero(
         WEIGHTS,
@@ -239,13 +259,24 @@ function wasmKernels(
         SCALES,
         ZEROS,
         whole,
+        2 ** bits - 1,
         SHARES,
         shares.length,
         SCRATCH,
       ),
     encode4: (groups, drop) => kernels.encode4(WEIGHTS, groups, groupSize, SCALES, ZEROS, drop, CODES),
     encode4HalfUp: (groups) => kernels.encode4HalfUp(WEIGHTS, groups, groupSize, SCALES, CODES),
-    encode8: (groups, lowest, drop) =>
-      kernels.encode8(WEIGHTS, groups, groupSize, SCALES, lowest, drop, CODES),
+    encodeBytes: (groups, lowest, drop) =>
+      kernels.encodeBytes(
+        WEIGHTS,
+        groups,
+        groupSize,
+        SCALES,
+        ZEROS,
+        lowest,
+        2 ** (bits - 1) - 1,
+        drop,
+        CODES,
+      ),
   };
 }

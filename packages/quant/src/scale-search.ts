@@ -11,9 +11,14 @@ import { roundHalfEven } from "./round-float.ts";
 /** Scales that have no inverse. */
 const SMALLEST = Math.fround(1e-37);
 
-/** 8192 over the share of the first scale, for each candidate. */
-export function reciprocalShares(groupSize: number): Int16Array {
-  return Int16Array.from(candidateShares(groupSize), (share) => Math.round(8192 / share));
+/**
+ * 8192 over the share of the first scale, for each candidate. With few levels the best scale may be much less than what the largest weight
+ * asks for.
+ */
+export function reciprocalShares(groupSize: number, bits: number): Int16Array {
+  return Int16Array.from(candidateShares(bits < 4 ? Number.POSITIVE_INFINITY : groupSize), (share) =>
+    Math.round(8192 / share),
+  );
 }
 
 /** a · b / 2^15, rounded half up, as i16x8.q15mulr_sat_s gives it. */
@@ -29,10 +34,10 @@ function toFixedPoint(weights: Float32Array, low: number, scale: number, unit: n
 }
 
 /**
- * The scale of least squared error for numbers from −8 to 7.
- * @param scale the first scale: the extreme weight over −8
+ * The scale of least squared error for numbers from −`half` to `half` − 1.
+ * @param scale the first scale: the extreme weight over −`half`
  */
-export function searchScale4(weights: Float32Array, scale: number, shares: Int16Array): number {
+export function searchScale(weights: Float32Array, scale: number, half: number, shares: Int16Array): number {
   if (Math.abs(scale) < SMALLEST) return scale;
   const fixed = toFixedPoint(weights, 0, scale, 2048);
   let bestScore = 0;
@@ -41,7 +46,7 @@ export function searchScale4(weights: Float32Array, scale: number, shares: Int16
     let weightsByNumbers = 0;
     let numbersSquared = 0;
     for (const weight of fixed) {
-      const number = Math.max(-8, Math.min(7, (q15(weight, share) + 256) >> 9));
+      const number = Math.max(-half, Math.min(half - 1, (q15(weight, share) + 256) >> 9));
       weightsByNumbers += weight * number;
       numbersSquared += number * number;
     }
@@ -62,16 +67,17 @@ export interface ScaleAndZero {
 }
 
 /**
- * The scale and the zero point of least squared error for numbers from 0 to 15.
+ * The scale and the zero point of least squared error for numbers from 0 to `most`.
  * @param low the smallest weight
- * @param scale the first scale: largest less smallest weight, over 15
- * @param whole zero points are to be whole numbers of 0…15
+ * @param scale the first scale: largest less smallest weight, over `most`
+ * @param whole zero points are to be whole numbers of 0…`most`
  */
 export function searchScaleAndZero(
   weights: Float32Array,
   low: number,
   scale: number,
   whole: boolean,
+  most: number,
   shares: Int16Array,
 ): ScaleAndZero {
   if (scale < SMALLEST) return { scale, zero: 0 };
@@ -87,14 +93,14 @@ export function searchScaleAndZero(
   let bestZero = -start;
   for (const share of shares) {
     const inverse = share / 8192;
-    let zero = 7.5 - (start + 7.5) * inverse;
-    if (whole) zero = Math.min(15, Math.max(0, Math.floor(zero + 0.5)));
+    let zero = most / 2 - (start + most / 2) * inverse;
+    if (whole) zero = Math.min(most, Math.max(0, Math.floor(zero + 0.5)));
     const shift = Math.floor((zero + start * inverse) * 256 + 0.5) + 128;
     let weightsByNumbers = 0;
     let numbers = 0;
     let numbersSquared = 0;
     for (const weight of fixed) {
-      const number = Math.max(0, Math.min(15, (q15(weight, share) + shift) >> 8));
+      const number = Math.max(0, Math.min(most, (q15(weight, share) + shift) >> 8));
       weightsByNumbers += weight * number;
       numbers += number;
       numbersSquared += number * number;

@@ -158,7 +158,7 @@ describe("a quantization plan", () => {
       bits: 4,
       group_size: 16,
       desc_act: false,
-      sym: false,
+      sym: true,
       lm_head: false,
       block_name_to_quantize: "model.language_model.layers",
       modules_in_block_to_quantize: [
@@ -202,6 +202,6 @@ describe("a quantization plan", () => {
       zeroPoints: true,
       scales: "compressed-tensors",
     });
-    expect(() => schemeNamed("int3")).toThrow(/no scheme is named "int3": there are int4-g32, .*nf4-dq/);
+    expect(() => schemeNamed("int5")).toThrow(/no scheme is named "int5": there are int4-g32, .*nf4-dq/);
   });
 });

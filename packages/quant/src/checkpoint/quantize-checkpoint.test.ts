@@ -103,7 +103,12 @@ describe("a quantized checkpoint", () => {
     "nf4",
     "nf4-dq",
     "fp4",
+    "int3-g16",
+    "int2-g16-zero",
+    "int8-g16-zero",
+    "fp8",
     "gptq-g16",
+    "gptq-g16-zero",
     "awq-row",
     "nvfp4",
   ].map((name) => [name, schemeNamed(name)]);

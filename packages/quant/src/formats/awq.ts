@@ -124,8 +124,8 @@ function pack({ rows, columns, groupSize, codes, scales, zeroPoints }: IntegerWe
   const groups = columns / groupSize;
   const zeros = zeroPoints ?? new Uint8Array(rows * groups).fill(8);
   return [
-    bytesOf(alongOutputs(packBits(codes, 4), rows)),
-    bytesOf(packBits(interleaved(transposed(zeros, rows, groups), AWQ_ORDER), 4)),
+    bytesOf(alongOutputs(packBits(codes, columns, 4), rows)),
+    bytesOf(packBits(interleaved(transposed(zeros, rows, groups), AWQ_ORDER), rows, 4)),
     packScales(scales, rows),
   ];
 }
@@ -133,11 +133,11 @@ function pack({ rows, columns, groupSize, codes, scales, zeroPoints }: IntegerWe
 function storedIntegers({ shape, layout, beside }: LoadedWeight) {
   const [outputs, inputs] = shape as [number, number];
   const { groupSize, scaleDtype } = layout as IntegerLayout;
-  const zeros = unpackBits(wordsOf(beside.zeroPoints as Uint8Array), 4);
+  const zeros = unpackBits(wordsOf(beside.zeroPoints as Uint8Array), outputs, 4);
   return {
     scales: unpackScales(beside.scales as Uint8Array, scaleDtype, outputs),
     zeroPoints: transposed(interleaved(zeros, BACK), inputs / groupSize, outputs),
-    codes: (bytes: Uint8Array) => unpackBits(downInputs(wordsOf(bytes), outputs), 4),
+    codes: (bytes: Uint8Array) => unpackBits(downInputs(wordsOf(bytes), outputs), inputs, 4),
   };
 }
 

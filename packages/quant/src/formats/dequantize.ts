@@ -38,7 +38,9 @@ export function packedCodes(
 ): Uint8Array {
   const { bits, stored } = weight.layout as IntegerLayout;
   if (stored === "packed") return bytes;
-  return bytesOf(packBits(integersOf(found, weight).codes(bytes), bits));
+  const columns = weight.shape[1] ?? 1;
+  const codes = integersOf(found, weight).codes(bytes);
+  return bits === 8 ? codes : bytesOf(packBits(codes, columns, bits));
 }
 
 function required<K extends "integers" | "blockScales">(format: Format, method: K): NonNullable<Format[K]> {

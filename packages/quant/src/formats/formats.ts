@@ -1,6 +1,7 @@
 import { QuantizationError } from "../checkpoint/quantization-error.ts";
 import { awq } from "./awq.ts";
 import { bitsandbytes } from "./bitsandbytes.ts";
+import { floatQuantized } from "./float-quantized.ts";
 import type { Format } from "./format.ts";
 import { gptq } from "./gptq.ts";
 import { intQuantized } from "./int-quantized.ts";
@@ -13,6 +14,7 @@ import type { Preset, Scheme } from "./scheme.ts";
 export const formats: readonly Format[] = [
   packQuantized,
   intQuantized,
+  floatQuantized,
   bitsandbytes,
   gptq,
   awq,
@@ -24,8 +26,12 @@ export const formats: readonly Format[] = [
 export const schemeNames: readonly string[] = formats.flatMap(({ schemes }) => schemes);
 
 /**
- * A scheme by its short name: `int4-g128` (groups of 128; `-zero` for zero points; `int4-row`), `int8`, `nf4`, `nf4-dq` (scales in 8 bits),
- * `fp4`, `fp4-dq`, `gptq` and `awq` (groups of 128; `-g64`, `-row`), `nvfp4`, `mxfp4`.
+ * A scheme by its short name:
+ * - `int4-g128`: 2, 3, 4 or 8 bits in groups of any size, or `int4-row`; `-zero` for zero points;
+ * - `int8`: bytes with a scale for each row; `fp8`, `fp8-w8a16`: 8-bit floats;
+ * - `nf4`, `fp4`; `nf4-dq`, `fp4-dq` with scales in 8 bits; `nvfp4`, `mxfp4`;
+ * - `gptq`: 4 bits in groups of 128, symmetric; `gptq-int3-g64-zero` and so on for others;
+ * - `awq`: 4 bits with zero points; `awq-g64`, `awq-row`.
  * @param among `[...formats, yours]`, where there are others than vlmopt's
  * @throws {RangeError} for other names, listing these
  */

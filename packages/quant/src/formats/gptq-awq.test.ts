@@ -57,7 +57,13 @@ function part(tensors: readonly TensorLiteral[], name: string): TensorLiteral {
 describe("a weight in the layout of", () => {
   it.each(["gptq", "awq"] as const)("%s is the one that was encoded", async (format) => {
     const weights = bell(outputs * inputs, 1);
-    const tensors = quantized(weights, { format, bits: 4, groupSize: 16, scales: "search" });
+    const tensors = quantized(weights, {
+      format,
+      bits: 4,
+      zeroPoints: true,
+      groupSize: 16,
+      scales: "search",
+    });
     const encoded = encodeInt4(weights, {
       groupSize: 16,
       zeroPoints: "whole",
@@ -79,7 +85,7 @@ describe("a weight in the layout of", () => {
       expect(Math.min(...zeroPoints(0))).toBe(0);
       expect(Math.min(...zeroPoints(1))).toBe(1);
       const decoded = await dequantized(
-        quantized(weights, { format: "gptq", bits: 4, groupSize: 16, scales }),
+        quantized(weights, { format: "gptq", bits: 4, zeroPoints: true, groupSize: 16, scales }),
         {},
         `positive-${scales}`,
       );
@@ -91,7 +97,13 @@ describe("a weight in the layout of", () => {
 
   it("gptq may have its input features reordered, and zero points as they are", async () => {
     const weights = bell(outputs * inputs, 3);
-    const tensors = quantized(weights, { format: "gptq", bits: 4, groupSize: 16, scales: "search" });
+    const tensors = quantized(weights, {
+      format: "gptq",
+      bits: 4,
+      zeroPoints: true,
+      groupSize: 16,
+      scales: "search",
+    });
     const plain = await dequantized(tensors, {}, "ordered");
 
     // Input features 8j…8j+7, one word, belong to group j mod 4; the columns of the weight go with them.

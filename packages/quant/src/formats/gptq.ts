@@ -9,27 +9,31 @@ import type { Format, FormatConfig, SortedLinears } from "./format.ts";
 import { decodingInputMajor, packScales, quantizationSettings, unpackScales } from "./input-major.ts";
 import { roundingStage } from "./integer-stages.ts";
 import { escaped, onlySettings, unquantized } from "./module-names.ts";
-import type { LoadedWeight } from "./quantized-weight.ts";
+import type { IntegerLayout, LoadedWeight } from "./quantized-weight.ts";
 import { fittingGroups, type GroupedScheme, groupSizeOf } from "./scheme.ts";
 import { bytesOf, companion, moduleOf, plainDtype, wordsOf } from "./weight-tensors.ts";
 
-/** What the libraries of GPTQ load (its first format, nothing reordered): integers with zero points, input features first. */
+/**
+ * What the libraries of GPTQ load (its first format, nothing reordered): integers, input features first. Marlin, the kernel of vLLM and SGLang,
+ * takes those of 4 and 8 bits without zero points of their own.
+ */
 export interface Gptq extends GroupedScheme {
   readonly format: "gptq";
-  readonly bits: 4;
-  /** See `Int4Options`. */
-  readonly scales: "compressed-tensors" | "search" | "hqq";
+  readonly bits: IntegerWeights["bits"];
+  readonly zeroPoints: boolean;
+  /** See `RoundingOptions`. */
+  readonly scales: "compressed-tensors" | "search" | "hqq" | "absmax";
 }
 
 /** What transformers' GPTQConfig (with gptqmodel and optimum), gptqmodel itself and vLLM read. */
 const config: FormatConfig<Gptq> = {
   method: "gptq",
-  settings: ({ bits, groupSize }) => ({
+  settings: ({ bits, groupSize, zeroPoints }) => ({
     checkpoint_format: "gptq",
     bits,
     group_size: groupSize === "row" ? -1 : groupSize,
     desc_act: false,
-    sym: false,
+    sym: !zeroPoints,
   }),
   // transformers takes the linears of one list of blocks, the others all linears but those that `dynamic` names.
   write(groups, linears) {
@@ -64,20 +68,26 @@ const config: FormatConfig<Gptq> = {
  */
 export const gptq: Format<Gptq> = {
   name: "gptq",
-  schemes: ["gptq", "gptq-g32", "gptq-g64"],
+  schemes: [
+    ...["gptq", "gptq-g32", "gptq-g64", "gptq-row", "gptq-zero", "gptq-g64-zero"],
+    ...["gptq-int8", "gptq-int3", "gptq-int3-g64", "gptq-int2-g64", "gptq-int2-g32"],
+  ],
   parse(name, preset) {
-    const [matched, size] = /^gptq(?:-(g[1-9]\d*|row))?$/.exec(name) ?? [];
+    const [matched, bits = "4", size = "g128", zero] =
+      /^gptq(?:-int([2348]))?(?:-(g[1-9]\d*|row))?(-zero)?$/.exec(name) ?? [];
     if (matched === undefined) return undefined;
     return {
       format: "gptq",
-      bits: 4,
-      groupSize: size === "row" ? "row" : Number(size?.slice(1) ?? 128),
+      bits: Number(bits) as Gptq["bits"],
+      groupSize: size === "row" ? "row" : Number(size.slice(1)),
+      zeroPoints: zero !== undefined,
       scales: preset === "best" ? "search" : "compressed-tensors",
     };
   },
   fit(scheme, [rows, columns]) {
-    if (rows % 8 !== 0 || columns % 8 !== 0)
-      return `matrices of ${rows} × ${columns} weights do not fill words of eight`;
+    const perWords = scheme.bits === 3 ? 32 : 32 / scheme.bits;
+    if (rows % perWords !== 0 || columns % perWords !== 0)
+      return `${rows} × ${columns} weights of ${scheme.bits} bits do not fill words, which takes multiples of ${perWords}`;
     // The configuration has one group size for the whole model.
     return fittingGroups(scheme, columns, []);
   },
@@ -96,16 +106,12 @@ export const gptq: Format<Gptq> = {
     ];
   },
   encode(tensor, scheme, how) {
-    const { bits, scales } = scheme;
+    const { bits, scales, zeroPoints } = scheme;
     const groupSize = groupSizeOf(scheme, tensor.shape[1] ?? 1);
-    return roundingStage(
-      tensor,
-      // Readers add the 1 back to whole words, where a carry would spoil the neighbour, or let 15 become 16.
-      { bits, groupSize, zeroPoints: true, scales, scaleDtype: "F16", lowestZeroPoint: 1 },
-      how,
-      3,
-      pack,
-    );
+    // Readers add the 1 back to whole words, where a carry would spoil the neighbour, or let 15 become 16.
+    const lowestZeroPoint = zeroPoints ? 1 : 0;
+    const options = { bits, groupSize, zeroPoints, scales, scaleDtype: "F16", lowestZeroPoint } as const;
+    return roundingStage(tensor, options, how, 3, pack);
   },
   pack,
   config,
@@ -119,10 +125,10 @@ export const gptq: Format<Gptq> = {
     if (shape[1] !== outputs) return undefined;
     const settings = await quantizationSettings(source);
     const inputs = indices?.shape[0] ?? ((shape[0] as number) * 32) / Number(settings.bits ?? 4);
-    const bits = ((shape[0] as number) * 32) / inputs;
-    if (bits !== 4) {
+    const bits = ([2, 3, 4, 8] as const).find((width) => width * inputs === (shape[0] as number) * 32);
+    if (bits === undefined) {
       throw new QuantizationError(
-        `${name} of shape [${shape}] does not hold numbers of 4 bits for ${inputs} input features: other widths are not read`,
+        `${name} of shape [${shape}] does not hold numbers of 2, 3, 4 or 8 bits for ${inputs} input features: other widths are not read`,
       );
     }
     const groupOf = indices && wordsOf(await readTensor(source, indices.name));
@@ -139,7 +145,7 @@ export const gptq: Format<Gptq> = {
               bits,
               groupSize: inputs / groups,
               scaleDtype: scales.dtype as FloatDtype,
-              zeroPoints: true,
+              zeroPoints: settings.sym !== true,
               stored: "otherwise",
             }
           : { kind: "other" },
@@ -154,7 +160,17 @@ export const gptq: Format<Gptq> = {
       parts: [scales.name, zeroPoints.name, ...(indices === undefined ? [] : [indices.name])],
     };
   },
-  integers: storedIntegers,
+  integers(weight) {
+    const stored = storedIntegers(weight);
+    const { bits, zeroPoints } = weight.layout as IntegerLayout;
+    if (zeroPoints) return stored;
+    const other = stored.zeroPoints.find((zero) => zero !== 2 ** (bits - 1));
+    if (other === undefined) return { ...stored, zeroPoints: undefined };
+    throw new QuantizationError(
+      `config.json says that weights are symmetric, and one of [${weight.shape}] has a zero point of ${other}`,
+      'say "sym": false in quantization_config',
+    );
+  },
   decode(weight, target) {
     const { groupIndices } = weight.beside;
     return decodingInputMajor(
@@ -171,8 +187,8 @@ function pack({ bits, rows, columns, groupSize, codes, scales, zeroPoints }: Int
   const zeros = zeroPoints ?? new Uint8Array(rows * groups).fill(2 ** (bits - 1));
   const less = transposed(zeros, rows, groups).map((zero) => (zero - 1) & (2 ** bits - 1));
   return [
-    bytesOf(transposed(packBits(codes, bits), rows, (columns * bits) / 32)),
-    bytesOf(packBits(less, bits)),
+    bytesOf(transposed(packBits(codes, columns, bits), rows, (columns * bits) / 32)),
+    bytesOf(packBits(less, rows, bits)),
     packScales(scales, rows),
   ];
 }
@@ -182,11 +198,14 @@ function storedIntegers({ shape, beside, settings }: LoadedWeight) {
   const [bits, less] = [Number(settings?.bits), Number(settings?.less)];
   const scaleDtype = settings?.scaleDtype as FloatDtype;
   const scales = unpackScales(beside.scales as Uint8Array, scaleDtype, outputs);
-  const zeros = unpackBits(wordsOf(beside.zeroPoints as Uint8Array), bits).map((zero) => zero + less);
+  const zeros = unpackBits(wordsOf(beside.zeroPoints as Uint8Array), outputs, bits).map(
+    (zero) => zero + less,
+  );
   return {
     scales,
     zeroPoints: transposed(zeros, scales.length / outputs, outputs),
-    codes: (bytes: Uint8Array) => unpackBits(transposed(wordsOf(bytes), (inputs * bits) / 32, outputs), bits),
+    codes: (bytes: Uint8Array) =>
+      unpackBits(transposed(wordsOf(bytes), (inputs * bits) / 32, outputs), inputs, bits),
   };
 }
 

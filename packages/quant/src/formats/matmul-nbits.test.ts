@@ -33,7 +33,10 @@ describe("ONNX Runtime's MatMulNBits", () => {
         scales: new Tensor("float32", toFloat32(scales as Uint8Array, "F32"), [rows, columns / groupSize]),
       });
 
-      const encoded = encodeInt4(weights, { groupSize, scales: scheme.scales });
+      const encoded = encodeInt4(weights, {
+        groupSize,
+        scales: preset === "best" ? "search" : "compressed-tensors",
+      });
       const matrix = toFloat32(decodeInt4(encoded, "F32"), "F32");
       const products = Y?.data as Float32Array;
       expect(products).toHaveLength(5 * rows);

@@ -1,6 +1,6 @@
 import type { TensorSpec } from "@vlmopt/tensor-io";
 import { fromFloat32, readTensor, toFloat32 } from "@vlmopt/tensor-io/browser";
-import { packInWords, transposed, unpackInWords, wordsFor } from "../bit-packing.ts";
+import { packBits, transposed, unpackBits, wordsFor } from "../bit-packing.ts";
 import { QuantizationError } from "../checkpoint/quantization-error.ts";
 import { storedPart } from "../checkpoint/stored-part.ts";
 import type { IntegerWeights } from "../integer-weights.ts";
@@ -12,42 +12,39 @@ import type { IntegerLayout, LoadedWeight } from "./quantized-weight.ts";
 import { fittingGroups, type GroupedScheme, groupSizeOf } from "./scheme.ts";
 import { bytesOf, companion, moduleOf, wordsOf } from "./weight-tensors.ts";
 
-/** compressed-tensors `pack-quantized`, W4A16 and so on: what vLLM and transformers load, and MatMulNBits' bytes. */
+/** compressed-tensors `pack-quantized`, W2A16 to W8A16: what vLLM (of 4 and 8 bits) and transformers load. */
 export interface PackQuantized extends GroupedScheme {
   readonly format: "pack-quantized";
-  readonly bits: 4;
+  readonly bits: IntegerWeights["bits"];
   readonly zeroPoints: boolean;
-  /** See `Int4Options`. */
-  readonly scales: "compressed-tensors" | "onnxruntime" | "search" | "hqq";
+  /** See `RoundingOptions`. */
+  readonly scales: "compressed-tensors" | "search" | "hqq" | "absmax";
 }
 
 /**
  * compressed-tensors `pack-quantized` (0.20, `PackedQuantizationCompressor`): of `X.weight` [out, in]
- * - `X.weight_packed` I32 [out, in / 8], numbers of 4 bits from the lowest on;
+ * - `X.weight_packed` I32 [out, ceil(in · bits / 32)], numbers from the lowest bit on;
  * - `X.weight_scale` [out, in / group] in the weight's dtype;
- * - `X.weight_zero_point` I32 [ceil(out / 8), in / group], eight rows a word, where there are zero points;
+ * - `X.weight_zero_point` I32 [ceil(out · bits / 32), in / group], packed down the rows, where there are zero points;
  * - `X.weight_shape` I64 [2].
  */
 export const packQuantized: Format<PackQuantized> = {
   name: "pack-quantized",
-  schemes: ["", "-zero"].flatMap((zero) =>
-    ["g32", "g64", "g128", "row"].map((size) => `int4-${size}${zero}`),
+  schemes: [4, 3, 2, 8].flatMap((bits) =>
+    ["", "-zero"].flatMap((zero) => ["g32", "g64", "g128", "row"].map((size) => `int${bits}-${size}${zero}`)),
   ),
   parse(name, preset) {
-    const [, size, zero] = /^int4-(g[1-9]\d*|row)(-zero)?$/.exec(name) ?? [];
+    const [, bits, size, zero] = /^int([2348])-(g[1-9]\d*|row)(-zero)?$/.exec(name) ?? [];
     if (size === undefined) return undefined;
     return {
       format: "pack-quantized",
-      bits: 4,
+      bits: Number(bits) as PackQuantized["bits"],
       groupSize: size === "row" ? "row" : Number(size.slice(1)),
       zeroPoints: zero !== undefined,
       scales: preset === "best" ? "search" : "compressed-tensors",
     };
   },
-  fit(scheme, [, columns], otherSizes) {
-    if (columns % 8 !== 0) return `rows of ${columns} weights do not fill words of eight`;
-    return fittingGroups(scheme, columns, otherSizes);
-  },
+  fit: (scheme, [, columns], otherSizes) => fittingGroups(scheme, columns, otherSizes),
   outputs(tensor, scheme) {
     const [rows, columns] = tensor.shape as [number, number];
     const groups = columns / groupSizeOf(scheme, columns);
@@ -89,9 +86,11 @@ export const packQuantized: Format<PackQuantized> = {
     const shapeName = companion(source, name, `${weightName}_shape`).name;
     const sizes = new BigInt64Array((await readTensor(source, shapeName)).slice().buffer);
     const [rows, columns] = [Number(sizes[0]), Number(sizes[1])];
-    if (columns !== (shape[1] as number) * 8 || rows !== shape[0]) {
+    const words = shape[1] as number;
+    const bits = ([2, 3, 4, 8] as const).find((width) => wordsFor(columns, width) === words);
+    if (bits === undefined || rows !== shape[0]) {
       throw new QuantizationError(
-        `${name} of shape [${shape}] does not hold [${rows}, ${columns}] numbers of 4 bits: other widths are not read`,
+        `${name} of shape [${shape}] does not hold [${rows}, ${columns}] numbers of 2, 3, 4 or 8 bits: other widths are not read`,
       );
     }
     return {
@@ -101,11 +100,11 @@ export const packQuantized: Format<PackQuantized> = {
         dtype: scale.dtype as FloatDtype,
         layout: {
           kind: "integers",
-          bits: 4,
+          bits,
           groupSize: columns / (scale.shape[1] ?? 1),
           scaleDtype: scale.dtype as FloatDtype,
           zeroPoints: zeroPoint !== undefined,
-          stored: "packed",
+          stored: (columns * bits) % 32 === 0 ? "packed" : "otherwise",
         },
         beside: {
           scales: await storedPart(source, scale.name),
@@ -124,7 +123,7 @@ function pack(
   tensor: TensorSpec,
 ): Uint8Array[] {
   return [
-    bytesOf(packInWords(codes, columns, bits)),
+    bytesOf(packBits(codes, columns, bits)),
     fromFloat32(scales, tensor.dtype as FloatDtype),
     ...(zeroPoints === undefined ? [] : [bytesOf(packRows(zeroPoints, rows, columns / groupSize, bits))]),
   ];
@@ -136,21 +135,17 @@ function storedIntegers({ shape, layout, beside }: LoadedWeight): StoredIntegers
   return {
     scales: toFloat32(beside.scales as Uint8Array, scaleDtype),
     zeroPoints: beside.zeroPoints && unpackRows(wordsOf(beside.zeroPoints), rows, columns / groupSize, bits),
-    codes: (bytes) => unpackInWords(wordsOf(bytes), columns, bits),
+    codes: (bytes) => unpackBits(wordsOf(bytes), columns, bits),
   };
 }
 
 /** Zero points `[rows, groups]` as words of several rows each: Uint32 [ceil(rows / 8), groups]. */
 function packRows(zeroPoints: Uint8Array, rows: number, groups: number, bits: number): Uint32Array {
-  const words = packInWords(transposed(zeroPoints, rows, groups), rows, bits);
+  const words = packBits(transposed(zeroPoints, rows, groups), rows, bits);
   return transposed(words, groups, words.length / groups);
 }
 
 /** The inverse of `packRows`. */
 function unpackRows(words: Uint32Array, rows: number, groups: number, bits: number): Uint8Array {
-  return transposed(
-    unpackInWords(transposed(words, words.length / groups, groups), rows, bits),
-    groups,
-    rows,
-  );
+  return transposed(unpackBits(transposed(words, words.length / groups, groups), rows, bits), groups, rows);
 }
