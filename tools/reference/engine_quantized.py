@@ -18,7 +18,7 @@ import transformers
 
 import engine_models as models
 
-SCHEMES = ["int4-g16", "int4-g16-zero", "int4-row-zero", "int8", "nf4", "nf4-dq", "fp4", "gptq-g16", "awq-g16", "nvfp4"]
+SCHEMES = ["int4-g16", "int4-g16-zero", "int4-row-zero", "int8", "nf4", "nf4-dq", "fp4", "gptq-g16-zero", "awq-g16", "nvfp4"]
 SOURCE = models.ROOT / "fixtures" / "checkpoints" / "llava"
 
 

@@ -21,7 +21,7 @@ export {
   quantizeScales,
   unnested,
 } from "./double-quantization.ts";
-export { blockScalesOf, dequantize, integersOf, packedCodes } from "./formats/dequantize.ts";
+export { blockScalesOf, dequantize, integersOf, packedCodes, widenedBy } from "./formats/dequantize.ts";
 export type { Format, FoundTensors, FoundWeight, StoredIntegers } from "./formats/format.ts";
 export { formats } from "./formats/formats.ts";
 export {

@@ -30,17 +30,27 @@ export function blockScalesOf({ format }: Pick<FoundWeight, "format">, weight: L
   return required(format, "blockScales")(weight);
 }
 
-/** The codes of a layout of integers, as `packed` ones are stored. */
+/**
+ * The codes of a layout of integers, as `packed` ones are stored.
+ * @param width bits of each, the layout's or more: codes are then moved up with their zero, which stays in the middle
+ */
 export function packedCodes(
   found: Pick<FoundWeight, "format">,
   bytes: Uint8Array,
   weight: LoadedWeight,
+  width?: number,
 ): Uint8Array {
   const { bits, stored } = weight.layout as IntegerLayout;
-  if (stored === "packed") return bytes;
-  const columns = weight.shape[1] ?? 1;
+  if (stored === "packed" && (width === undefined || width === bits)) return bytes;
+  const up = widenedBy(bits, width ?? bits);
   const codes = integersOf(found, weight).codes(bytes);
-  return bits === 8 ? codes : bytesOf(packBits(codes, columns, bits));
+  const moved = up === 0 ? codes : codes.map((code) => code + up);
+  return bytesOf(packBits(moved, weight.shape[1] ?? 1, width ?? bits));
+}
+
+/** What codes and zero points of `bits` are moved up by to be ones of `width`. */
+export function widenedBy(bits: number, width: number): number {
+  return 2 ** (width - 1) - 2 ** (bits - 1);
 }
 
 function required<K extends "integers" | "blockScales">(format: Format, method: K): NonNullable<Format[K]> {

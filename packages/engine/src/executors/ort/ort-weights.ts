@@ -7,6 +7,7 @@ import {
   type Layout,
   loadParts,
   packedCodes,
+  widenedBy,
 } from "@vlmopt/quant";
 import { CheckpointError, convert, readTensor, type TensorInfo } from "@vlmopt/tensor-io";
 import type { ModelWeights } from "../../weights/model-weights.ts";
@@ -94,7 +95,11 @@ function isBytes(layout: Layout): boolean {
   return layout.kind === "integers" && layout.bits === 8;
 }
 
-/** By MatMulNBits, whose bytes are those of packed codes; undefined where it has no blocks for the groups, or zero points have no room. */
+/**
+ * By MatMulNBits, whose bytes are those of packed codes; undefined where it has no blocks for the groups, or zero points have no room. It takes
+ * no codes of 3 bits, and those of 2 are unpacked anew for each product (150 times as slow) but in blocks of 32 to 128 with rounded
+ * activations: others are widened to 4 bits, which changes none.
+ */
 function integers(
   graph: GraphWriter,
   weights: ModelWeights,
@@ -104,17 +109,19 @@ function integers(
   [rows, columns]: readonly [number, number],
   accuracyLevel: 0 | 4,
 ): string | undefined {
-  // Activations share a scale in each block: in small ones rounding costs half of what it does in those of 256, which bytes would feel.
-  const blockSize = (bits === 8 ? [32, 16] : [256, 128, 64, 32, 16]).find((size) => groupSize % size === 0);
-  const { scales, zeroPoints } = integersOf(found, loadParts(found.weight));
+  const isWidened = bits === 3 || (bits === 2 && (accuracyLevel === 0 || groupSize % 32 !== 0));
+  const width = isWidened ? 4 : bits;
+  const blockSize = blockSizes[width].find((size) => groupSize % size === 0);
+  const { scales, zeroPoints: zeroPointsOfGroups } = integersOf(found, loadParts(found.weight));
+  const zeroPoints = zeroPointsOfGroups?.map((zero) => zero + widenedBy(bits, width));
   // GPTQ may add 1 to the highest zero point.
-  if (blockSize === undefined || zeroPoints?.some((zero) => zero >= 2 ** bits)) return undefined;
+  if (blockSize === undefined || zeroPoints?.some((zero) => zero >= 2 ** width)) return undefined;
   const blocks = columns / blockSize;
-  const shape = [rows, blocks, (blockSize * bits) / 8];
+  const shape = [rows, blocks, (blockSize * width) / 8];
   const load = async () =>
-    packedCodes(found, await readTensor(weights.checkpoint, tensor.name), loadParts(found.weight));
+    packedCodes(found, await readTensor(weights.checkpoint, tensor.name), loadParts(found.weight), width);
   const codes =
-    how === "packed"
+    how === "packed" && !isWidened
       ? { ...stored(weights, tensor), type: "U8" as const, shape }
       : { name: `${tensor.name}:packed`, type: "U8" as const, shape, data: { load } };
   const times = groupSize / blockSize;
@@ -124,17 +131,23 @@ function integers(
     literal(graph, `${tensor.name}:scale`, "F32", [rows, blocks], repeated(scales, times)),
   ];
   if (zeroPoints !== undefined) {
-    const zeros = packedRows(repeated(zeroPoints, times), rows, bits);
+    const zeros = packedRows(repeated(zeroPoints, times), rows, width);
     inputs.push(literal(graph, `${tensor.name}:zero`, "U8", [rows, zeros.length / rows], zeros));
   }
   return graph.node("com.microsoft.MatMulNBits", inputs, {
     K: columns,
     N: rows,
-    bits,
+    bits: width,
     block_size: blockSize,
     accuracy_level: accuracyLevel,
   });
 }
+
+/**
+ * By bits of codes, weights under one scale of MatMulNBits, the best first. Activations share a scale in each block, too: in small ones rounding
+ * costs half, which is felt beside weights of 8 bits.
+ */
+const blockSizes = { 2: [128, 64, 32], 4: [256, 128, 64, 32, 16], 8: [32, 16] } as const;
 
 /** Bytes stay bytes until they are taken, and then are scaled group by group. */
 function byteRows(
