@@ -7,7 +7,8 @@ export type DatasetErrorCode =
   | "several-data-files"
   | "missing-image"
   | "ambiguous-image"
-  | "invalid-sampling";
+  | "invalid-sampling"
+  | "invalid-task";
 
 /** The data are bad, or do not hold what was asked. The message names file, row and column. */
 export class DatasetError extends Error {

@@ -10,8 +10,8 @@ export {
   type ColumnMapping,
   type ColumnMappingInput,
   columnMappingSchema,
-  type UnusableRow,
 } from "./records/column-mapping.ts";
+export type { UnusableRow } from "./records/row-reader.ts";
 export type { VqaRecord } from "./records/vqa-record.ts";
 export { type Sampling, sampleRecords, samplingSchema } from "./sampling.ts";
 export { cacheFolder } from "./sets/cache-folder.ts";
@@ -26,3 +26,7 @@ export {
   vqaonline,
   vqaonlineSplits,
 } from "./sets/vqaonline.ts";
+export { tasks } from "./tasks/index.ts";
+export { type OpenTaskOptions, openTask } from "./tasks/open-task.ts";
+export { pictureBox } from "./tasks/picture-box.ts";
+export { defineTask, type Task, type TaskInput, taskSchema } from "./tasks/task.ts";

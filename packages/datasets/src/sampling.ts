@@ -27,7 +27,8 @@ export type Sampling = z.input<typeof samplingSchema>;
 /**
  * Takes a sample, in the order of the records; all of them where there are no more than `count`. The same seed takes the same records
  * on every machine, and of a larger count a superset: a record is in a random sample if the SHA-256 of seed and id is among the
- * smallest (bottom-k sampling), which no other record's presence changes.
+ * smallest (bottom-k sampling), which no other record's presence changes. Records of one unit come together or not at all: as many units are taken as make
+ * about so many records.
  */
 export function sampleRecords(records: readonly VqaRecord[], sampling: Sampling): VqaRecord[] {
   const parsed = samplingSchema.safeParse(sampling);
@@ -35,6 +36,13 @@ export function sampleRecords(records: readonly VqaRecord[], sampling: Sampling)
     throw new DatasetError("invalid-sampling", `the sampling is invalid: ${z.prettifyError(parsed.error)}`);
   }
   const { data } = parsed;
+  const units = new Map(records.toReversed().map((record) => [record.unit ?? record, record]));
+  if (units.size < records.length) {
+    const firsts = records.filter((record) => units.get(record.unit ?? record) === record);
+    const count = Math.max(1, Math.round((data.count * units.size) / records.length));
+    const taken = new Set(sampleRecords(firsts, { ...data, count }).map((record) => record.unit ?? record));
+    return records.filter((record) => taken.has(record.unit ?? record));
+  }
   if (data.method === "first") return records.slice(0, data.count);
   const chosen = new Set(
     data.method === "random"

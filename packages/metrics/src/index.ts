@@ -1,3 +1,4 @@
+export { packUnit } from "./benchmarks/unit.ts";
 export { type Baseline, publishedBaseline, readBaselines } from "./bertscore/baseline.ts";
 export { type BertScoreOptions, bertScore } from "./bertscore/bertscore.ts";
 export { bertScoreLayers, type EncodedText, type Encoder } from "./bertscore/encoder.ts";
@@ -36,6 +37,8 @@ export {
   type PerplexityOptions,
   perplexity,
 } from "./model-metrics/perplexity.ts";
+export type { AskedQuestion, Reading } from "./reading/reading.ts";
+export { type ReadingName, readingNames, readings } from "./reading/readings.ts";
 export { type MetricResources, metricByName, metricNames } from "./registry.ts";
 export { cocoRougeL, type RougeOptions, type RougeType, rouge } from "./rouge/rouge.ts";
 export { scorecardCsv, scorecardTable, type TableText, topicTable } from "./scorecard/render.ts";

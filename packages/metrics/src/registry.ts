@@ -1,3 +1,14 @@
+import { boxOverlap } from "./benchmarks/box-overlap.ts";
+import { mme } from "./benchmarks/mme.ts";
+import { pope } from "./benchmarks/pope.ts";
+import {
+  circular,
+  containsAnswer,
+  exactMatchLmms,
+  letterMatch,
+  mmmu,
+  relaxedAccuracy,
+} from "./benchmarks/right-or-wrong.ts";
 import { bertScore } from "./bertscore/bertscore.ts";
 import type { Encoder } from "./bertscore/encoder.ts";
 import { bleu, cocoBleu } from "./bleu/bleu.ts";
@@ -33,8 +44,18 @@ const metrics: Readonly<Record<string, (resources: MetricResources) => Metric | 
   cider,
   "vqa-accuracy": () => vqaAccuracy(),
   "vqa-accuracy-authors": () => vqaAccuracy({ normalise: "unless-unanimous" }),
-  anls,
+  anls: () => anls(),
+  "anls-lmms": () => anls({ variant: "lmms-eval" }),
   "exact-match": exactMatch,
+  "exact-match-lmms": exactMatchLmms,
+  "letter-match": letterMatch,
+  "relaxed-accuracy": relaxedAccuracy,
+  pope,
+  mme,
+  mmmu,
+  circular,
+  ocrbench: containsAnswer,
+  "box-overlap": boxOverlap,
   "token-f1": tokenF1,
   distinct,
   length: answerLength,

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { DatasetError } from "../dataset-error.ts";
 import { cellText, type Place, placeText, structured, textsOf } from "./cell.ts";
+import type { Row, RowReader, RowRecord, Unusable } from "./row-reader.ts";
 import type { Table } from "./table.ts";
-import type { VqaRecord } from "./vqa-record.ts";
 
 /**
  * Which column holds what. A dot reaches inside: `answers.answer` takes `answer` of an object, or of each object in a list. Columns
@@ -23,92 +23,66 @@ export type ColumnMapping = z.output<typeof columnMappingSchema>;
 /** A {@link ColumnMapping} of which only what differs from `question`, `image` and `answer` need be given. */
 export type ColumnMappingInput = z.input<typeof columnMappingSchema>;
 
+/** Reads rows by a mapping; `context`, `topic` and `url` come along where the table has columns of these names. */
+export function mappingReader(given: ColumnMapping): RowReader {
+  const withOptional = (available: readonly string[]): ColumnMapping => {
+    const found = ["context", "topic", "url"].filter((column) => available.includes(column));
+    return { ...Object.fromEntries(found.map((column) => [column, column])), ...given };
+  };
+  return {
+    images: [given.image],
+    columnsRead: (available) => columnsRead(withOptional(available), available),
+    check(table) {
+      for (const column of Object.values(withOptional(table.columns))) {
+        if (column === undefined) continue;
+        requireColumn(table, column);
+        requireMember(table, column);
+      }
+    },
+    records: (row, place, prefix) => [recordOf(row, place, withOptional(place.table.columns), prefix)],
+  };
+}
+
 /** Names of the table's own columns that a mapping reads. */
-export function columnsRead(mapping: ColumnMapping, available: readonly string[]): string[] {
+function columnsRead(mapping: ColumnMapping, available: readonly string[]): string[] {
   const columns = Object.values(mapping).filter((column) => column !== undefined);
   return [...new Set(columns.map((column) => ownColumn(column, available)))];
 }
 
-/** A row that asks nothing: it has no question, or no picture of its own. */
-export interface UnusableRow {
-  /** File and row. */
-  readonly place: string;
-  readonly problem: string;
-}
-
-/** A record and the row that it is of. */
-export interface RowRecord {
-  readonly record: VqaRecord;
-  readonly row: number;
-}
-
-/**
- * The records of a table's rows.
- * @param prefix goes before the row numbers that serve as ids
- * @param leaveOut takes note of rows that ask nothing; without it they are errors
- */
-export function toRecords(
-  table: Table,
-  mapping: ColumnMapping,
-  prefix: string,
-  leaveOut?: (row: UnusableRow) => void,
-): RowRecord[] {
-  for (const column of Object.values(mapping)) {
-    if (column === undefined) continue;
-    requireColumn(table, column);
-    requireMember(table, column);
-  }
-  return table.rows.flatMap((row, index): RowRecord[] => {
-    const place = { table, row: index };
-    const read = recordOf(row, place, mapping, prefix);
-    if (!("problem" in read)) return [{ record: read, row: index }];
-    if (leaveOut === undefined)
-      throw new DatasetError("invalid-row", `${placeText(place)}: ${read.problem}`, { hint: read.hint });
-    leaveOut({ place: placeText(place), problem: read.problem });
-    return [];
-  });
-}
-
-interface Unusable {
-  readonly problem: string;
-  readonly hint: string;
-}
-
-function recordOf(row: Row, place: Place, mapping: ColumnMapping, prefix: string): VqaRecord | Unusable {
+function recordOf(row: Row, place: Place, mapping: ColumnMapping, prefix: string): RowRecord | Unusable {
   const id = optionalText(row, mapping.id, place) ?? `${prefix}${place.row}`;
-  const image =
-    place.table.readImage === undefined ? imageName(row, mapping.image, place) : `${id}#${mapping.image}`;
-  if (typeof image !== "string") return image;
+  const pictures = (place.table.pictureColumns ?? []).filter((column) => column === mapping.image);
+  const images = pictures.length === 0 ? imageNames(row, mapping.image, place) : [`${id}#${mapping.image}`];
+  const [image] = images;
+  if (image === undefined) return empty(mapping.image);
   const asked = optionalText(row, mapping.question, place);
   // CSV does not tell a question without words from one that is missing.
   const question = asked ?? (place.table.cellsAreText ? "" : undefined);
   if (question === undefined) return empty(mapping.question);
   const optional = {
+    images: images.length > 1 ? images : undefined,
     context: optionalText(row, mapping.context, place),
     topic: optionalText(row, mapping.topic, place),
     url: optionalText(row, mapping.url, place),
   };
-  return {
+  const record = {
     id,
     image,
     question,
-    answers: textsOf(cell(row, mapping.answer, place), mapping.answer, place),
-    ...Object.fromEntries(Object.entries(optional).filter(([, text]) => text !== undefined)),
+    answers: textsOf(cellAt(row, mapping.answer, place), mapping.answer, place),
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
   };
+  return { record, row: place.row, pictures };
 }
 
-/** A picture's name, or what it is itself in base64; of a list of one picture, that. */
-function imageName(row: Row, column: string, place: Place): string | Unusable {
-  const value = cell(row, column, place);
+/** Names of pictures, or what they are themselves in base64. */
+export function imageNames(row: Row, column: string, place: Place): string[] {
+  const value = cellAt(row, column, place);
   const pictures = (Array.isArray(value) ? value : [listOfPictures(value) ?? value]).flat();
-  if (pictures.length > 1)
-    return {
-      problem: `column ${JSON.stringify(column)} has ${pictures.length} pictures`,
-      hint: "a question is asked about one: keep one picture a row",
-    };
-  const [picture] = pictures;
-  const held = isRow(picture) && ("bytes" in picture || "path" in picture) ? heldBy(picture) : picture;
-  return cellText(held, column, place) ?? empty(column);
+  return pictures.flatMap((picture) => {
+    const held = isRow(picture) && ("bytes" in picture || "path" in picture) ? heldBy(picture) : picture;
+    return cellText(held, column, place) ?? [];
+  });
 }
 
 /** Of `{bytes, path}`, as the hub keeps pictures: in text, bytes are base64. */
@@ -124,22 +98,20 @@ function listOfPictures(value: unknown): readonly unknown[] | undefined {
   return Array.isArray(read) ? read : isRow(read) ? [read] : undefined;
 }
 
-function empty(column: string): Unusable {
+export function empty(column: string): Unusable {
   return { problem: `column ${JSON.stringify(column)} is empty`, hint: "fill it in, or take the row out" };
 }
 
-type Row = Readonly<Record<string, unknown>>;
-
-function isRow(value: unknown): value is Row {
+export function isRow(value: unknown): value is Row {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The table's own column that a mapping's column is, or lies in. */
-function ownColumn(column: string, available: readonly string[]): string {
+export function ownColumn(column: string, available: readonly string[]): string {
   return available.includes(column) ? column : (column.split(".")[0] as string);
 }
 
-function requireColumn({ file, columns }: Table, column: string): void {
+export function requireColumn({ file, columns }: Table, column: string): void {
   if (columns.includes(ownColumn(column, columns))) return;
   throw new DatasetError("missing-column", `${file}: there is no column ${JSON.stringify(column)}`, {
     hint: `say which of its columns hold what (columns: {question: …, image: …, answer: …}): ${columns.join(", ")}`,
@@ -153,13 +125,14 @@ function requireMember(table: Table, column: string): void {
   if (own === column || !rows.some((row) => Object.hasOwn(row, own))) return;
   const reached = (value: unknown): boolean =>
     Array.isArray(value) ? value.length === 0 || value.some(reached) : value !== undefined;
-  if (rows.some((row, index) => reached(cell(row, column, { table, row: index })))) return;
+  if (rows.some((row, index) => reached(cellAt(row, column, { table, row: index })))) return;
   throw new DatasetError("missing-column", `${file}: no row has ${JSON.stringify(column)}`, {
     hint: `look at what ${JSON.stringify(own)} holds`,
   });
 }
 
-function cell(row: Row, column: string, place: Place): unknown {
+/** What a column holds; a dot reaches inside. */
+export function cellAt(row: Row, column: string, place: Place): unknown {
   if (Object.hasOwn(row, column)) return row[column];
   let value: unknown = row;
   for (const part of column.split(".")) {
@@ -183,6 +156,6 @@ function opening(text: string, column: string, place: Place): unknown {
   );
 }
 
-function optionalText(row: Row, column: string | undefined, place: Place): string | undefined {
-  return column === undefined ? undefined : cellText(cell(row, column, place), column, place);
+export function optionalText(row: Row, column: string | undefined, place: Place): string | undefined {
+  return column === undefined ? undefined : cellText(cellAt(row, column, place), column, place);
 }

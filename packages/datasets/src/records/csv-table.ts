@@ -28,6 +28,8 @@ export async function readCsv(path: string, delimiter: string, encoding?: string
     columns: (names: string[]) => distinct(names, path),
     delimiter: delimiterOf(begun, delimiter),
     record_delimiter: ["\r\n", "\n", "\r"],
+    // A quote within a cell that does not begin with one is a quote.
+    relax_quotes: true,
     skip_empty_lines: true,
   });
   const rows: Record<string, string | null>[] = [];

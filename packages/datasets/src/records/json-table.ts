@@ -21,7 +21,7 @@ export async function readJson(path: string, selection: TableSelection): Promise
     if (isRow(tryParse(firstLine))) return readJsonLines(path, selection);
     throw error;
   }
-  const rows = Array.isArray(value) ? value : rowsWithin(value, path, selection.image);
+  const rows = Array.isArray(value) ? value : rowsWithin(value, path, selection.images);
   const wrong = rows.findIndex((row) => !isRow(row));
   if (wrong < 0) return rowsTable(path, rows as Row[]);
   throw new DatasetError("invalid-row", `${path}: row ${wrong} is not an object`);
@@ -42,12 +42,17 @@ export async function readJsonLines(path: string, { encoding }: TableSelection):
   return rowsTable(path, rows);
 }
 
-/** The one list of objects in an object; the object itself where it is a row, as of JSON lines of which there is one. */
-function rowsWithin(value: unknown, path: string, image: string): unknown[] {
-  if (isRow(value) && Object.hasOwn(value, image)) return [value];
+/**
+ * The one list of objects in an object; the objects that it holds by their keys, which become the column `key`; the object itself where it is a row, as of
+ * JSON lines of which there is one.
+ */
+function rowsWithin(value: unknown, path: string, images: readonly string[]): unknown[] {
+  if (isRow(value) && images.some((image) => Object.hasOwn(value, image))) return [value];
   const members = isRow(value) ? Object.entries(value) : [];
   const lists = members.filter(([, member]) => Array.isArray(member) && isRow(member[0]));
   if (lists.length === 1) return lists[0]?.[1] as unknown[];
+  if (members.length > 0 && members.every(([, member]) => isRow(member)))
+    return members.map(([key, member]) => ({ key, ...(member as Row) }));
   const names = lists.map(([name]) => name).join(", ");
   throw new DatasetError(
     "unreadable-file",

@@ -9,6 +9,7 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { parseJson } from "./json-text.ts";
 import { exactValue, needsExactness } from "./parquet-values.ts";
+import { rowGroupReader } from "./row-groups.ts";
 import type { Table, TableSelection } from "./table.ts";
 import { utf8Text } from "./text-encoding.ts";
 
@@ -19,53 +20,54 @@ const parsers: Partial<ParquetParsers> = {
 };
 
 /**
- * Reads the chosen columns of a parquet file. Images as bytes, alone or as the hub keeps them (`{bytes, path}`, a list of one too), stay in
- * the file: `readImage` reads a row's from its pages, or tells its path where there are no bytes.
+ * Reads the chosen columns of a parquet file. Images as bytes, alone or as the hub keeps them (`{bytes, path}`, a list of them too), stay in
+ * the file: `readPictures` reads a row's, or tells their paths where there are no bytes.
  */
-export async function readParquet(path: string, { image, choose }: TableSelection): Promise<Table> {
+export async function readParquet(path: string, { images, choose }: TableSelection): Promise<Table> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file);
   const { children } = parquetSchema(metadata);
   const columns = children.map(({ element }) => element.name);
-  const imageColumn = children.find(({ element }) => element.name === image);
-  const holdsImages = imageColumn !== undefined && holdsBytes(imageColumn);
+  const pictureColumns = children
+    .filter((node) => images.includes(node.element.name) && holdsBytes(node))
+    .map(({ element }) => element.name);
   const wanted = choose(columns).filter(
-    (column) => columns.includes(column) && !(holdsImages && column === image),
+    (column) => columns.includes(column) && !pictureColumns.includes(column),
   );
   // Text that is not marked as such must come as bytes, not as text that was decoded from them.
   const shared = { file, metadata, compressors, parsers, utf8: false };
-  const read = await parquetReadObjects({ ...shared, columns: wanted });
+  const read: Row[] =
+    wanted.length === 0
+      ? Array.from({ length: Number(metadata.num_rows) }, () => ({}))
+      : await parquetReadObjects({ ...shared, columns: wanted });
   const inexact = children.filter((node) => wanted.includes(node.element.name) && needsExactness(node));
   const rows = inexact.length === 0 ? read : read.map((row) => exactRow(row, inexact));
-  if (!holdsImages) return { file: path, columns, rows };
+  if (pictureColumns.length === 0) return { file: path, columns, rows };
+  const cellOf = rowGroupReader(metadata, (column, place) =>
+    parquetReadObjects({ ...shared, ...place, columns: [column] }),
+  );
   return {
     file: path,
     columns,
     rows,
-    async readImage(row) {
-      const place = { rowStart: row, rowEnd: row + 1, useOffsetIndex: true };
-      const [found] = await parquetReadObjects({ ...shared, ...place, columns: [image] });
-      return pictureOf(found?.[image]);
-    },
+    pictureColumns,
+    readPictures: async (row, column) => picturesOf(await cellOf(row, column)),
   };
 }
 
-function exactRow(row: Readonly<Record<string, unknown>>, nodes: readonly SchemaTree[]) {
+type Row = Readonly<Record<string, unknown>>;
+
+function exactRow(row: Row, nodes: readonly SchemaTree[]) {
   const exact = nodes.map((node) => [node.element.name, exactValue(row[node.element.name], node)]);
   return { ...row, ...Object.fromEntries(exact) };
 }
 
-/** @throws {RangeError} where there are several */
-function pictureOf(value: unknown): Uint8Array | string | undefined {
-  if (Array.isArray(value)) {
-    if (value.length > 1)
-      throw new RangeError(`has ${value.length} pictures, and a question is asked about one`);
-    return pictureOf(value[0]);
-  }
-  if (value instanceof Uint8Array) return value;
+function picturesOf(value: unknown): (Uint8Array | string)[] {
+  if (Array.isArray(value)) return value.flatMap(picturesOf);
+  if (value instanceof Uint8Array) return value.length === 0 ? [] : [value];
   const { bytes, path } = (value ?? {}) as { readonly bytes?: unknown; readonly path?: unknown };
-  if (bytes instanceof Uint8Array && bytes.length > 0) return bytes;
-  return typeof path === "string" && path !== "" ? path : undefined;
+  if (bytes instanceof Uint8Array && bytes.length > 0) return [bytes];
+  return typeof path === "string" && path !== "" ? [path] : [];
 }
 
 /** Bytes, a struct that has them, or a list of either. */

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { DatasetError } from "../dataset-error.ts";
 import { pathFilter } from "../hub/path-patterns.ts";
-import { isTable } from "../records/table.ts";
+import { isTable } from "../records/read-table.ts";
 
 /** Names that a split goes by, as the hub's own tools know them. */
 const ALIASES: readonly (readonly string[])[] = [
@@ -15,6 +15,8 @@ const NO_DATA = /(^|\/)(dataset_infos?|config|package(-lock)?|meta(data)?|infos?
 
 export interface DataFileChoice {
   readonly split?: string | undefined;
+  /** Folder of the hub's configuration, where it has one of that name. */
+  readonly config?: string | undefined;
   /** Patterns of the files that hold the rows; they override the search by split. */
   readonly files?: readonly string[] | undefined;
 }
@@ -24,13 +26,15 @@ export interface DataFileChoice {
  * like; or those that patterns name. @throws {DatasetError} where there are none, or no telling which
  */
 export function chooseDataFiles(paths: readonly string[], set: string, choice: DataFileChoice): string[] {
-  const { split, files } = choice;
+  const { config, split, files } = choice;
   if (files !== undefined) {
     const chosen = paths.filter(pathFilter(files, undefined));
     if (chosen.length > 0) return chosen.sort();
     throw noDataFile(set, `no file matches ${files.join(", ")}`, paths);
   }
-  const tables = paths.filter((path) => isTable(path) && !NO_DATA.test(path)).sort();
+  const all = paths.filter((path) => isTable(path) && !NO_DATA.test(path)).sort();
+  const configured = all.filter((path) => config !== undefined && path.startsWith(`${config}/`));
+  const tables = configured.length > 0 ? configured : all;
   const candidates = split === undefined ? tables : ofSplit(tables, split);
   if (candidates.length === 0) {
     throw noDataFile(set, split === undefined ? "there are no rows" : `there is no split ${split}`, tables);

@@ -26,7 +26,7 @@ export async function hubSet(id: string, options: HubSetOptions = {}): Promise<V
   return openVqaSet(hubTree(await openHubFolder(repository, folder, options)), options);
 }
 
-function hubTree(hub: HubFolder): FileTree {
+export function hubTree(hub: HubFolder): FileTree {
   const fetchOne = together((paths) => hub.fetch(paths, { wait: LONGEST_WAIT }));
   return {
     name: hub.repository,

@@ -12,10 +12,12 @@ import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";
  */
 export async function localFolder(folder: string, options: VqaSetOptions = {}): Promise<VqaSet> {
   checkOptions("localFolder", options, vqaSetRules);
-  return openVqaSet(await folderTree(resolve(folder)), options);
+  return openVqaSet(await folderTree(folder), options);
 }
 
-async function folderTree(folder: string): Promise<FileTree> {
+/** The files below a folder. */
+export async function folderTree(given: string): Promise<FileTree> {
+  const folder = resolve(given);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
     (error: { code?: string }) => {
       const reason =

@@ -8,18 +8,20 @@ import {
   type ColumnMapping,
   type ColumnMappingInput,
   columnMappingSchema,
-  columnsRead,
-  type RowRecord,
-  toRecords,
-  type UnusableRow,
+  mappingReader,
 } from "../records/column-mapping.ts";
-import { readTable } from "../records/table.ts";
+import { joinTables } from "../records/join-tables.ts";
+import { readTable } from "../records/read-table.ts";
+import { type RowRecord, toRecords, type UnusableRow } from "../records/row-reader.ts";
+import type { Table } from "../records/table.ts";
 import type { VqaRecord } from "../records/vqa-record.ts";
 import { describeSampling, type Sampling, sampleRecords } from "../sampling.ts";
 import { chooseDataFiles } from "./data-files.ts";
 import type { FileTree } from "./file-tree.ts";
 import { type ImageIndex, indexImages } from "./image-index.ts";
-import { inlineImage } from "./inline-image.ts";
+import { inlineImageBytes, isInlineImage } from "./inline-image.ts";
+import { pictureTables } from "./picture-tables.ts";
+import type { SetLayout } from "./set-layout.ts";
 
 export interface VqaSetOptions {
   /** Which split: files are found by its name, or one that means the same (`val`, `validation`). */
@@ -52,7 +54,9 @@ export interface VqaSet {
   readonly rows: number;
   /** What was read, how it was sampled and a hash of the records: equal for equal records, whatever machine they were read on. */
   readonly signature: string;
-  /** An image's bytes, as the file holds them (PNG, JPEG …); fetched if it is not there. */
+  /** The bytes of a record's images, as the file holds them (PNG, JPEG …); fetched if they are not there. */
+  readImages(record: VqaRecord): Promise<readonly Uint8Array[]>;
+  /** Those of its first image. */
   readImage(record: VqaRecord): Promise<Uint8Array>;
   /** File and row of a record, for messages. */
   placeOf(record: VqaRecord): string;
@@ -62,37 +66,44 @@ export interface VqaSet {
   imageProblem(record: VqaRecord): string | undefined;
 }
 
-/** How the image of a record is had from the data file; a text is the path of a file of its own. */
-type ImageSource = () => Promise<Uint8Array | string | undefined>;
+/** How the images of a record are had from the data file; a text is the path of a file of its own. */
+type ImageSource = () => Promise<readonly (Uint8Array | string)[]>;
 
 /** Reads a split's rows from a tree of files. */
-export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchOptions): Promise<VqaSet> {
-  const { split, topics, sample } = options;
-  const files = chooseDataFiles(tree.paths, tree.name, options);
-  await tree.fetch(files, options);
+export async function openVqaSet(
+  tree: FileTree,
+  options: VqaSetOptions & FetchOptions,
+  layout: SetLayout = layoutOf(options),
+): Promise<VqaSet> {
+  const { topics, sample, leaveOut } = options;
+  const { rows, joined } = layout;
+  const { split } = rows;
+  const files = chooseDataFiles(tree.paths, tree.name, rows);
+  const others = joined === undefined ? [] : chooseDataFiles(tree.paths, tree.name, joined);
+  await tree.fetch([...files, ...others], options);
+  const lookUp = layout.pictures && (await pictureTables(tree, layout.pictures, options));
   const embedded = new Map<string, ImageSource>();
   const places = new Map<string, RowPlace>();
   const all: VqaRecord[] = [];
   let unusable = 0;
-  const { leaveOut } = options;
-  const reading: VqaSetOptions = leaveOut
-    ? {
-        ...options,
-        leaveOut(row) {
-          unusable++;
-          leaveOut(row);
-        },
-      }
-    : options;
+  const takeNote = leaveOut && {
+    leaveOut(row: UnusableRow) {
+      unusable++;
+      leaveOut(row);
+    },
+  };
+  const read = readerOf(layout, tree, others, { ...options, ...takeNote }, embedded);
   for (const [number, file] of files.entries()) {
     const prefix = files.length > 1 ? `${number}:` : "";
-    for (const { record, row } of await readRecords(tree, file, prefix, reading, embedded)) {
+    for (const { record, row } of await read(file, prefix)) {
       const twice = places.get(record.id);
       if (twice !== undefined) throw sameId(record.id, tree, twice, { file, row });
       places.set(record.id, { file, row });
       all.push(record);
     }
   }
+  if (lookUp !== undefined)
+    for (const { id, image } of all) if (!embedded.has(id)) embedded.set(id, () => lookUp(image));
   const ofTopics =
     topics === undefined ? all : all.filter(({ topic }) => topic !== undefined && topics.includes(topic));
   if (ofTopics.length === 0 && all.length > 0) throw noSuchTopic(tree.name, all);
@@ -103,11 +114,21 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
     index ??= indexImages(tree.paths, tree.name);
     return index.find(image, options.imageRoot ?? posix.dirname(places.get(id)?.file ?? ""));
   };
-  const fileOf = ({ id, image }: VqaRecord) => fileNamed(image, id);
+  const filesOf = ({ id, image, images = [image] }: VqaRecord) => images.map((name) => fileNamed(name, id));
   const placeOf = ({ id }: VqaRecord) => {
     const place = places.get(id);
     return place === undefined ? tree.name : rowText(tree, place);
   };
+  async function readImages(record: VqaRecord): Promise<readonly Uint8Array[]> {
+    const source = embedded.get(record.id);
+    const held = source === undefined ? filesOf(record) : await heldImages(source, record, placeOf);
+    return Promise.all(
+      held.map((image) => {
+        if (typeof image !== "string") return image;
+        return readImageFile(tree, source === undefined ? image : fileNamed(image, record.id));
+      }),
+    );
+  }
   return {
     name: tree.name,
     split,
@@ -116,19 +137,16 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
     rows: all.length + unusable,
     signature: signatureOf(tree, split, topics, sample, records),
     placeOf,
-    async readImage(record) {
-      const source = embedded.get(record.id);
-      const held = source === undefined ? fileOf(record) : await heldImage(source, record, placeOf);
-      if (typeof held !== "string") return held;
-      return readImageFile(tree, source === undefined ? held : fileNamed(held, record.id));
-    },
+    readImages,
+    // Of no image there is an error, so there is a first.
+    readImage: async (record) => (await readImages(record))[0] as Uint8Array,
     async fetchImages({ records: wanted = records, ...fetchOptions } = {}) {
       const apart = wanted.filter(({ id }) => !embedded.has(id));
-      await tree.fetch([...new Set(apart.map(fileOf))], fetchOptions);
+      await tree.fetch([...new Set(apart.flatMap(filesOf))], fetchOptions);
     },
     imageProblem(record) {
       try {
-        if (!embedded.has(record.id)) fileOf(record);
+        if (!embedded.has(record.id)) filesOf(record);
         return undefined;
       } catch (error) {
         if (error instanceof DatasetError) return error.message;
@@ -136,6 +154,11 @@ export async function openVqaSet(tree: FileTree, options: VqaSetOptions & FetchO
       }
     },
   };
+}
+
+/** Rows with a question, a picture and answers each, in columns that options name. */
+function layoutOf({ columns, split, files }: VqaSetOptions): SetLayout {
+  return { reader: mappingReader(parseMapping(columns)), rows: { split, files } };
 }
 
 /** A data file and a row of it, counted from 0. */
@@ -148,65 +171,73 @@ function rowText(tree: FileTree, { file, row }: RowPlace): string {
   return `${tree.pathOf(file)}: row ${row}`;
 }
 
-async function heldImage(
+async function heldImages(
   source: ImageSource,
   record: VqaRecord,
   placeOf: (record: VqaRecord) => string,
-): Promise<Uint8Array | string> {
+): Promise<readonly (Uint8Array | string)[]> {
   const problem = (text: string, cause?: unknown) =>
     new DatasetError("missing-image", `${placeOf(record)}: the image of ${record.id} ${text}`, { cause });
-  let held: Uint8Array | string | undefined;
+  let held: readonly (Uint8Array | string)[];
   try {
     held = await source();
   } catch (error) {
     throw problem(error instanceof Error ? error.message : String(error), error);
   }
-  if (held === undefined || held.length === 0) throw problem("is empty");
+  if (held.length === 0 || held.some(({ length }) => length === 0)) throw problem("is empty");
   return held;
 }
 
-async function readRecords(
+/** Reads the records of one file after the other. */
+function readerOf(
+  { reader, joined }: SetLayout,
   tree: FileTree,
-  file: string,
-  prefix: string,
+  others: readonly string[],
   options: VqaSetOptions,
   embedded: Map<string, ImageSource>,
-): Promise<RowRecord[]> {
-  const given = parseMapping(options.columns);
-  let mapping = given;
-  const table = await readTable(tree.pathOf(file), {
-    image: given.image,
-    encoding: options.encoding,
-    choose: (available) => {
-      mapping = withOptionalColumns(given, available);
-      return columnsRead(mapping, available);
-    },
-  });
-  mapping = withOptionalColumns(given, table.columns);
-  const { readImage } = table;
-  return toRecords(table, mapping, prefix, options.leaveOut).map((read): RowRecord => {
-    const { record, row } = read;
-    if (readImage !== undefined) {
-      embedded.set(record.id, () => readImage(row));
-      return read;
+): (file: string, prefix: string) => Promise<RowRecord[]> {
+  const tableOf = (file: string) =>
+    readTable(tree.pathOf(file), {
+      images: reader.images,
+      encoding: options.encoding,
+      choose: reader.columnsRead,
+    });
+  let further: readonly Table[] | undefined;
+  return async (file, prefix) => {
+    let table = await tableOf(file);
+    if (joined !== undefined) {
+      further ??= await Promise.all(others.map(tableOf));
+      for (const other of further) table = joinTables(table, other, joined.by);
     }
-    if (inlineImage(record.image) === undefined) return read;
-    const text = record.image;
-    embedded.set(record.id, async () => inlineImage(text));
-    return { record: { ...record, image: `${record.id}#${mapping.image}` }, row };
-  });
+    const read = toRecords(table, reader, prefix, options.leaveOut);
+    const { readPictures } = table;
+    // A picture that stands in the text of another row is named by that row's id.
+    const inline = new Map(
+      read.flatMap(({ record: { id, image } }) => (isInlineImage(image) ? [[id, image]] : [])),
+    );
+    return read.map((one): RowRecord => {
+      const { record, row, pictures } = one;
+      if (readPictures !== undefined && pictures.length > 0) {
+        embedded.set(record.id, async () =>
+          (await Promise.all(pictures.map((column) => readPictures(row, column)))).flat(),
+        );
+        return one;
+      }
+      const { image, images = [image] } = record;
+      const texts = images.map((text) => (isInlineImage(text) ? text : inline.get(text)));
+      if (!texts.every((text) => text !== undefined)) return one;
+      embedded.set(record.id, async () => texts.map(inlineImageBytes));
+      const names = images.map((_, i) => `${record.id}#${reader.images[i] ?? `${i}`}`);
+      const named = { ...record, image: names[0] ?? record.image };
+      return { ...one, record: images.length > 1 ? { ...named, images: names } : named };
+    });
+  };
 }
 
 function parseMapping(columns: ColumnMappingInput | undefined): ColumnMapping {
   const parsed = columnMappingSchema.safeParse(columns ?? {});
   if (parsed.success) return parsed.data;
   throw new DatasetError("missing-column", `the columns are invalid: ${z.prettifyError(parsed.error)}`);
-}
-
-/** Takes along `context`, `topic` and `url` where the table has columns of these names and the mapping says nothing else. */
-function withOptionalColumns(mapping: ColumnMapping, available: readonly string[]): ColumnMapping {
-  const found = ["context", "topic", "url"].filter((column) => available.includes(column));
-  return { ...Object.fromEntries(found.map((column) => [column, column])), ...mapping };
 }
 
 async function readImageFile(tree: FileTree, path: string): Promise<Uint8Array> {
