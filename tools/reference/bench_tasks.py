@@ -87,8 +87,18 @@ mmbench, mmmu, ocrbench, chartqa = utils("mmbench", "en_utils"), utils("mmmu"), 
 docvqa, ai2d, refcoco = utils("docvqa"), utils("ai2d"), utils("refcoco", "utils_rec")
 metrics = importlib.import_module("lmms_eval.api.metrics")
 mcq = importlib.import_module("lmms_eval.tasks._task_utils.mmmu_mcq_utils")
-# Where an answer names no letter, MMMU draws one: of its golden the first.
-mcq.random = types.SimpleNamespace(choice=lambda letters: letters[0])
+
+
+def fnv(text):
+    number = 0x811C9DC5
+    for byte in text.encode():
+        number = ((number ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return number
+
+
+# Where an answer names no letter, MMMU draws one; so do we, by a hash of the question's id.
+asked = {"id": "1"}
+mcq.random = types.SimpleNamespace(choice=lambda letters: letters[fnv(asked["id"]) % len(letters)])
 
 SHORT = {"pre_prompt": "", "post_prompt": "\nAnswer the question using a single word or phrase."}
 LETTER = {"pre_prompt": "", "post_prompt": "\nAnswer with the option's letter from the given choices directly."}
@@ -315,6 +325,7 @@ def make_mmmu():
         return [part["text"] if part["type"] == "text" else "<image>" for part in message["content"]]
     systems = [[letters_said("ABC"[i % 3], "None of these", i) if row["question_type"] != "open" else ["so the result is 0.25 m", "It is = 1,250.004"][i % 2] for i, row in enumerate(rows)], ["The answer is (B) because (A) is wrong"] * 10, ["0.25"] * 10]
     def score(row, text):
+        asked["id"] = row["id"]
         raw = mmmu.mmmu_process_results(row, [text.strip()])["mmmu_acc"]
         return {"score": mmmu.evaluate_mmmu([raw])[1]["acc"], "raw": raw}
     def reading(row, text):
@@ -456,6 +467,7 @@ def made_cases():
     def letter():
         options, text = choices(), made_text()
         text = rng.choice([text, f"In my view it is rather clearly {rng.choice(options)} and not {rng.choice(options)}"])
+        asked["id"] = "1"
         index, letters = mcq.get_multi_choice_info(options)[0], mcq.get_multi_choice_info(options)[1]
         return {"answer": text, "choices": options, "reading": mmmu.parse_multi_choice_response(text.strip(), letters, index)}
     add("mmmu-letter", letter)

@@ -26,6 +26,7 @@ export {
   vqaonline,
   vqaonlineSplits,
 } from "./sets/vqaonline.ts";
+export { imageSize } from "./tasks/image-size.ts";
 export { tasks } from "./tasks/index.ts";
 export { type OpenTaskOptions, openTask } from "./tasks/open-task.ts";
 export { pictureBox } from "./tasks/picture-box.ts";

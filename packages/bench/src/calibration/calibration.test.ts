@@ -23,7 +23,9 @@ const seeing = (source: Checkpoint) => ({ source, modelType: "llava", seesPictur
 
 test("the split to calibrate on has none of the questions that are scored", async () => {
   const folder = temporaryFolder();
-  const { items } = await openData({ folder: scenes, split: "test" }, folder, { maxFailed: 0 });
+  const { items } = await openData({ data: { folder: scenes, split: "test" }, tasks: [] }, folder, {
+    maxFailed: 0,
+  });
   const set = await openCalibrationSet({ folder: scenes, split: "calibration", samples: 256 });
   expect(set).toMatchObject({ kind: "questions", name: "scenes calibration" });
   expect(set.kind === "questions" && set.questions).toHaveLength(256);
@@ -36,7 +38,7 @@ test("the split to calibrate on has none of the questions that are scored", asyn
 test("questions that are scored are refused, by what they are and not by their names", async () => {
   const folder = temporaryFolder();
   const data = { folder: scenes, split: "test", sample: { method: "first", count: 5 } } as const;
-  const { items } = await openData(data, folder, { maxFailed: 0 });
+  const { items } = await openData({ data, tasks: [] }, folder, { maxFailed: 0 });
   const copy = temporaryFolder();
   cpSync(join(scenes, "images/scene_002.png"), join(copy, "other.png"));
   const row = { id: "x", image: "other.png", answer: "I do not know.", question: items[2]?.question };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BenchError } from "../bench-error.ts";
-import type { DataItem } from "../run/open-data.ts";
+import type { DataItem } from "../run/data-item.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
 
 /**
@@ -17,7 +17,7 @@ export async function assertUnseen(
 ): Promise<void> {
   if (set.kind !== "questions") return;
   const hashes = new Map<string, string>();
-  for (const { image } of scored) {
+  for (const image of scored.flatMap(({ images }) => images)) {
     if (!hashes.has(image)) {
       hashes.set(
         image,
@@ -27,7 +27,11 @@ export async function assertUnseen(
       );
     }
   }
-  const seen = new Set(scored.map((item) => `${hashes.get(item.image)} ${item.question.trim()}`));
+  const seen = new Set(
+    scored.flatMap(({ images, question }) =>
+      images.map((image) => `${hashes.get(image)} ${question.trim()}`),
+    ),
+  );
   const both = set.questions.filter(({ pictureHash, question }) =>
     seen.has(`${pictureHash} ${question.trim()}`),
   );

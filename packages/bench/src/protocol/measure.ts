@@ -1,14 +1,17 @@
 import type { ProtocolSpec } from "../recipe/recipe.ts";
 import type { AnswerRecord, Journal, SpeedRecord } from "../records/journal.ts";
+import { promptText } from "../targets/prompt-parts.ts";
 import { RequestFailure } from "../targets/request-failure.ts";
 import type { Target, TargetAnswer } from "../targets/target.ts";
 import { failureCount } from "./failure-count.ts";
 
-/** A question with its picture in a file. */
+/** A question with its pictures in files. */
 export interface Item {
   readonly id: string;
   readonly question: string;
-  readonly image: string;
+  readonly images: readonly string[];
+  /** Most tokens of its answer, where it does not leave that to the protocol. */
+  readonly maxNewTokens?: number;
   /** File, row and picture, for messages. */
   readonly place: string;
 }
@@ -56,8 +59,8 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
   const ask = async (number: number): Promise<TargetAnswer> => {
     const item = askable[number % askable.length] as Item;
     try {
-      const { question, image } = item;
-      return await target.answer({ question, image, maxNewTokens: newTokens, fixedLength: true });
+      const { question, images } = item;
+      return await target.answer({ question, images, maxNewTokens: newTokens, fixedLength: true });
     } catch (error) {
       if (!(error instanceof RequestFailure)) throw error;
       signal?.throwIfAborted();
@@ -115,13 +118,10 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
     signal,
     async (number) => {
       const item = left[number] as Item;
-      const { id, question, image } = item;
+      const { id, question, images, maxNewTokens = protocol.maxAnswerTokens } = item;
       let answer: TargetAnswer;
       try {
-        answer = await target.answer({
-          ...{ question, image, maxNewTokens: protocol.maxAnswerTokens },
-          fixedLength: false,
-        });
+        answer = await target.answer({ question, images, maxNewTokens, fixedLength: false });
       } catch (error) {
         if (!(error instanceof RequestFailure)) throw error;
         signal?.throwIfAborted();
@@ -136,6 +136,7 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
         kind: "answer",
         hash,
         item: id,
+        prompt: promptText(question, images.length),
         prediction: text,
         promptTokens,
         newTokens,

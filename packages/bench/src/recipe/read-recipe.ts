@@ -13,6 +13,7 @@ import {
   type RecipeFile,
   recipeSchema,
 } from "./recipe.ts";
+import { isTaskFile, type TaskSpec } from "./task-spec.ts";
 
 /** A variant with all that was left to defaults, and paths that stand by themselves. */
 export interface VariantSpec {
@@ -30,8 +31,11 @@ export interface VariantSpec {
 
 export interface Recipe {
   readonly name: string;
-  readonly data: DataSpec;
+  /** Undefined where tasks are asked. */
+  readonly data: DataSpec | undefined;
+  readonly tasks: readonly TaskSpec[];
   readonly protocol: ProtocolSpec;
+  /** Empty where tasks have their own. */
   readonly metrics: readonly string[];
   /** Share of the questions that may be unusable or stay unanswered. */
   readonly maxFailed: number;
@@ -70,7 +74,7 @@ export function parseRecipe(text: string, file: string): Recipe {
 export function recipeOf(value: unknown, folder: string, origin: string): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) throw invalid(parsed.error.issues, origin);
-  const { name, data, protocol, metrics, maxFailed, encoder, languageModel } = parsed.data;
+  const { name, data, tasks = [], protocol, metrics, maxFailed, encoder, languageModel } = parsed.data;
   const at = (path: string) => resolve(folder, path);
   const variants = variantsOf(parsed.data, at);
   const twice = variants.find(
@@ -80,9 +84,10 @@ export function recipeOf(value: unknown, folder: string, origin: string): Recipe
     throw new BenchError(`${origin}: two variants are named ${JSON.stringify(twice.name)}`);
   return {
     name,
-    data: "folder" in data ? { ...data, folder: at(data.folder) } : data,
+    data: data !== undefined && "folder" in data ? { ...data, folder: at(data.folder) } : data,
+    tasks: tasks.map((spec: TaskSpec) => locatedTask(spec, at)),
     protocol,
-    metrics,
+    metrics: metrics ?? (data === undefined ? [] : ["meteor", "rouge"]),
     maxFailed,
     encoder: encoder && { ...encoder, folder: at(encoder.folder) },
     languageModel: languageModel === undefined ? undefined : at(languageModel),
@@ -129,6 +134,15 @@ function variantsOf(
     ),
   );
   return [...listed, ...combined];
+}
+
+function locatedTask(spec: TaskSpec, at: (path: string) => string): TaskSpec {
+  const { task, data } = spec;
+  return {
+    ...spec,
+    task: isTaskFile(task) ? at(task) : task,
+    ...(data === undefined ? {} : { data: at(data) }),
+  };
 }
 
 function located(spec: CalibrateSpec, at: (path: string) => string): CalibrateSpec {

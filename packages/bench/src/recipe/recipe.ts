@@ -7,6 +7,7 @@ import { z } from "zod";
 import { calibrateSchema, dataSchema } from "./data-spec.ts";
 import { oneOf } from "./one-of.ts";
 import { ruled } from "./ruled.ts";
+import { taskSpecSchema } from "./task-spec.ts";
 
 const count = ruled<number>(whole());
 
@@ -113,14 +114,16 @@ export type ProtocolSpec = z.output<typeof protocolSchema>;
 export const recipeSchema = z
   .strictObject({
     name: z.string().regex(/^[\w.-]+$/, "is of letters, digits, dots and dashes: folders are named after it"),
-    data: dataSchema,
+    /** What is asked: questions of a data set, or benchmarks. */
+    data: dataSchema.optional(),
+    tasks: z.array(taskSpecSchema).min(1).optional(),
     /** What models read while they are pruned. */
     calibrate: calibrateSchema.default("own"),
     protocol: protocolSchema.prefault({}),
     metrics: z
       .array(oneOf("metric", metricNames as [string, ...string[]]))
       .min(1)
-      .default(["meteor", "rouge"]),
+      .optional(),
     /** Share of the questions that may be unusable or stay unanswered; beyond it the run or the variant fails. */
     maxFailed: ruled<number>(finite({ from: 0, below: 1 })).default(0.5),
     /** Of BERTScore: folder of a BERT or one of its kin. */
@@ -134,14 +137,24 @@ export const recipeSchema = z
   .refine(({ variants, grids }) => variants.length + grids.length > 0, {
     error: "names no variants: give variants, grids or both",
   })
-  .refine(({ metrics, encoder }) => !metrics.includes("bertscore") || encoder !== undefined, {
+  .refine(({ data, tasks }) => (data === undefined) !== (tasks === undefined), {
+    error: "names either data or tasks",
+  })
+  .refine(({ metrics, tasks }) => metrics === undefined || tasks === undefined, {
+    error: "says nothing beside tasks, which have metrics of their own",
+    path: ["metrics"],
+  })
+  .refine(({ metrics = [], encoder }) => !metrics.includes("bertscore") || encoder !== undefined, {
     error: "bertscore needs an encoder",
     path: ["encoder"],
   })
-  .refine(({ metrics, languageModel }) => !metrics.includes("perplexity") || languageModel !== undefined, {
-    error: "perplexity needs a languageModel",
-    path: ["languageModel"],
-  });
+  .refine(
+    ({ metrics = [], languageModel }) => !metrics.includes("perplexity") || languageModel !== undefined,
+    {
+      error: "perplexity needs a languageModel",
+      path: ["languageModel"],
+    },
+  );
 
 export type RecipeFile = z.output<typeof recipeSchema>;
 

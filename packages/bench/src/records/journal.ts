@@ -39,6 +39,8 @@ export interface AnswerRecord {
   readonly hash: string;
   /** The question's id. */
   readonly item: string;
+  /** What was asked, with `<image>` where pictures are shown. */
+  readonly prompt?: string;
   readonly prediction: string;
   readonly promptTokens: number | null;
   readonly newTokens: number | null;

@@ -10,7 +10,10 @@ export interface RunSummary {
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly environment: Environment;
+  /** Of all tasks together, where tasks were asked. */
   readonly dataset: DatasetSummary;
+  /** Benchmarks that were asked. */
+  readonly tasks?: readonly TaskSummary[];
   readonly protocol: ProtocolSummary;
   /** In the order of the recipe. */
   readonly variants: readonly VariantSummary[];
@@ -26,6 +29,18 @@ export interface Environment {
   /** Bytes. */
   readonly memory: number;
   readonly gpus: readonly { readonly name: string; readonly memory: number; readonly driver: string }[];
+}
+
+export interface TaskSummary {
+  readonly name: string;
+  readonly title: string;
+  /** Whose prompt was used. */
+  readonly prompt: string;
+  readonly dataset: DatasetSummary;
+  /** The figure that stands for it: `pope/pope-f1`. */
+  readonly figure: string;
+  /** Its value for a model that is always right. */
+  readonly full: number;
 }
 
 export interface DatasetSummary {
@@ -175,7 +190,9 @@ export interface SpeedFigures {
 /** A figure of a metric over all questions, with its interval. */
 export interface QualityFigure {
   readonly metric: string;
-  /** `rouge1`, `meteor` … */
+  /** Name of the task that it is of. */
+  readonly task?: string;
+  /** `rouge1`, `meteor` …; of a task with its name before it, `gqa/exact-match-lmms`; `mean` over tasks. */
   readonly figure: string;
   readonly score: number;
   /** Null where there is no interval: of a single question, for most figures. */
@@ -221,8 +238,16 @@ export interface ItemResult {
   readonly variant: string;
   readonly id: string;
   readonly question: string;
-  /** Path from the run's folder, with `/`. */
+  /** What the model was asked, with `<image>` where pictures are shown. */
+  readonly prompt?: string;
+  /** Path of the first picture from the run's folder, with `/`. */
   readonly image: string;
+  /** Name of the task that it is of. */
+  readonly task?: string;
+  /** Questions of a task that count together bear the same; their scores are of all of them. */
+  readonly unit?: string;
+  /** What the answer says, as the task reads it. */
+  readonly reading?: string;
   readonly references: readonly string[];
   readonly topic: string | null;
   readonly prediction: string;

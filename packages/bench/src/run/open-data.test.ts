@@ -17,7 +17,7 @@ function folderWith(rows: readonly object[], pictures: readonly string[] = ["sce
 
 const good = { image: "scene_000.png", question: "How many?", answer: "One." };
 const opened = (folder: string, maxFailed = 0.5, notices: string[] = []) =>
-  openData({ folder, split: "test" }, join(folder, "run"), {
+  openData({ data: { folder, split: "test" }, tasks: [] }, join(folder, "run"), {
     maxFailed,
     onNotice: (notice) => notices.push(notice.replaceAll(folder, "")),
   });
@@ -76,5 +76,5 @@ test("a picture that was mended takes the place of what an earlier run kept", as
   await opened(folder);
   copyFileSync(join(scenes, "images/scene_000.png"), picture);
   const [item] = (await opened(folder)).items;
-  expect(readFileSync(join(folder, "run", item?.image ?? "")).equals(readFileSync(picture))).toBe(true);
+  expect(readFileSync(join(folder, "run", item?.images[0] ?? "")).equals(readFileSync(picture))).toBe(true);
 });

@@ -1,27 +1,30 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { DatasetError, type VqaRecord, type VqaSet } from "@vlmopt/datasets";
+import { DatasetError, openTask, pictureBox, type Task, type VqaRecord, type VqaSet } from "@vlmopt/datasets";
 import { BenchError } from "../bench-error.ts";
-import type { DataSpec } from "../recipe/data-spec.ts";
+import type { Recipe } from "../recipe/read-recipe.ts";
+import type { TaskSpec } from "../recipe/task-spec.ts";
 import type { DatasetSummary, LeftOutRow } from "../records/run-summary.ts";
+import { findTask } from "../tasks/find-task.ts";
+import { readAnswer } from "../tasks/task-units.ts";
 import { textHash } from "./content-hash.ts";
+import type { DataItem } from "./data-item.ts";
 import { openSet } from "./open-set.ts";
 
-/** A question of a run, with its picture in the run's folder. */
-export interface DataItem {
-  readonly id: string;
-  readonly question: string;
-  /** Path from the run's folder, with `/`. */
-  readonly image: string;
-  readonly references: readonly string[];
-  readonly topic: string | null;
-  /** File, row and picture, for messages. */
-  readonly place: string;
+/** A task of a run, and what was found of it. */
+export interface TaskData {
+  readonly task: Task;
+  /** Name of its prompt. */
+  readonly prompt: string;
+  readonly summary: DatasetSummary;
 }
 
 export interface RunData {
   readonly summary: DatasetSummary;
+  /** Of all tasks. */
   readonly items: readonly DataItem[];
+  /** Empty where questions are of one data set and no task. */
+  readonly tasks: readonly TaskData[];
 }
 
 export interface OpenDataOptions {
@@ -35,14 +38,73 @@ export interface OpenDataOptions {
 const TOLD = 5;
 
 /**
- * Reads the questions, and puts their pictures into the run's folder, where reports find them. Rows that cannot be asked or scored, without a
- * question, a picture or a reference, are left out and told.
+ * Reads the questions of a recipe's data or tasks, and puts their pictures into the run's folder, where reports find them. Rows that cannot be asked or scored,
+ * without a question, a picture or a reference, are left out and told.
  * @throws {BenchError} where these are more than may be, or nothing is left
  */
-export async function openData(spec: DataSpec, folder: string, options: OpenDataOptions): Promise<RunData> {
-  const { maxFailed, onNotice } = options;
+export async function openData(
+  { data, tasks }: Pick<Recipe, "data" | "tasks">,
+  folder: string,
+  options: OpenDataOptions,
+): Promise<RunData> {
+  if (data !== undefined) {
+    const { summary, items } = await keepQuestions((leaveOut) => openSet(data, leaveOut), folder, options);
+    const name = "hub" in data ? data.hub : "vqaonline" in data ? "VQAonline" : basename(summary.name);
+    return { summary: { ...summary, name }, items, tasks: [] };
+  }
+  const found: (TaskData & { readonly items: readonly DataItem[] })[] = [];
+  for (const spec of tasks) found.push(await openTaskData(spec, folder, options));
+  return {
+    tasks: found.map(({ items: _, ...one }) => one),
+    items: found.flatMap(({ items }) => items),
+    summary: {
+      name: found.map(({ task }) => task.name).join(", "),
+      split: null,
+      count: found.reduce((sum, { items }) => sum + items.length, 0),
+      leftOut: found.flatMap(({ summary }) => summary.leftOut ?? []),
+      signature: found
+        .map(({ task, prompt, summary }) =>
+          [task.name, `prompt:${prompt}`, `tokens:${task.maxNewTokens}`, summary.signature].join("|"),
+        )
+        .join("\n"),
+    },
+  };
+}
+
+async function openTaskData(spec: TaskSpec, folder: string, options: OpenDataOptions) {
+  const task = await findTask(spec.task);
+  const { data, prompt = Object.keys(task.prompts)[0] ?? "", limit, revision } = spec;
+  const sample = limit === undefined ? spec.sample : ({ method: "first", count: limit } as const);
+  const opened = await keepQuestions(
+    (leaveOut) =>
+      openTask(task, {
+        leaveOut,
+        prompt,
+        ...(data === undefined ? {} : { data }),
+        ...(sample === undefined ? {} : { sample }),
+        ...(revision === undefined ? {} : { revision }),
+      }),
+    folder,
+    options,
+    task,
+  );
+  return {
+    task,
+    prompt,
+    summary: { ...opened.summary, name: task.hub?.repository ?? task.name },
+    items: opened.items,
+  };
+}
+
+/** Those of one set; a task's have its name before their ids. */
+async function keepQuestions(
+  open: (leaveOut: (row: LeftOutRow) => void) => Promise<VqaSet>,
+  folder: string,
+  { maxFailed, onNotice }: OpenDataOptions,
+  task?: Task,
+): Promise<{ summary: DatasetSummary; items: readonly DataItem[] }> {
   const leftOut: LeftOutRow[] = [];
-  const set = await openSet(spec, (row) => leftOut.push(row));
+  const set = await open((row) => leftOut.push(row));
   assertFew(set.name, leftOut, set.rows, maxFailed);
   const unread = leftOut.length;
   const asked = set.records.filter((record) => {
@@ -54,15 +116,14 @@ export async function openData(spec: DataSpec, folder: string, options: OpenData
   await mkdir(join(folder, "images"), { recursive: true });
   const items: DataItem[] = [];
   for (const record of asked) {
-    const { id, question, answers, topic } = record;
     const place = placeOf(record, set);
-    const image = await keepImage(set, record, folder).catch((error: unknown) => {
+    try {
+      const { images, references } = await keepImages(set, record, folder, task?.name);
+      items.push(itemOf(record, place, images, references, task));
+    } catch (error) {
       if (!(error instanceof DatasetError)) throw error;
       leftOut.push({ place, problem: error.message });
-      return undefined;
-    });
-    if (image !== undefined)
-      items.push({ id, question, image, references: answers, topic: topic ?? null, place });
+    }
   }
   for (const { place, problem } of leftOut.slice(0, TOLD)) onNotice?.(`left out: ${place}: ${problem}`);
   if (leftOut.length > TOLD) onNotice?.(`left out: ${leftOut.length - TOLD} rows more`);
@@ -75,11 +136,30 @@ export async function openData(spec: DataSpec, folder: string, options: OpenData
       "name a split, or columns, with questions, pictures and reference answers",
     );
   }
-  const name = "hub" in spec ? spec.hub : "vqaonline" in spec ? "VQAonline" : basename(set.name);
-  return {
-    summary: { name, split: set.split ?? null, count: items.length, leftOut, signature: set.signature },
-    items,
+  const { name, split, signature } = set;
+  return { summary: { name, split: split ?? null, count: items.length, leftOut, signature }, items };
+}
+
+function itemOf(
+  { id, question, topic, choices, unit, reading }: VqaRecord,
+  place: string,
+  images: readonly string[],
+  references: readonly string[],
+  task: Task | undefined,
+): DataItem {
+  const item = { id, question, images, references, topic: topic ?? null, place };
+  if (task === undefined) return item;
+  const ofTask: DataItem = {
+    ...item,
+    id: `${task.name}/${id}`,
+    task: task.name,
+    maxNewTokens: task.maxNewTokens,
+    ...(choices === undefined ? {} : { choices }),
+    ...(unit === undefined ? {} : { unit }),
+    ...(reading === undefined ? {} : { reading }),
   };
+  if (!task.readsReferences) return ofTask;
+  return { ...ofTask, references: references.map((reference) => readAnswer(ofTask, reference)) };
 }
 
 function placeOf(record: VqaRecord, set: VqaSet): string {
@@ -103,13 +183,37 @@ function assertFew(name: string, leftOut: readonly LeftOutRow[], rows: number, m
   );
 }
 
-/** Pictures of one name in several folders stay apart. */
-async function keepImage(set: VqaSet, record: VqaRecord, folder: string): Promise<string> {
-  const extension = extname(record.image);
-  const stem = basename(record.image, extension).replaceAll(/[^\w.-]/g, "_");
-  const name = `images/${stem}-${textHash(record.image).slice(0, 6)}${extension.replaceAll(/[^\w.]/g, "")}`;
+/** Pictures of one name in several folders, or tasks, stay apart. Boxes in pixels become shares of their picture. */
+async function keepImages(
+  set: VqaSet,
+  record: VqaRecord,
+  folder: string,
+  task: string | undefined,
+): Promise<{ images: string[]; references: readonly string[] }> {
+  const { image, images: names = [image], answers, answersAre } = record;
+  const pictures = await set.readImages(record);
+  const images: string[] = [];
+  for (const [i, bytes] of pictures.entries()) {
+    // Lists of pictures in one column have one name.
+    const name = names[i] ?? `${image}-${i + 1}`;
+    images.push(await keepImage(bytes, name, folder, task));
+  }
+  const [first] = pictures;
+  if (answersAre !== "pixel-boxes" || first === undefined) return { images, references: answers };
+  return { images, references: answers.map((box) => pictureBox(box, first)) };
+}
+
+async function keepImage(
+  bytes: Uint8Array,
+  image: string,
+  folder: string,
+  task: string | undefined,
+): Promise<string> {
+  const extension = extname(image);
+  const stem = basename(image, extension).replaceAll(/[^\w.-]/g, "_");
+  const mark = textHash(task === undefined ? image : `${task}\0${image}`).slice(0, 6);
+  const name = `images/${stem}-${mark}${extension.replaceAll(/[^\w.]/g, "")}`;
   const path = join(folder, name);
-  const bytes = await set.readImage(record);
   const before = await readFile(path).catch(() => undefined);
   if (before?.equals(bytes)) return name;
   await writeFile(`${path}.tmp`, bytes);

@@ -6,6 +6,7 @@ import {
   type FigureInterval,
   isHeadline,
   type Metric,
+  type MetricResources,
   type ModelMetric,
   meansOf,
   metricByName,
@@ -28,34 +29,52 @@ type Aggregation = Pick<Metric, "figures" | "aggregate" | "mean">;
 /** One metric's results of one variant. */
 export interface Measured {
   readonly name: string;
+  readonly task?: string;
   readonly aggregation: Aggregation;
   readonly result: CorpusResult;
+  /** Items are drawn from their own stratum. */
+  readonly strata?: readonly (string | number)[];
 }
 
 /** Measures answers, and what they score against references of other questions. */
 export interface Judge {
   measure(answered: Answered): Promise<readonly Measured[]>;
   floor(answered: Answered): Promise<readonly Measured[]>;
+}
+
+/** What metrics of a recipe need, loaded once for all judges. */
+export interface JudgeResources extends Required<MetricResources> {
   release(): Promise<void>;
 }
 
-export async function openJudge({ metrics: names, encoder, languageModel }: Recipe): Promise<Judge> {
+export function judgeResources({
+  encoder,
+  languageModel,
+}: Pick<Recipe, "encoder" | "languageModel">): JudgeResources {
   const loaded: { release(): Promise<void> }[] = [];
-  const resources = {
+  const kept = async <Model extends { release(): Promise<void> }>(loading: Promise<Model>) => {
+    const model = await loading;
+    loaded.push(model);
+    return model;
+  };
+  return {
     async encoder() {
-      if (encoder === undefined) throw new TypeError("bertscore needs an encoder");
+      if (encoder === undefined) throw new BenchError("bertscore needs an encoder", "name one in the recipe");
       const { folder, layer } = encoder;
-      const model = await loadEncoder(folder, layer === undefined ? {} : { layer });
-      loaded.push(model);
-      return model;
+      return kept(loadEncoder(folder, layer === undefined ? {} : { layer }));
     },
     async languageModel() {
-      if (languageModel === undefined) throw new TypeError("perplexity needs a language model");
-      const model = await languageScorer(languageModel);
-      loaded.push(model);
-      return model;
+      if (languageModel === undefined)
+        throw new BenchError("perplexity needs a languageModel", "name one in the recipe");
+      return kept(languageScorer(languageModel));
+    },
+    async release() {
+      for (const model of loaded) await model.release();
     },
   };
+}
+
+export async function openJudge(names: readonly string[], resources: MetricResources): Promise<Judge> {
   const metrics: (Metric | ModelMetric)[] = [];
   for (const name of names) metrics.push(await metricByName(name, resources));
   const each = async (resultOf: (metric: Metric | ModelMetric) => CorpusResult | Promise<CorpusResult>) => {
@@ -67,9 +86,6 @@ export async function openJudge({ metrics: names, encoder, languageModel }: Reci
   return {
     measure: ({ predictions, references }) => each((metric) => metric.corpus(predictions, references)),
     floor: ({ predictions, references }) => each((metric) => noSkillFloor(metric, predictions, references)),
-    async release() {
-      for (const model of loaded) await model.release();
-    },
   };
 }
 
@@ -78,7 +94,7 @@ export async function openJudge({ metrics: names, encoder, languageModel }: Reci
  * @throws {BenchError} naming the metric, the question and another metric
  */
 export async function assertScorable(
-  { metrics }: Pick<Recipe, "metrics">,
+  metrics: readonly string[],
   items: readonly { readonly id: string; readonly references: readonly string[] }[],
 ): Promise<void> {
   for (const name of metrics) {
@@ -132,16 +148,18 @@ export interface Reference {
 
 /** Every figure of a metric with its interval, what is kept of the dense model's, and how likely the difference is by chance. */
 export function qualityFigures(
-  { name, aggregation, result }: Measured,
+  { name, task, aggregation, result, strata }: Measured,
   reference: Reference | undefined,
   confidence: number,
 ): QualityFigure[] {
-  const intervals = bootstrapIntervals(aggregation, result, { confidence });
-  const against = reference && heldAgainst(aggregation, result, reference, confidence);
+  const drawn = { confidence, ...(strata === undefined ? {} : { strata }) };
+  const intervals = bootstrapIntervals(aggregation, result, drawn);
+  const against = reference && heldAgainst(aggregation, result, reference, drawn);
   return aggregation.figures.map((figure) => {
     const { value, low, high, method } = intervals[figure] as FigureInterval;
     return {
       metric: name,
+      ...(task === undefined ? {} : { task }),
       figure,
       score: value,
       low: finite(low),
@@ -158,10 +176,10 @@ function heldAgainst(
   aggregation: Aggregation,
   model: CorpusResult,
   { dense: { result: dense }, floor: { result: floor } }: Reference,
-  confidence: number,
+  drawn: { readonly confidence: number; readonly strata?: readonly (string | number)[] },
 ) {
-  const ofDense = retention(aggregation, { model, dense }, { confidence });
-  const aboveFloor = retention(aggregation, { model, dense, floor }, { confidence });
+  const ofDense = retention(aggregation, { model, dense }, drawn);
+  const aboveFloor = retention(aggregation, { model, dense, floor }, drawn);
   // A test needs two questions, as a floor does.
   const compared = dense.statistics.length > 1 ? approximateRandomization(aggregation, dense, model) : {};
   return {

@@ -14,8 +14,9 @@ import { engineTarget } from "../targets/engine-target.ts";
 import type { Target } from "../targets/target.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { textHash } from "./content-hash.ts";
-import { type MadeCheckpoint, makeCheckpoint } from "./made-checkpoint.ts";
+import { makeCheckpoint } from "./made-checkpoint.ts";
 import { openData, type RunData } from "./open-data.ts";
+import type { Prepared } from "./prepared.ts";
 import { assertScorable } from "./quality.ts";
 import type { RunProgress, VariantEnd } from "./run-progress.ts";
 import { summarize } from "./summarize.ts";
@@ -35,14 +36,6 @@ export interface RunOptions {
   readonly onVariant?: (end: VariantEnd) => void;
   /** What answers for a variant, instead of an engine's process or the recipe's endpoint. */
   readonly openTarget?: (variant: VariantSpec, folder: string | undefined) => Target;
-}
-
-/** What a variant is measured as: its checkpoint, made, and the hash that its records bear. */
-export interface Prepared {
-  readonly variant: VariantSpec;
-  readonly hash: string;
-  /** Undefined for endpoints. */
-  readonly made: MadeCheckpoint | undefined;
 }
 
 /** Changes with what is measured, so that records of earlier versions do not count. */
@@ -76,9 +69,14 @@ export async function runRecipe(recipe: Recipe, options: RunOptions): Promise<Ru
   await using _claim = await claimRunFolder(recipe, folder, { fresh });
   const startedAt = new Date();
   onProgress?.({ variant: "", phase: "data", done: 0, total: 1 });
-  const opening = openData(recipe.data, folder, { maxFailed: recipe.maxFailed, onNotice });
+  const opening = openData(recipe, folder, { maxFailed: recipe.maxFailed, onNotice });
   const data = await unlessAborted(opening, signal);
-  await assertScorable(recipe, data.items);
+  await assertScorable(recipe.metrics, data.items);
+  for (const { task } of data.tasks)
+    await assertScorable(
+      task.metrics,
+      data.items.filter((item) => item.task === task.name),
+    );
   const calibrations = await unlessAborted(openCalibrations(recipe, data, folder), signal);
   const journal = openJournal(join(folder, runFiles.results));
   const prepared = new Map<string, Prepared>();
@@ -228,7 +226,12 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
       meter?.beginEnergy();
       const attempt = nextAttempt(journal.records, hash);
       journal.append({ kind: "load", hash, attempt, milliseconds, size: made?.size ?? null });
-      const items = data.items.map((item): Item => ({ ...item, image: join(folder, item.image) }));
+      const items = data.items.map(
+        (item): Item => ({
+          ...item,
+          images: item.images.map((image) => join(folder, image)),
+        }),
+      );
       const concurrency = "endpoint" in variant.source ? variant.source.endpoint.concurrency : 1;
       const { maxFailed } = recipe;
       const common = { hash, journal, items, protocol, concurrency, signal, maxFailed };

@@ -11,18 +11,13 @@ import type {
   SpeedFigures,
   VariantSummary,
 } from "../records/run-summary.ts";
+import { openScorer, type Scored, taskFigure } from "../tasks/run-judges.ts";
+import { readAnswer } from "../tasks/task-units.ts";
+import type { DataItem } from "./data-item.ts";
 import { environment } from "./environment.ts";
-import type { DataItem, RunData } from "./open-data.ts";
-import {
-  type Answered,
-  type Judge,
-  type Measured,
-  openJudge,
-  qualityFigures,
-  qualityIndex,
-  type Reference,
-} from "./quality.ts";
-import type { Prepared } from "./run-recipe.ts";
+import type { RunData } from "./open-data.ts";
+import type { Prepared } from "./prepared.ts";
+import { judgeResources, qualityFigures, type Reference } from "./quality.ts";
 
 interface Findings {
   readonly recipe: Recipe;
@@ -54,20 +49,27 @@ export async function summarize({
   startedAt,
 }: Findings): Promise<Run> {
   const { protocol } = recipe;
-  const judge = await openJudge(recipe);
+  const resources = judgeResources(recipe);
   const variants: VariantSummary[] = [];
   const items: ItemResult[] = [];
-  const references = new Map<string, readonly Reference[]>();
+  const references = new Map<string, readonly (Reference | undefined)[]>();
+  const headlines = new Map<string, string>();
   const scorable = answeredByAll(data.items, recipe, prepared, records);
   try {
+    const score = await openScorer(recipe.metrics, data, resources);
     for (const variant of denseFirst(recipe.variants)) {
       const ready = prepared.get(variant.name);
       const of = recordsOf(records, ready?.hash);
       const base = baseOf(variant, recipe.variants);
-      const scored = await scoresOf(judge, scorable, of);
+      const isScored = of.end !== undefined && scorable.length > 0;
+      const scored = isScored ? await score(scorable, of.answers) : undefined;
+      for (const { task } of data.tasks) {
+        const own = scored?.measured.filter((one) => one.task === task.name) ?? [];
+        if (own.length > 0) headlines.set(task.name, taskFigure(task, own));
+      }
       const held = base === undefined ? undefined : references.get(base.name);
       if (base === undefined && scored !== undefined) {
-        references.set(variant.name, await referencesOf(judge, scored));
+        references.set(variant.name, await scored.references());
       }
       const figures =
         scored?.measured.map((measured, i) => qualityFigures(measured, held?.[i], protocol.confidence)) ?? [];
@@ -75,7 +77,7 @@ export async function summarize({
       items.push(...itemResults(variant, data.items, of, scored));
     }
   } finally {
-    await judge.release();
+    await resources.release();
   }
   const place = new Map(recipe.variants.map(({ name }, i) => [name, i]));
   const inOrder = (a: string, b: string) => (place.get(a) ?? 0) - (place.get(b) ?? 0);
@@ -94,6 +96,18 @@ export async function summarize({
       finishedAt: new Date().toISOString(),
       environment: await environment(),
       dataset: { ...data.summary, scored: scorable.length },
+      ...(data.tasks.length === 0
+        ? {}
+        : {
+            tasks: data.tasks.map(({ task, prompt, summary }) => ({
+              name: task.name,
+              title: task.title,
+              prompt,
+              dataset: { ...summary, scored: scorable.filter((item) => item.task === task.name).length },
+              figure: headlines.get(task.name) ?? task.name,
+              full: task.full,
+            })),
+          }),
       protocol: { ...protocol, concurrency },
       variants,
     },
@@ -147,44 +161,6 @@ function answeredByAll(
     .map(({ name }) => recordsOf(records, prepared.get(name)?.hash))
     .filter(({ end }) => end !== undefined);
   return items.filter(({ id }) => complete.every(({ answers }) => answers.has(id)));
-}
-
-interface Scored {
-  /** Places of the questions among those that were scored. */
-  readonly places: ReadonlyMap<string, number>;
-  readonly answered: Answered;
-  /** The seed's Q last, where it is measured. */
-  readonly measured: readonly Measured[];
-}
-
-/** Undefined where answers are missing. */
-async function scoresOf(
-  judge: Judge,
-  items: readonly DataItem[],
-  { answers, end }: VariantRecords,
-): Promise<Scored | undefined> {
-  if (end === undefined || items.length === 0) return undefined;
-  const answered = {
-    predictions: items.map(({ id }) => answers.get(id)?.prediction ?? ""),
-    references: items.map(({ references }) => references),
-  };
-  const places = new Map(items.map(({ id }, i) => [id, i]));
-  return { places, answered, measured: withIndex(await judge.measure(answered)) };
-}
-
-function withIndex(measured: readonly Measured[]): readonly Measured[] {
-  const q = qualityIndex(measured);
-  return q === undefined ? measured : [...measured, q];
-}
-
-/** A single question has no other's references. */
-async function referencesOf(judge: Judge, { answered, measured }: Scored): Promise<readonly Reference[]> {
-  if (answered.predictions.length < 2) return [];
-  const floors = withIndex(await judge.floor(answered));
-  return measured.flatMap((dense, i) => {
-    const floor = floors[i];
-    return floor === undefined ? [] : [{ dense, floor }];
-  });
 }
 
 interface VariantFindings {
@@ -276,23 +252,22 @@ function itemResults(
   return items.flatMap((item) => {
     const answer = answers.get(item.id);
     if (answer === undefined) return [];
-    const place = scored?.places.get(item.id);
-    const scores = Object.assign(
-      {},
-      ...(place === undefined ? [] : (scored?.measured.map(({ result }) => result.items[place]) ?? [])),
-    ) as Record<string, number>;
+    const { id, question, images, references, topic, task, unit } = item;
     return [
       {
         variant: name,
-        id: item.id,
-        question: item.question,
-        image: item.image,
-        references: item.references,
-        topic: item.topic,
+        id,
+        question,
+        ...(answer.prompt === undefined ? {} : { prompt: answer.prompt }),
+        image: images[0] ?? "",
+        ...(task === undefined ? {} : { task, reading: readAnswer(item, answer.prediction) }),
+        ...(unit === undefined ? {} : { unit }),
+        references,
+        topic,
         prediction: answer.prediction,
         newTokens: answer.newTokens,
         finish: answer.finish,
-        scores,
+        scores: scored?.items.get(id) ?? {},
       },
     ];
   });

@@ -60,7 +60,7 @@ async function served(...replies: Reply[]) {
   return { target, bodies, requests, url };
 }
 
-const question = { question: "What is it?", image, maxNewTokens: 8, fixedLength: false };
+const question = { question: "What is it?", images: [image], maxNewTokens: 8, fixedLength: false };
 
 test("a streamed answer is put together, with the server's counts", async () => {
   const { target, bodies } = await served(say);
@@ -287,7 +287,7 @@ test("what is no picture is not sent, and marks of pictures in the text are not 
   const { target, bodies } = await served(say);
   const empty = join(folder, "empty.png");
   writeFileSync(empty, "");
-  await expect(target().answer({ ...question, image: empty })).rejects.toThrow(
+  await expect(target().answer({ ...question, images: [empty] })).rejects.toThrow(
     `${empty}: its 0 bytes are no picture`,
   );
   await target().answer({ ...question, question: "<image>\nWhat is it?" });

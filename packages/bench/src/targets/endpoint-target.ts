@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { withoutImageMarks } from "@vlmopt/engine";
 import { BenchError } from "../bench-error.ts";
 import type { EndpointSpec } from "../recipe/recipe.ts";
 import { PassingFailure, type StreamState, streamedAnswer } from "./answer-stream.ts";
+import { promptParts } from "./prompt-parts.ts";
 import { RequestFailure } from "./request-failure.ts";
 import type { Target, TargetAnswer, TargetRequest } from "./target.ts";
 
@@ -143,15 +143,16 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
 }
 
 async function chatRequest(spec: EndpointSpec, request: TargetRequest, withLength: boolean) {
-  const { question, image, maxNewTokens } = request;
-  const picture = await readFile(image);
-  const content = [
-    {
-      type: "image_url",
-      image_url: { url: `data:${mediaType(picture, image)};base64,${picture.toString("base64")}` },
-    },
-    { type: "text", text: withoutImageMarks(question) },
-  ];
+  const { question, images, maxNewTokens } = request;
+  const urls: string[] = [];
+  for (const image of images) {
+    const picture = await readFile(image);
+    urls.push(`data:${mediaType(picture, image)};base64,${picture.toString("base64")}`);
+  }
+  let next = 0;
+  const content = promptParts(question, urls.length).map((part) =>
+    part.type === "text" ? part : { type: "image_url", image_url: { url: urls[next++] } },
+  );
   return {
     model: spec.model,
     messages: [{ role: "user", content }],

@@ -19,7 +19,7 @@ function worker(name: string, code: string): string {
 
 const request = (fixedLength: boolean) => ({
   question: "Count the large squares in the picture.",
-  image: join(fixtures, "scenes/images/scene_000.png"),
+  images: [join(fixtures, "scenes/images/scene_000.png")],
   maxNewTokens: 20,
   fixedLength,
 });

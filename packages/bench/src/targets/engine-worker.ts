@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { loadVlm, type Vlm } from "@vlmopt/engine";
 import { answerParent, peakResident } from "./answer-parent.ts";
 import type { FromEngine, ToEngine } from "./engine-protocol.ts";
+import { promptParts } from "./prompt-parts.ts";
 import type { TargetAnswer, TargetRequest } from "./target.ts";
 
 let vlm: Vlm | undefined;
@@ -28,12 +29,13 @@ async function handle(message: ToEngine): Promise<FromEngine> {
   return { kind: "answered", answer: await answer(message.request) };
 }
 
-async function answer({ question, image, maxNewTokens, fixedLength }: TargetRequest): Promise<TargetAnswer> {
+async function answer({ question, images, maxNewTokens, fixedLength }: TargetRequest): Promise<TargetAnswer> {
   if (vlm === undefined) throw new Error("the model has not been loaded");
-  const bytes = await readFile(image);
+  const pictures = await Promise.all(images.map((image) => readFile(image)));
+  const content = promptParts(question, pictures.length);
   const started = performance.now();
   const { text, tokens, finish, promptTokens, timings } = await vlm.generate(
-    { prompt: question, images: [bytes] },
+    { messages: [{ role: "user", content }], images: pictures },
     // Runs are compared: the likeliest tokens, even where a checkpoint asks to draw.
     { maxNewTokens, minNewTokens: fixedLength ? maxNewTokens : 0, temperature: 0 },
   );

@@ -14,9 +14,10 @@ export interface Target {
 }
 
 export interface TargetRequest {
+  /** `<image>` stands where pictures are shown, if it stands there for each of them; else they come first. */
   readonly question: string;
-  /** Path of a picture's file. */
-  readonly image: string;
+  /** Paths of the pictures' files. */
+  readonly images: readonly string[];
   readonly maxNewTokens: number;
   /** Exactly so many, whether the model would end earlier or not: for speed. */
   readonly fixedLength: boolean;

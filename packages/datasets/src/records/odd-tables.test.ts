@@ -106,12 +106,6 @@ describe("what cannot be read as it is meant is refused, with file and place:", 
       'test.csv: two columns are named "answer"',
     ],
     [
-      "two pictures a row",
-      "test.json",
-      '[{"image":["a.png","b.png"],"question":"q","answer":"a"}]',
-      'test.json: row 0: column "image" has 2 pictures',
-    ],
-    [
       "a row without a picture",
       "test.csv",
       "image,question,answer\n,q,a\n",

@@ -6,6 +6,7 @@ import {
   DatasetError,
   hubSet,
   localFolder,
+  type VqaRecord,
   type VqaSet,
   type VqaSetOptions,
   vqaonline,
@@ -328,4 +329,47 @@ describe("a set on the hub", () => {
     expect(set.records.map(({ answers }) => answers)).toEqual(expected.answers);
     expect(await imageHashes(set)).toEqual(expected.imageSha256);
   });
+});
+
+describe("several pictures a row", () => {
+  it("are all read, in their order", async () => {
+    const folder = await folderWith({
+      "test.jsonl": JSON.stringify({ image: ["b.png", "a.png"], question: "q", answer: "a" }),
+      "a.png": "A",
+      "b.png": "B",
+    });
+    const set = await localFolder(folder, { split: "test" });
+    const [record] = set.records;
+    expect(record).toMatchObject({ image: "b.png", images: ["b.png", "a.png"] });
+    const read = await set.readImages(record as VqaRecord);
+    expect(read.map((bytes) => Buffer.from(bytes).toString())).toEqual(["B", "A"]);
+  });
+});
+
+describe("objects by their keys", () => {
+  it("are rows, and the keys a column", async () => {
+    const rows = {
+      "07": { question: "q", answer: "a", image: "a.png" },
+      "08": { question: "r", answer: "b", image: "a.png" },
+    };
+    const folder = await folderWith({ "test.json": JSON.stringify(rows), "a.png": "A" });
+    const { records } = await localFolder(folder, { split: "test", columns: { id: "key" } });
+    expect(records.map(({ id, question }) => [id, question])).toEqual([
+      ["07", "q"],
+      ["08", "r"],
+    ]);
+  });
+});
+
+it("quotes within a cell are quotes, also where they are not doubled", async () => {
+  const folder = await folderWith({
+    "test.tsv": 'image\tquestion\tanswer\na.png\tWhat does "x" mean?\tthe "x"\na.png\t"a ""b""\tc"\td\n',
+    "a.png": "A",
+  });
+  const { records } = await localFolder(folder, { split: "test" });
+  // As pandas reads it.
+  expect(records.map(({ question, answers }) => [question, ...answers])).toEqual([
+    ['What does "x" mean?', 'the "x"'],
+    ['a "b"\tc', "d"],
+  ]);
 });

@@ -83,13 +83,11 @@ type Values = Readonly<Record<string, string | readonly string[] | undefined>>;
 function questionsOf({ each }: Task, values: Values): Values[] {
   const texts = each === undefined ? undefined : values[each];
   if (each === undefined || texts === undefined) return [values];
-  return [texts]
-    .flat()
-    .map((text, i) => ({
-      ...values,
-      [each]: text,
-      ...(values.id === undefined ? {} : { id: `${values.id}/${i}` }),
-    }));
+  return [texts].flat().map((text, i) => ({
+    ...values,
+    [each]: text,
+    ...(values.id === undefined ? {} : { id: `${values.id}/${i}` }),
+  }));
 }
 
 function recordOf(

@@ -9,7 +9,7 @@ const MARKS = [",", ".", "!", "?", ";", ":", "'"];
  * The letter of a multiple-choice answer as MMMU's evaluation finds it: in brackets, before a blank, before a period, by the choice's text in a long answer;
  * of several the last one named. Where there is none, MMMU draws one: here by a hash of the question's id, so that runs agree.
  */
-export function mmmuLetter(answer: string, { choices, id }: AskedQuestion, draw = drawn): string {
+export function mmmuLetter(answer: string, { choices, id }: AskedQuestion): string {
   const letters = lettersOf(choices);
   const text = ` ${MARKS.reduce(stripMark, strip(answer))} `;
   const lower = text.toLowerCase();
@@ -30,7 +30,7 @@ export function mmmuLetter(answer: string, { choices, id }: AskedQuestion, draw 
     const places = found.map(place);
     return found[places.indexOf(Math.max(...places))] as string;
   }
-  return letters[draw(id, letters.length)] ?? "";
+  return letters[drawn(id, letters.length)] ?? "";
 }
 
 /** FNV-1a, which tells ids apart well enough for a draw. */

@@ -13,7 +13,7 @@ export const readings = {
   "letter-before-period": letterBeforePeriod,
   "leading-letter": leadingLetter,
   "mmbench-letter": mmbenchLetter,
-  "mmmu-letter": (answer, question) => mmmuLetter(answer, question),
+  "mmmu-letter": mmmuLetter,
   "mmmu-open": mmmuOpen,
   "folded-text": (answer) => strip(folded(strip(answer)).toLowerCase()).replaceAll("\n", " "),
   "text-without-blanks": (answer) => strip(answer).replaceAll("\n", " ").replaceAll(" ", ""),
