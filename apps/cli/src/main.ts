@@ -16,6 +16,7 @@ import { quantizeCommand } from "./commands/quantize.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { scoreCommand } from "./commands/score.ts";
+import { tasksCommand } from "./commands/tasks.ts";
 import { exitCodes, reportFailure } from "./terminal/failure.ts";
 import { leaveWhenInterrupted } from "./terminal/interrupt.ts";
 
@@ -42,6 +43,7 @@ Examples:
   $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl
   $ vlmopt run recipes/tiny-llava.yaml
+  $ vlmopt run ./llava-1.5-7b-hf --tasks pope,gqa --limit 500
   $ vlmopt bench ./llava-1.5-7b-hf --vqaonline val --limit 100 --quantize none,int4-g128
   $ vlmopt doctor
 
@@ -59,6 +61,7 @@ for (const command of [
   chatCommand(),
   scoreCommand(),
   runCommand(),
+  tasksCommand(),
   benchCommand(),
   reportCommand(),
   compareCommand(),

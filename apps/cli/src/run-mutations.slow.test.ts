@@ -207,7 +207,7 @@ test("Of 200 mutations of an endpoint's stream each is told as what it is or giv
 }, async () => {
   const question = {
     question: "What?",
-    image: join(data, "images", String(rows[0]?.image)),
+    images: [join(data, "images", String(rows[0]?.image))],
     maxNewTokens: 8,
     fixedLength: false,
   };

@@ -1,7 +1,12 @@
 export { BenchError } from "./bench-error.ts";
 export { type CalibrationSet, openCalibrationSet } from "./calibration/calibration-set.ts";
 export { type CalibrationOptions, modelCalibration } from "./calibration/model-calibration.ts";
-export { compareRuns, type RunComparison } from "./compare/compare-runs.ts";
+export {
+  compareRuns,
+  differingItems,
+  type ItemDifference,
+  type RunComparison,
+} from "./compare/compare-runs.ts";
 export { gpuList } from "./meters/gpu-meter.ts";
 export type { CalibrateSpec } from "./recipe/data-spec.ts";
 export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from "./recipe/read-recipe.ts";
@@ -34,3 +39,4 @@ export { shapeTable } from "./shapes/shape-table.ts";
 export { endpointTarget } from "./targets/endpoint-target.ts";
 export { engineTarget } from "./targets/engine-target.ts";
 export type { Target, TargetAnswer, TargetRequest } from "./targets/target.ts";
+export { findTask } from "./tasks/find-task.ts";

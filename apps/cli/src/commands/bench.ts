@@ -6,6 +6,7 @@ import { calibrateSpec } from "./calibrate-option.ts";
 import { parseFailedShare } from "./failed-share.ts";
 import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
+import { parseTasks, taskSpecs } from "./task-options.ts";
 
 /** Options that `--random-weights` alone takes, and those that it shares with measuring models. */
 const ofRandomWeights = ["schemes", "promptTokens"];
@@ -22,7 +23,17 @@ export function benchCommand() {
     .option("--split <split>", "of --data, which file")
     .option("--encoding <name>", "of --data's JSON or CSV: latin1, shift_jis … (default: UTF-8)")
     .addOption(new Option("--vqaonline <split>", "questions of VQAonline").choices(vqaonlineSplits))
-    .option("--limit <count>", "this many questions, of all topics", parseWhole(1))
+    .option(
+      "--tasks <list>",
+      "benchmarks by name or file, such as pope,gqa (vlmopt tasks lists them)",
+      parseTasks,
+    )
+    .option("--prompt <name>", "of --tasks, whose prompt: lmms-eval, llava-1.5 (default: the task's first)")
+    .option(
+      "--task-data <folder>",
+      "of --tasks, where their files lie, each in a folder of its name (default: the hub's)",
+    )
+    .option("--limit <count>", "this many questions, of all topics; of each task, the first", parseWhole(1))
     .option("--quantize <schemes>", "such as none,int4-g128,nf4", parseList, ["none"])
     .option("--glu <ratios>", "shares of the MLP's neurons to prune, such as 0.1,0.3", parseShares, [])
     .option("--heads <ratios>", "shares of the attention heads", parseShares, [])
@@ -109,9 +120,12 @@ Examples:
         command.error("error: name a model, or an --endpoint");
       if (endpoint !== undefined && servedModel === undefined)
         command.error("error: --endpoint needs --served-model");
-      if ((data === undefined) === (vqaonline === undefined)) {
-        command.error("error: give questions: either --data or --vqaonline");
-      }
+      const { tasks, prompt, taskData } = options;
+      if ([data, vqaonline, tasks].filter((given) => given !== undefined).length !== 1)
+        command.error("error: give questions: one of --data, --vqaonline and --tasks");
+      const ofTasks = { "--prompt": prompt, "--task-data": taskData };
+      const [needless] = Object.entries(ofTasks).find(([, value]) => value !== undefined) ?? [];
+      if (tasks === undefined && needless !== undefined) command.error(`error: ${needless} needs --tasks`);
       const { newTokens, repetitions, executor, threads, metrics, maxFailed, encoder } = options;
       const { calibrate, calibrateSplit } = options;
       if (calibrate === undefined && calibrateSplit !== undefined)
@@ -122,10 +136,16 @@ Examples:
       const recipe = recipeOf(
         {
           name: "bench",
-          data: {
-            ...(vqaonline === undefined ? { folder: data, ...given({ split, encoding }) } : { vqaonline }),
-            ...(limit === undefined ? {} : { sample: { method: "stratified", count: limit } }),
-          },
+          ...(tasks === undefined
+            ? {
+                data: {
+                  ...(vqaonline === undefined
+                    ? { folder: data, ...given({ split, encoding }) }
+                    : { vqaonline }),
+                  ...(limit === undefined ? {} : { sample: { method: "stratified", count: limit } }),
+                },
+              }
+            : { tasks: taskSpecs(tasks, { limit, prompt, data: taskData }) }),
           calibrate: await calibrateSpec({ calibrate, split: calibrateSplit }),
           protocol: given({ newTokens, minRepetitions: repetitions }),
           ...given({ metrics, maxFailed }),

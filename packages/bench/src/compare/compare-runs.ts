@@ -30,32 +30,32 @@ export function compareRuns(first: Run, second: Run): RunComparison[] {
   for (const [variant, answers] of byFirst) {
     const others = bySecond.get(variant);
     if (others === undefined) continue;
-    const shared = [...answers.keys()].filter((id) => others.has(id));
-    const pairs = shared.map((id) => [answers.get(id), others.get(id)] as const);
-    const figures = Object.keys(pairs[0]?.[0]?.scores ?? {}).filter(
-      (figure) =>
-        !/-(precision|recall)$/.test(figure) &&
-        pairs.every((pair) => pair.every((item) => item?.scores[figure] !== undefined)),
-    );
-    if (figures.length === 0) continue;
-    if (pairs.length < 2)
-      throw new BenchError(
-        `${variant}: ${first.folder} and ${second.folder} share 1 answered question, and a test needs at least 2`,
-        "compare runs of more questions",
+    for (const pairs of pairsByTask(answers, others)) {
+      const figures = Object.keys(pairs[0]?.[0].scores ?? {}).filter(
+        (figure) =>
+          !/-(precision|recall)$/.test(figure) &&
+          pairs.every((pair) => pair.every((item) => item.scores[figure] !== undefined)),
       );
-    const means = meansOf(figures);
-    const [one, two] = ([0, 1] as const).map((side) =>
-      resultOf(
-        pairs.map((pair) => pair[side] as ItemResult),
-        means,
-        variant,
-      ),
-    ) as [CorpusResult, CorpusResult];
-    const compared = approximateRandomization(means, one, two);
-    for (const figure of figures) {
-      const { difference, p, exact } = compared[figure] as Comparison;
-      const [a, b] = [one.aggregate[figure] ?? 0, two.aggregate[figure] ?? 0];
-      found.push({ variant, figure, first: a, second: b, difference, p, exact, items: pairs.length });
+      if (figures.length === 0) continue;
+      if (pairs.length < 2)
+        throw new BenchError(
+          `${variant}: ${first.folder} and ${second.folder} share 1 answered question, and a test needs at least 2`,
+          "compare runs of more questions",
+        );
+      const means = meansOf(figures);
+      const [one, two] = ([0, 1] as const).map((side) =>
+        resultOf(
+          pairs.map((pair) => pair[side]),
+          means,
+          variant,
+        ),
+      ) as [CorpusResult, CorpusResult];
+      const compared = approximateRandomization(means, one, two);
+      for (const figure of figures) {
+        const { difference, p, exact } = compared[figure] as Comparison;
+        const [a, b] = [one.aggregate[figure] ?? 0, two.aggregate[figure] ?? 0];
+        found.push({ variant, figure, first: a, second: b, difference, p, exact, items: pairs.length });
+      }
     }
   }
   if (found.length === 0) {
@@ -66,6 +66,51 @@ export function compareRuns(first: Run, second: Run): RunComparison[] {
   }
   const corrected = holm(found.map(({ p }) => p));
   return found.map((comparison, i) => ({ ...comparison, pHolm: corrected[i] ?? 1 }));
+}
+
+/** A question that two runs did not ask alike, or that was not answered alike. */
+export interface ItemDifference {
+  readonly variant: string;
+  readonly id: string;
+  /** `prompt`: the model was asked something else, so that answers do not compare. */
+  readonly what: "prompt" | "prediction" | "scores";
+  readonly first: string;
+  readonly second: string;
+}
+
+/** Where two runs differ, question by question: prompts first, then answers, then scores of equal answers. */
+export function differingItems(first: Run, second: Run): ItemDifference[] {
+  const [byFirst, bySecond] = [answersOf(first), answersOf(second)];
+  return [...byFirst].flatMap(([variant, answers]) =>
+    [...answers].flatMap(([id, one]): ItemDifference[] => {
+      const other = bySecond.get(variant)?.get(id);
+      if (other === undefined) return [];
+      const [asked, askedToo] = [one.prompt ?? one.question, other.prompt ?? other.question];
+      if (asked !== askedToo) return [{ variant, id, what: "prompt", first: asked, second: askedToo }];
+      if (one.prediction !== other.prediction)
+        return [{ variant, id, what: "prediction", first: one.prediction, second: other.prediction }];
+      const [scores, others] = [one, other].map((item) => JSON.stringify(item.scores)) as [string, string];
+      return scores === others ? [] : [{ variant, id, what: "scores", first: scores, second: others }];
+    }),
+  );
+}
+
+/** Pairs of answers to what both runs asked, of each task; of questions that count together the first, whose scores are those of all. */
+function pairsByTask(
+  answers: ReadonlyMap<string, ItemResult>,
+  others: ReadonlyMap<string, ItemResult>,
+): (readonly [ItemResult, ItemResult])[][] {
+  const byTask = new Map<string, Map<string, readonly [ItemResult, ItemResult]>>();
+  for (const [id, item] of answers) {
+    const other = others.get(id);
+    if (other === undefined) continue;
+    const { task = "", unit } = item;
+    const pairs = byTask.get(task) ?? new Map<string, readonly [ItemResult, ItemResult]>();
+    byTask.set(task, pairs);
+    const key = unit === undefined ? `item ${id}` : `unit ${unit}`;
+    if (!pairs.has(key)) pairs.set(key, [item, other]);
+  }
+  return [...byTask.values()].map((pairs) => [...pairs.values()]);
 }
 
 function answersOf({ items }: Run): Map<string, Map<string, ItemResult>> {

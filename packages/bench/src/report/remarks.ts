@@ -1,10 +1,12 @@
 import type { LeftOutRow, RunSummary } from "../records/run-summary.ts";
 
 /** What a reader must know beside the figures, in sentences: rows that were not asked, questions that were not answered, speed of shorter answers. */
-export function remarks({ dataset, protocol, variants }: RunSummary): string[] {
+export function remarks({ dataset, tasks = [], protocol, variants }: RunSummary): string[] {
   const { leftOut = [], scored, count } = dataset;
   const found =
     leftOut.length === 0 ? [] : [`Rows left out: ${leftOut.length}; the first: ${worded(leftOut)}.`];
+  for (const { name, title, prompt, dataset: asked } of tasks)
+    found.push(`${name}: ${title}; ${asked.count} questions of ${asked.name}, asked as ${prompt} does.`);
   for (const { name, unanswered = [], speedTokens } of variants) {
     if (speedTokens && speedTokens.fewest < protocol.newTokens) {
       const { fewest, most } = speedTokens;

@@ -123,7 +123,18 @@ export function figuresInTable(variants: readonly VariantSummary[]): string[] {
   const main = variants.map(headline).find((figure) => figure !== undefined)?.figure;
   const measured = variants.flatMap(({ quality }) => quality.map(({ figure }) => figure)).filter(isHeadline);
   const exact = measured.includes("exact-match") ? ["exact-match"] : [];
-  return [...new Set([...(main === undefined ? [] : [main]), ...measured.slice(0, 1), ...exact])];
+  const ofTasks = taskFigures(variants).map(({ figure }) => figure);
+  const others = ofTasks.length > 0 ? ofTasks : [...measured.slice(0, 1), ...exact];
+  return [...new Set([...(main === undefined ? [] : [main]), ...others])];
+}
+
+/** The figure that stands for each task, which is its first. */
+export function taskFigures(variants: readonly VariantSummary[]): { task: string; figure: string }[] {
+  const found = new Map<string, string>();
+  for (const { quality } of variants)
+    for (const { task, figure } of quality)
+      if (task !== undefined && !found.has(task)) found.set(task, figure);
+  return [...found].map(([task, figure]) => ({ task, figure }));
 }
 
 export function figureOf({ quality, q }: VariantSummary, name: string): QualityFigure | undefined {
@@ -191,8 +202,25 @@ export function titleOf(figure: string): string {
     "token-f1": "token F1",
     anls: "ANLS",
     "vqa-accuracy": "VQA accuracy",
+    mean: "mean over tasks",
+    "anls-lmms": "ANLS",
+    "exact-match-lmms": "exact match",
+    "letter-match": "accuracy",
+    "relaxed-accuracy": "relaxed accuracy",
+    mmmu: "accuracy",
+    circular: "circular accuracy",
+    "ocrbench-accuracy": "accuracy",
+    ocrbench: "points",
+    "pope-f1": "F1",
+    "pope-accuracy": "accuracy",
+    "pope-yes-rate": "yes rate",
+    "mme-perception": "perception",
+    "mme-cognition": "cognition",
+    "box-acc@0.5": "IoU ≥ 0.5",
+    "box-iou": "mean IoU",
   };
-  return titles[figure] ?? figure;
+  const [task, own] = figure.split("/");
+  return own === undefined ? (titles[figure] ?? figure) : `${task} ${titles[own] ?? own}`;
 }
 
 /** Markdown. */

@@ -9,7 +9,7 @@ import { type Cost, frontierFigure } from "./figures/frontier.ts";
 import { precisionColours } from "./figures/palette.ts";
 import { pngOf } from "./figures/svg-document.ts";
 import { reportPage } from "./page/report-page.ts";
-import { resultsCsv, resultsMarkdown } from "./result-table.ts";
+import { resultsCsv, resultsMarkdown, taskFigures, titleOf } from "./result-table.ts";
 
 /** Paths of what a report is made of. */
 export interface ReportFiles {
@@ -67,7 +67,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The seed's figures: the frontier by latency and by size, of all variants, of whole models, of each precision; and bars. */
+/** The seed's figures: the frontier by latency and by size, of all variants, of whole models, of each precision, of each task; and bars. */
 export function figuresOf({ variants }: RunSummary): [name: string, svg: string][] {
   const colours = precisionColours(variants);
   const figures: [string, string | undefined][] = [];
@@ -77,6 +77,13 @@ export function figuresOf({ variants }: RunSummary): [name: string, svg: string]
     }
   };
   frontiers("frontier", "Quality and cost of all variants", variants);
+  const ofTasks = taskFigures(variants);
+  for (const { task, figure } of ofTasks.length > 1 ? ofTasks : []) {
+    for (const cost of ["latency", "size"] as const satisfies readonly Cost[]) {
+      const svg = frontierFigure(variants, { title: `${titleOf(figure)} and cost`, cost, colours, figure });
+      figures.push([`frontier-task-${task}-by-${cost}`, svg]);
+    }
+  }
   const whole = variants.filter(({ pruning }) => pruning.length === 0);
   if (whole.length < variants.length)
     frontiers("frontier-not-pruned", "Quality and cost of whole models", whole);

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Estimate, QualityFigure, VariantSummary } from "../../records/run-summary.ts";
 import { chanceIn } from "../chance.ts";
-import { headline, titleOf } from "../result-table.ts";
+import { figureOf, headline, titleOf } from "../result-table.ts";
 import { type PruningKind, precisionColours, pruningKind, SYMBOLS } from "./palette.ts";
 import { paretoFront } from "./pareto.ts";
 import { placeLabels } from "./place-labels.ts";
@@ -13,6 +13,8 @@ export type Cost = "latency" | "tpot" | "size";
 export interface FrontierOptions {
   readonly title: string;
   readonly cost: Cost;
+  /** Figure of quality. Default: the one that stands for the run. */
+  readonly figure?: string;
   /** Of the whole run, so that figures of one run give a precision one colour. */
   readonly colours?: ReadonlyMap<string, string>;
   /** All variants of the run, of which some are drawn: what chance scores may stand in the records of others. */
@@ -53,7 +55,7 @@ export function frontierFigure(
 ): string | undefined {
   const { title, cost } = options;
   const colours = options.colours ?? precisionColours(variants);
-  const points = pointsOf(variants, cost, colours, options.all ?? variants);
+  const points = pointsOf(variants, options, colours);
   const [first] = points;
   if (points.length < 2 || first === undefined) return undefined;
   const front = paretoFront(points.filter(({ y, chance }) => chance === undefined || y > chance));
@@ -206,9 +208,8 @@ function isWide(points: readonly Point[]): boolean {
 
 function pointsOf(
   variants: readonly VariantSummary[],
-  cost: Cost,
+  { cost, figure: wanted, all = variants }: FrontierOptions,
   colours: ReadonlyMap<string, string>,
-  all: readonly VariantSummary[],
 ): Point[] {
   const chanceOf = chanceIn(all);
   const memory = ({ memory: { devicePeak, processPeak }, size }: VariantSummary) =>
@@ -216,7 +217,7 @@ function pointsOf(
   const largest = Math.max(1, ...variants.map(memory));
   return variants.flatMap((variant): Point[] => {
     const { speed, size, name, precision } = variant;
-    const figure = headline(variant);
+    const figure = wanted === undefined ? headline(variant) : figureOf(variant, wanted);
     const wide = cost === "size" ? undefined : (speed?.[cost] ?? undefined);
     const x = cost === "size" ? size && size.bytes / 1e6 : wide?.median;
     if (figure === undefined || x === undefined || x === null) return [];

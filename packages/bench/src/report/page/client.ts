@@ -405,13 +405,15 @@ export function client(): void {
   function isWanted(item: PageItem): boolean {
     const [answer, dense] = [item.answers[chosen ?? -1], denseAnswer(item)];
     if (wanted === "all" || !answer || !dense) return true;
-    const gain = (answer.scores[data.first] ?? 0) - (dense.scores[data.first] ?? 0);
+    const gain = (answer.scores[item.first] ?? 0) - (dense.scores[item.first] ?? 0);
     if (wanted === "changed") return answer.prediction !== dense.prediction;
     return wanted === "worse" ? gain < -1e-9 : gain > 1e-9;
   }
   function filterOf(all: PageItem[]): HTMLElement {
     const select = document.createElement("select");
-    const figure = figureOf(data.first)?.title ?? data.first;
+    const keys = new Set(all.map(({ first }) => first));
+    const [key = ""] = keys;
+    const figure = keys.size > 1 ? "its task’s score" : (figureOf(key)?.title ?? key);
     const names = {
       all: "all answers",
       changed: "changed",

@@ -51,6 +51,8 @@ export interface PageItem {
   readonly topic: string | null;
   /** A data URL. */
   readonly image: string | null;
+  /** Key of the figure by which its answers are better or worse. */
+  readonly first: string;
   /** By the place of the variant. */
   readonly answers: readonly (PageAnswer | null)[];
 }
@@ -59,8 +61,6 @@ export interface PageData {
   readonly figures: readonly PageFigure[];
   readonly variants: readonly PageVariant[];
   readonly items: readonly PageItem[];
-  /** Key of the figure by which answers are better or worse. */
-  readonly first: string;
   readonly x: string;
   readonly y: string;
 }
@@ -136,7 +136,6 @@ export async function pageData(run: Run): Promise<PageData> {
       ),
       base: placeOf(variant.base),
     })),
-    first: variants.flatMap(({ quality }) => quality.map(({ figure }) => figure)).find(isHeadline) ?? "",
     items: await itemsOf(run),
     x: "latency",
     y: main ?? "",
@@ -269,6 +268,10 @@ async function itemsOf({ folder, summary, items }: Run): Promise<PageItem[]> {
     byId.set(item.id, answers.set(item.variant, item));
   }
   const chosen = [...byId.values()].sort((a, b) => b.size - a.size).slice(0, MOST_ITEMS);
+  // Of each question, the first figure that its answers have by themselves.
+  const order = summary.variants
+    .flatMap(({ quality }) => quality.map(({ figure }) => figure))
+    .filter(isHeadline);
   let room = MOST_IMAGE_BYTES;
   const shown: PageItem[] = [];
   for (const answers of chosen) {
@@ -281,6 +284,7 @@ async function itemsOf({ folder, summary, items }: Run): Promise<PageItem[]> {
       question: first.question,
       references: first.references,
       topic: first.topic,
+      first: order.find((figure) => first.scores[figure] !== undefined) ?? Object.keys(first.scores)[0] ?? "",
       image: fits ? `data:${mediaType(bytes)};base64,${bytes.toString("base64")}` : null,
       answers: summary.variants.map(({ name }) => {
         const answer = answers.get(name);
