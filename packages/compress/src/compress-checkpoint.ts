@@ -18,7 +18,7 @@ import {
 } from "@vlmopt/tensor-io";
 import { type BlockStore, openBlockStore } from "./block-store.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
-import { compressLayers } from "./compress-layers.ts";
+import { type CompressLayersOptions, compressLayers } from "./compress-layers.ts";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
 import { filesOf } from "./compression-files.ts";
 import { readModel } from "./read-model.ts";
@@ -39,8 +39,7 @@ export interface CompressOptions extends RewriteOptions {
   readonly overwrite?: boolean | undefined;
   /** Name of the dense model, for the card. */
   readonly baseModel: string;
-  /** Called before the first block with 0, and after each. */
-  readonly onBlock?: ((done: number, total: number) => void) | undefined;
+  readonly onBlock?: CompressLayersOptions["onBlock"];
 }
 
 const compressRules: Rules<CompressOptions> = {
@@ -104,7 +103,7 @@ export async function compressCheckpoint(
   const opened = await calibration();
   const store = await openBlockStore(workFolder(output), source, {
     compression: JSON.stringify(spec),
-    model: fingerprintOf(source),
+    model: await fingerprintOf(source, rewriting.signal),
     data: opened.fingerprint,
   });
   const { plan, reports, notes } = await compressLayers(source, model, spec, opened, store, {
@@ -168,10 +167,19 @@ async function openRepaired(store: BlockStore, count: number): Promise<Checkpoin
   return opened;
 }
 
-/** Names, shapes, dtypes and places of a checkpoint's tensors: what a resumed compression must find again. */
-function fingerprintOf({ location, tensors }: Checkpoint): string {
-  const all = [...tensors.values()].map(({ name, dtype, shape, file, offset }) =>
-    [name, dtype, shape.join("x"), file, offset].join(" "),
-  );
-  return `${location} ${createHash("sha256").update(all.join("\n")).digest("hex")}`;
+/** Bytes of a tensor that its fingerprint reads at the beginning, in the middle and at the end. */
+const SAMPLE_BYTES = 4096;
+
+/** Names, shapes, dtypes, places and samples of a checkpoint's tensors: what a resumed compression must find again. */
+async function fingerprintOf({ location, tensors, sources }: Checkpoint, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  for (const { name, dtype, shape, file, offset, byteLength } of tensors.values()) {
+    hash.update(`${[name, dtype, shape.join("x"), file, offset].join(" ")}\n`);
+    const length = Math.min(byteLength, SAMPLE_BYTES);
+    for (const part of [0, 0.5, 1]) {
+      const start = offset + Math.floor(part * (byteLength - length));
+      hash.update((await sources.get(file)?.read(start, length, signal)) ?? "");
+    }
+  }
+  return `${location} ${hash.digest("hex")}`;
 }

@@ -26,8 +26,8 @@ import { columnsOf, readFloats, withColumns } from "./stored-matrix.ts";
 
 export interface CompressLayersOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called before the first block with 0, and after each. */
-  readonly onBlock?: ((done: number, total: number) => void) | undefined;
+  /** Called before the first block with 0, and after each; `resumed` where an earlier run had done it. */
+  readonly onBlock?: ((done: number, total: number, resumed: boolean) => void) | undefined;
 }
 
 /** What compressing decided; the new weights lie in the store. */
@@ -127,7 +127,7 @@ async function walkThrough(
   };
   const done: DoneBlock[] = [];
   let changed = walk.blocks[0]?.layer !== 0;
-  onBlock?.(0, walk.blocks.length);
+  onBlock?.(0, walk.blocks.length, store.done > 0);
   for (const [index, { layer, kind }] of walk.blocks.entries()) {
     signal?.throwIfAborted();
     const { attention, mlp } = layers[layer] as PrunableLayer;
@@ -175,7 +175,7 @@ async function walkThrough(
     changed ||= replacements.size > 0 || beforeCut;
     // New weights are in the store: one block of them in memory is enough.
     done.push({ ...block, repaired: new Map() });
-    onBlock?.(index + 1, walk.blocks.length);
+    onBlock?.(index + 1, walk.blocks.length, index + 1 < store.done);
   }
   return done;
 }

@@ -69,7 +69,7 @@ export function languageScorer(
 }
 
 /**
- * Opens a model with data, to be read block by block while the model is compressed. Every eighth item is held out for losses and errors, where
+ * Opens a model with data, to be read block by block while the model is compressed. One item of eight, sixteen at most, is held out for losses and errors, where
  * there are eight; where there are not, those fitted to serve.
  * @param path folder of a checkpoint
  * @throws {RangeError} where there is no data, or a layer that is to be dropped is not there

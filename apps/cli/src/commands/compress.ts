@@ -155,7 +155,8 @@ async function compressWithProgress(
   output: string,
   { input, executor, threads, json, calibrate, split, samples, ...options }: CompressWithProgress,
 ): Promise<Compressed | undefined> {
-  const steps = stepProgress(json);
+  const answering = stepProgress(json);
+  const compressing = stepProgress(json);
   // Begins once there is something to write: it tells the time since.
   let writing: Progress | undefined;
   const said = needsData(spec)
@@ -174,14 +175,15 @@ async function compressWithProgress(
               executor,
               threads,
               signal,
-              onAnswers: (done, total) => steps.update("answering", done, total, true),
+              onAnswers: (done, total) => answering.update("answering", done, total, true),
             });
           },
-          onBlock: (done, total) => {
-            steps.update("compressing", done, total, true);
+          onBlock: (done, total, resumed) => {
+            answering.stop();
+            compressing.update("compressing", done, total, !resumed);
           },
           onProgress: ({ bytes, totalBytes }) => {
-            steps.stop();
+            compressing.stop();
             writing ??= byteProgress("writing", json);
             writing.update(bytes, totalBytes);
           },
@@ -194,7 +196,8 @@ async function compressWithProgress(
     process.exitCode = exitCodes.interrupted;
     return undefined;
   } finally {
-    steps.stop();
+    answering.stop();
+    compressing.stop();
     writing?.stop();
   }
 }

@@ -52,7 +52,7 @@ describe("a walk", () => {
   const llama = (data: readonly CalibrationItem[], dropped: readonly number[] = []) =>
     openCalibrationWalk(fixture("llama"), data, { executor, dropped });
 
-  test("holds every eighth item out where there are eight, and counts what is fitted to", async () => {
+  test("holds one item of eight out, sixteen at most, and counts what is fitted to", async () => {
     const walk = await llama(texts);
     expect(walk.sequences).toBe(8);
     expect(walk.tokens).toBe(texts.reduce((sum, { ids }, n) => sum + (n === 7 ? 0 : ids.length), 0));
@@ -61,6 +61,9 @@ describe("a walk", () => {
     expect(few.sequences).toBe(7);
     expect(await few.loss()).toBeGreaterThan(0);
     await few.release();
+    const many = await llama(Array.from({ length: 200 }, () => ({ ids: [5, 6] })));
+    expect(many.tokens).toBe(2 * 184);
+    await many.release();
   });
 
   test("reads no more of an item than it is told", async () => {
