@@ -39,7 +39,7 @@ export function columnsOf(units: readonly number[], size: number): number[] {
   return units.flatMap((unit) => Array.from({ length: size }, (_, i) => unit * size + i));
 }
 
-/** Some columns of a stored matrix with its rows whole, as they will be stored again. */
+/** Some columns of a stored matrix, of which `data` are the numbers. */
 export function withColumns(
   source: Checkpoint,
   name: string,
@@ -50,9 +50,8 @@ export function withColumns(
   const stride = data.length / rows;
   const selected = new Float32Array(rows * columns.length);
   for (let row = 0; row < rows; row++) {
-    columns.forEach((column, i) => {
-      selected[row * columns.length + i] = data[row * stride + column] as number;
-    });
+    const [from, to] = [row * stride, row * columns.length];
+    for (let i = 0; i < columns.length; i++) selected[to + i] = data[from + (columns[i] as number)] as number;
   }
-  return asStored(source, name, { shape: [rows, columns.length], data: selected });
+  return { shape: [rows, columns.length], data: selected };
 }

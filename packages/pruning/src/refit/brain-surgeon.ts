@@ -1,5 +1,6 @@
 import type { LinearAlgebra } from "@vlmopt/models";
 import { type Elimination, elimination } from "./elimination.ts";
+import { groupElimination } from "./group-elimination.ts";
 import { requireFinite } from "./linear-algebra.ts";
 import { withRisingRidge } from "./rising-ridge.ts";
 
@@ -52,27 +53,48 @@ export async function brainSurgeon(
   const { result: inverse } = await withRisingRidge(diagonal, damping, (ridge) =>
     algebra.invert(gram, channels, ridge),
   );
-  const state = elimination(inverse, channels, weight, outFeatures);
+  const { next: nextOf, eliminate } =
+    unit > 1
+      ? await groupsInTurn(inverse, request, unit, algebra)
+      : columnsInTurn(elimination(inverse, channels, weight, outFeatures), channels <= exactColumns);
   const candidates = candidatesOf(units, quotas);
   const removed: number[] = [];
   while (removed.length < units - keep) {
-    const next =
-      unit > 1
-        ? cheapest(candidates.open(), (it) => state.jointCost(columnsOf(it, unit)))
-        : channels <= exactColumns
-          ? cheapest(candidates.open(), (it) => (state.norms[it] as number) / (state.diagonal[it] as number))
-          : cheapestAsNeeded(candidates.open(), state);
+    const next = nextOf(candidates.open());
     if (next === undefined) {
       throw new RangeError(
         `${request.name ?? "brain surgeon"}: costs are no numbers after ${removed.length} removals; take a damping greater than ${damping}`,
       );
     }
-    for (const column of columnsOf(next, unit))
-      state.eliminate(column, unit === 1 && channels <= exactColumns);
+    eliminate(next);
     candidates.remove(next);
     removed.push(next);
   }
   return { kept: candidates.left(), removed };
+}
+
+/** Which of the units that are left goes next, and what follows when it goes. */
+interface InTurn {
+  next(units: readonly number[]): number | undefined;
+  eliminate(unit: number): void;
+}
+
+function columnsInTurn(state: Elimination, isExact: boolean): InTurn {
+  const cost = (column: number) => (state.norms[column] as number) / (state.diagonal[column] as number);
+  return {
+    next: (columns) => (isExact ? cheapest(columns, cost) : cheapestAsNeeded(columns, state)),
+    eliminate: (column) => state.eliminate(column, isExact),
+  };
+}
+
+async function groupsInTurn(
+  inverse: Float64Array,
+  { weight, outFeatures }: BrainSurgeonRequest,
+  unit: number,
+  algebra: LinearAlgebra,
+): Promise<InTurn> {
+  const state = await groupElimination(inverse, weight, outFeatures, unit, algebra);
+  return { next: (groups) => cheapest(groups, state.cost), eliminate: state.eliminate };
 }
 
 function cheapest(units: readonly number[], costOf: (unit: number) => number): number | undefined {
@@ -111,10 +133,6 @@ function candidatesOf(units: number, quotas: readonly number[]) {
       open[partitionOf(unit)] = (open[partitionOf(unit)] as number) - 1;
     },
   };
-}
-
-function columnsOf(index: number, unit: number): number[] {
-  return Array.from({ length: unit }, (_, i) => index * unit + i);
 }
 
 /** How many each partition loses. */

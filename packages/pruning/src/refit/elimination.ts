@@ -7,15 +7,11 @@ import { denseKernels } from "./dense-kernels.ts";
 export interface Elimination {
   /** (H⁻¹)_jj of each column that is left, by its number. */
   readonly diagonal: Float64Array;
-  /** ‖W_j‖², exact after `settle` and after eliminations that update them. */
+  /** ‖W_j‖², exact after eliminations that update them, and after every 64th. */
   readonly norms: Float64Array;
   /** Least Σ‖change of the output‖² for which a column goes: ‖W_p‖² / (H⁻¹)_pp, exact. */
   cost(column: number): number;
-  /** The same for several together: Σᵢ W[i,S]·((H⁻¹)[S,S])⁻¹·W[i,S]ᵀ. */
-  jointCost(columns: ArrayLike<number>): number;
   eliminate(column: number, updateNorms: boolean): void;
-  /** Brings matrices and norms up to date. */
-  settle(): void;
 }
 
 /** Eliminations that wait before the matrices change, so that this is a product of matrices. */
@@ -45,7 +41,7 @@ export function elimination(
   const [H, W] = [reserved(most * most), reserved(most * depth)];
   const [V, Q, QT] = [reserved(most * PENDING), reserved(PENDING * depth), reserved(depth * PENDING)];
   const [h, w, d, g] = [reserved(most), reserved(depth), reserved(most), reserved(PENDING)];
-  let memory = kernels.reserve(place);
+  const memory = kernels.reserve(place);
 
   // Columns that the matrices hold, by their places, and the other way round.
   let order = Uint32Array.from({ length: columns }, (_, i) => i);
@@ -111,6 +107,7 @@ export function elimination(
     }
   }
 
+  /** Brings matrices and norms up to date. */
   function settle(): void {
     if (pending === 0) return;
     held = -1;
@@ -157,31 +154,10 @@ export function elimination(
   return {
     diagonal,
     norms,
-    settle,
     cost(column) {
       const p = places[column] as number;
       current(p);
       return squaresOf(w, depth) / at(h + p);
-    },
-    jointCost(unit) {
-      settle();
-      const size = Math.ceil(unit.length / 4) * 4;
-      const [square, rows, least] = [place, place + size * size, place + size * (size + depth)];
-      memory = kernels.reserve(least + size);
-      memory.fill(0, square, least + size);
-      for (let i = 0; i < size; i++) {
-        const p = places[unit[i] as number] as number;
-        memory[square + i * size + i] = 1;
-        if (i >= unit.length) continue;
-        for (let j = 0; j <= i; j++) {
-          const other = places[unit[j] as number] as number;
-          memory[square + i * size + j] = at(H + Math.max(p, other) * stride + Math.min(p, other));
-        }
-        for (let k = 0; k < depth; k++) memory[rows + k * size + i] = at(W + p * depth + k);
-      }
-      if (kernels.factorize(square, size, least) !== -1) return Number.NaN;
-      kernels.solveForward(rows, square, depth, size);
-      return squaresOf(rows, depth * size);
     },
     eliminate(column, updateNorms) {
       const p = places[column] as number;

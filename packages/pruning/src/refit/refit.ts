@@ -78,12 +78,12 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
   const solved = await withRisingRidge(scale, lambda, (ridge) =>
     algebra.solve(square, kept.length, ridge, target === undefined ? right : pulled(ridge)),
   );
-  const fitted = Float64Array.from(solved.result);
+  const fitted = new Float64Array(solved.result);
   if (target === undefined)
     for (let i = 0; i < fitted.length; i++) fitted[i] = (fitted[i] as number) + (old[i] as number);
 
   return {
-    weight: Float32Array.from(fitted),
+    weight: new Float32Array(fitted),
     intercept: centre && interceptOf(request, fitted, kept, centre),
     lambda: solved.lambda,
     underdetermined: tokens - (intercept ? 1 : 0) < kept.length,
@@ -91,7 +91,9 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
   };
 
   function pulled(ridge: number): Float64Array {
-    return right.map((value, i) => value + ridge * (old[i] as number));
+    const sums = new Float64Array(right);
+    for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + ridge * (old[i] as number);
+    return sums;
   }
 
   /** a · bᵀ. */
@@ -103,7 +105,7 @@ export async function refit(request: RefitRequest, algebra: LinearAlgebra): Prom
     // Where nothing goes.
     if (depth === 0) return new Float64Array(outFeatures * kept.length);
     const result = await (algebra.multiply?.(a, b, depth) ?? linearAlgebra().multiply(a, b, depth));
-    return result instanceof Float64Array ? result : Float64Array.from(result);
+    return result instanceof Float64Array ? result : new Float64Array(result);
   }
 
   /** tr(A·G·Aᵀ), A having some columns. */
@@ -197,7 +199,7 @@ function centred(
 ): Float32Array | Float64Array {
   if (mean === undefined) return square;
   return centredRows(
-    Float64Array.from(square),
+    new Float64Array(square),
     Float64Array.from({ length: kept.length }, (_, i) => mean[kept[i] as number] as number),
     kept,
     tokens,

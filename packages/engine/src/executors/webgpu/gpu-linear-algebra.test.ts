@@ -54,6 +54,19 @@ describe.skipIf(executor === undefined)("least squares by WebGPU", { timeout: 30
   const algebra = executor?.linearAlgebra as LinearAlgebra;
 
   test.each([
+    [3, 2, 5],
+    [130, 70, 33],
+  ])("multiply gives the product of %i and %i rows of %i", async (rows, columns, depth) => {
+    const [a, b] = [numbers(rows * depth, 3), numbers(columns * depth, 4)];
+    const turned = Float64Array.from(
+      b,
+      (_, i) => b[(i % columns) * depth + Math.floor(i / columns)] as number,
+    );
+    const found = await algebra.multiply?.(a, b, depth);
+    expect(worst(found ?? [], product(a, turned, rows, depth))).toBeLessThan(1e-6);
+  });
+
+  test.each([
     [3, 2],
     [70, 5],
     [200, 130],

@@ -2,6 +2,7 @@
 import type { LinearAlgebra } from "@vlmopt/models";
 import type { CommandQueue } from "./command-queue.ts";
 import { bufferBytes, encode, type Pipelines, PlanBuilder } from "./gpu-plan.ts";
+import { readBuffer } from "./gpu-tensor.ts";
 import { CHOLESKY_BLOCK, factorBlock, multiplyByInverse } from "./kernels/cholesky.ts";
 import { ELEMENTWISE_THREADS, elementwise } from "./kernels/elementwise.ts";
 import { SUBTRACT_TILE, type SubtractOptions, subtractProducts } from "./kernels/subtract-products.ts";
@@ -31,16 +32,8 @@ export function gpuLinearAlgebra(gpu: GpuContext, queue: CommandQueue, pipelines
     device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
     return buffer;
   };
-  async function read(buffer: GPUBuffer, count: number): Promise<ArrayBuffer> {
-    const size = bufferBytes(4 * count);
-    const copy = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, size);
-    queue.send();
-    await gpu.reads.map(copy);
-    const data = copy.getMappedRange().slice(0, 4 * count);
-    copy.destroy();
-    return data;
-  }
+  const read = async (buffer: GPUBuffer, count: number) =>
+    new Float32Array(await readBuffer(gpu, queue, buffer, 4 * count));
   async function run(write: (plan: PlanBuilder) => void): Promise<void> {
     const plan = new PlanBuilder(gpu, pipelines);
     write(plan);
@@ -57,9 +50,9 @@ export function gpuLinearAlgebra(gpu: GpuContext, queue: CommandQueue, pipelines
       );
     }
     const m = b.length / n;
-    const raised = Float32Array.from(a);
+    const raised = new Float32Array(a);
     for (let i = 0; i < n; i++) raised[i * n + i] = (a[i * n + i] as number) + ridge;
-    const wanted = b instanceof Float32Array ? b : Float32Array.from(b);
+    const wanted = b instanceof Float32Array ? b : new Float32Array(b);
     const buffers = new Map<string, GPUBuffer>();
     const own = (name: string, buffer: GPUBuffer) => {
       buffers.set(name, buffer);
@@ -71,7 +64,7 @@ export function gpuLinearAlgebra(gpu: GpuContext, queue: CommandQueue, pipelines
       const inverses = own("inverses", room(Math.ceil(n / CHOLESKY_BLOCK) * CHOLESKY_BLOCK ** 2));
       const failed = own("failed", room(1));
       await run((plan) => factorize(plan, { n, factor, inverses, failed }));
-      const [pivot = 0] = new Uint32Array(await read(failed, 1));
+      const [pivot = 0] = new Uint32Array((await read(failed, 1)).buffer);
       if (pivot > 0) {
         throw new RangeError(
           `the matrix of ${n} columns is not positive definite: pivot ${pivot} is not above 0 with a ridge of ${ridge}; raise the ridge or give more tokens`,
@@ -106,19 +99,42 @@ export function gpuLinearAlgebra(gpu: GpuContext, queue: CommandQueue, pipelines
         await run((plan) => substitute(plan, { m, n, factor, inverses, rest }));
         await run((plan) => addTo(plan, solution, rest, m * n));
       }
-      return new Float32Array(await read(solution, m * n));
+      return await read(solution, m * n);
     } finally {
       queue.send();
       for (const buffer of buffers.values()) buffer.destroy();
     }
   }
 
+  async function multiply(a: Matrix, b: Matrix, depth: number): Promise<Float32Array> {
+    const [rows, columns] = [a.length / depth, b.length / depth];
+    const buffers = [a, b].map((matrix) => uploaded(new Float32Array(matrix)));
+    try {
+      const product = room(rows * columns);
+      buffers.push(product);
+      const options = { inside: "none", right: "transposed", lower: false, compensated: true } as const;
+      await run((plan) =>
+        subtract(plan, options, buffers, {
+          ...{ rows, columns, depth, leftOffset: 0, leftStride: depth },
+          ...{ rightOffset: 0, rightStride: depth, outOffset: 0, outStride: columns },
+        }),
+      );
+      const negative = await read(product, rows * columns);
+      for (let i = 0; i < negative.length; i++) negative[i] = 0 - (negative[i] as number);
+      return negative;
+    } finally {
+      queue.send();
+      for (const buffer of buffers) buffer.destroy();
+    }
+  }
+
   return {
     solve,
+    multiply,
     async invert(a, n, ridge) {
       const one = new Float32Array(n * n);
       for (let i = 0; i < n; i++) one[i * n + i] = 1;
-      return Float64Array.from(await solve(a, n, ridge, one));
+      return new Float64Array(await solve(a, n, ridge, one));
     },
   };
 

@@ -9,11 +9,12 @@ export interface GpuTensor<Data extends Float32Array | Int32Array> extends Devic
 }
 
 export function createTensor<Data extends Float32Array | Int32Array>(
-  { pool, reads }: GpuContext,
+  gpu: GpuContext,
   queue: CommandQueue,
   shape: readonly number[],
   numbers: new (buffer: ArrayBuffer) => Data,
 ): GpuTensor<Data> {
+  const { pool } = gpu;
   const byteLength = 4 * sizeOf(shape);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const buffer = pool.take(bufferBytes(byteLength), usage);
@@ -22,18 +23,36 @@ export function createTensor<Data extends Float32Array | Int32Array>(
     shape,
     buffer,
     async read() {
-      const copy = pool.take(Math.max(4, byteLength), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-      queue.encoder.copyBufferToBuffer(buffer, 0, copy, 0, copy.size);
-      await queue.sendSoon();
-      await reads.map(copy);
-      const data = new numbers(copy.getMappedRange().slice(0, byteLength));
-      copy.unmap();
-      if (!pool.keep(copy)) copy.destroy();
-      return data;
+      return new numbers(await readBuffer(gpu, queue, buffer, byteLength));
     },
     release() {
       if (!released && !pool.keep(buffer)) queue.destroy(buffer);
       released = true;
     },
   };
+}
+
+/** Bytes that are read at a time: memory that host and card share is slow to get, so that large reads share a piece. */
+const READ_BYTES = 1 << 26;
+
+/** The first bytes of a buffer. */
+export async function readBuffer(
+  { pool, reads }: GpuContext,
+  queue: CommandQueue,
+  buffer: GPUBuffer,
+  byteLength: number,
+): Promise<ArrayBuffer> {
+  const data = new Uint8Array(byteLength);
+  const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+  const copy = pool.take(bufferBytes(Math.min(READ_BYTES, byteLength)), usage);
+  for (let first = 0; first < byteLength; first += copy.size) {
+    const length = Math.min(copy.size, byteLength - first);
+    queue.encoder.copyBufferToBuffer(buffer, first, copy, 0, bufferBytes(length));
+    await queue.sendSoon();
+    await reads.map(copy);
+    data.set(new Uint8Array(copy.getMappedRange(), 0, length), first);
+    copy.unmap();
+  }
+  if (!pool.keep(copy)) copy.destroy();
+  return data.buffer;
 }
