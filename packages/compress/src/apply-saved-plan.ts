@@ -1,5 +1,4 @@
 import { applyPruning, type PruningPlan, pruningTransform } from "@vlmopt/pruning";
-import { groupNotes } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
 import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
 import { filesOf } from "./compression-files.ts";
@@ -23,7 +22,7 @@ export async function applySavedPlan(
     plan.made.refit === "true"
       ? ["the plan was made with data: the same units go, but what stays is not fitted to data again"]
       : [];
-  const notes = [...refitted, ...(quantization ? groupNotes(quantization.plan, quantize.scheme) : [])];
+  const notes = [...refitted, ...(quantization?.plan.notes ?? [])];
   if (output === undefined) return { plan, reports: [], notes, quantization };
   const sink = folderSink(output, { overwrite });
   await using _claim = await sink.claim(inputPaths(source));

@@ -8,7 +8,7 @@ import {
   planSizes,
   pruningTransform,
 } from "@vlmopt/pruning";
-import { groupNotes, type QuantizationRequest } from "@vlmopt/quant";
+import type { QuantizationRequest } from "@vlmopt/quant";
 import {
   type Checkpoint,
   folderSink,
@@ -92,7 +92,7 @@ export async function compressCheckpoint(
       ...(after === undefined ? {} : { andThen: after.quantization }),
       files: { ...filesOf({ plan, reports: [], after }, baseModel), ...rewriting.files },
     });
-    return { plan, reports: [], notes: [...rounded, ...notesOf(after, quantize)], quantization: after };
+    return { plan, reports: [], notes: [...rounded, ...(after?.plan.notes ?? [])], quantization: after };
   }
   if (calibration === undefined) {
     throw new PruningError(
@@ -124,15 +124,11 @@ export async function compressCheckpoint(
       },
     });
     await store.remove();
-    const all = [...notes, ...fewTokens(reports, opened), ...notesOf(after, quantize)];
+    const all = [...notes, ...fewTokens(reports, opened), ...(after?.plan.notes ?? [])];
     return { plan, reports, notes: all, quantization: after };
   } finally {
     for (const checkpoint of repaired) await checkpoint.close();
   }
-}
-
-function notesOf(after: QuantizationAfter | undefined, request: QuantizationRequest | undefined): string[] {
-  return after && request ? groupNotes(after.plan, request.scheme) : [];
 }
 
 /** What data of fewer tokens than a linear has columns leave open. */

@@ -1,5 +1,5 @@
 import { type PruningPlan, planByWeights, planSizes, pruningTransform } from "@vlmopt/pruning";
-import { groupNotes, type QuantizationRequest } from "@vlmopt/quant";
+import type { QuantizationRequest } from "@vlmopt/quant";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
 import { readModel } from "./read-model.ts";
@@ -36,7 +36,7 @@ export async function previewCompression(
   });
   const quantization =
     quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
-  const notes = [...rounded, ...(quantization ? groupNotes(quantization.plan, quantize.scheme) : [])];
+  const notes = [...rounded, ...(quantization?.plan.notes ?? [])];
   const { before, after, sparsity } = plan;
   return { plan: byData ? { before, after, sparsity } : plan, notes, quantization };
 }

@@ -18,7 +18,16 @@ async function quantize(scheme: Scheme): Promise<string> {
   const out = join(folder, `${JSON.stringify(scheme).replace(/\W+/g, "-")}.safetensors`);
   await using source = await openCheckpoint(join(encoderFixture("bert"), "model.safetensors"));
   const size = { bytes: 0, bitsPerWeight: 0 };
-  const plan = { version: 1, made: {}, kept: [], joined: [], config: [], before: size, after: size } as const;
+  const plan = {
+    version: 1,
+    made: {},
+    kept: [],
+    notes: [],
+    joined: [],
+    config: [],
+    before: size,
+    after: size,
+  } as const;
   await quantizeCheckpoint(source, { ...plan, groups: [{ scheme, tensors: [table] }] }, fileSink(out), {
     workers: 0,
   });

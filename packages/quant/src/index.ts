@@ -1,7 +1,6 @@
 export * from "./browser.ts";
 export { dequantizeCheckpoint } from "./checkpoint/dequantize-checkpoint.ts";
 export { formatStage } from "./checkpoint/format-stage.ts";
-export { groupNotes } from "./checkpoint/group-notes.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
 export { loadParts } from "./checkpoint/load-parts.ts";
 export { planQuantization, type QuantizationRequest } from "./checkpoint/plan-quantization.ts";
@@ -20,6 +19,7 @@ export {
   quantization,
   quantizeCheckpoint,
 } from "./checkpoint/quantize-checkpoint.ts";
+export { type NamedSchemes, type SchemeOverride, schemesNamed } from "./checkpoint/scheme-overrides.ts";
 export type { Awq } from "./formats/awq.ts";
 export type { Bitsandbytes4Bit } from "./formats/bitsandbytes.ts";
 export type { FloatQuantized } from "./formats/float-quantized.ts";

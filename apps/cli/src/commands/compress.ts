@@ -22,7 +22,7 @@ import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
 import { addCompressionOptions, compressionOf, cutsNothing } from "./compression-options.ts";
 import { printCompression } from "./compression-tables.ts";
 import { presetOption, schemeList } from "./quantization-options.ts";
-import { schemeOf } from "./quantize.ts";
+import { schemesOf } from "./quantize.ts";
 
 const warnings = {
   byWeights:
@@ -87,7 +87,7 @@ Examples:
       const request: QuantizationRequest | undefined =
         quantize === undefined
           ? undefined
-          : { scheme: schemeOf(quantize, preset, fail), made: { scheme: quantize, preset } };
+          : { ...schemesOf(quantize, preset, fail), made: { scheme: quantize, preset } };
       const { calibrate, split, samples } = options;
       const lone = split === undefined ? samples !== undefined && "--samples" : "--split";
       if (calibrate === undefined && lone) fail(`error: ${lone} says nothing without --calibrate`);

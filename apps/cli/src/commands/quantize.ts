@@ -3,12 +3,11 @@ import { describeModel } from "@vlmopt/models";
 import {
   type GgufFileType,
   ggufFileTypes,
-  groupNotes,
+  type NamedSchemes,
   planQuantization,
   quantizeCheckpoint,
   quantizeToGguf,
-  type Scheme,
-  schemeNamed,
+  schemesNamed,
 } from "@vlmopt/quant";
 import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
@@ -58,7 +57,7 @@ Examples:
           return command.error("error: a gguf scheme has no plan to print: leave --plan-only out");
         return writeGguf(input, output, options);
       }
-      const scheme = schemeOf(options.scheme, preset, (message) => command.error(message));
+      const schemes = schemesOf(options.scheme, preset, (message) => command.error(message));
       const started = performance.now();
       await using source = await openCheckpoint(input);
       const sink = folderSink(output ?? "", { overwrite: options.force === true });
@@ -66,11 +65,11 @@ Examples:
       const description = describeModel(await readPlainConfig(source), source.tensors);
       const skip = options.skip ?? [];
       const plan = planQuantization(description, source.tensors, {
-        scheme,
+        ...schemes,
         skip,
         made: { scheme: options.scheme, preset, ...(skip.length === 0 ? {} : { skip: skip.join(" ") }) },
       });
-      if (!json) for (const note of groupNotes(plan, scheme)) console.log(`note: ${note}`);
+      if (!json) for (const note of plan.notes) console.log(`note: ${note}`);
       if (planOnly) {
         console.log(json ? JSON.stringify(plan, null, 2) : quantizationSummary(plan));
         return;
@@ -130,9 +129,13 @@ async function writeGguf(
 }
 
 /** An unknown name is bad usage. */
-export function schemeOf(name: string, preset: "fast" | "best", fail: (message: string) => never): Scheme {
+export function schemesOf(
+  name: string,
+  preset: "fast" | "best",
+  fail: (message: string) => never,
+): NamedSchemes {
   try {
-    return schemeNamed(name, preset);
+    return schemesNamed(name, preset);
   } catch (error) {
     return fail(`error: ${(error as Error).message}`);
   }

@@ -2,7 +2,7 @@ import { compressionSchema } from "@vlmopt/compress";
 import { generateRules, ortRules } from "@vlmopt/engine";
 import { metricNames } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
-import { schemeNamed } from "@vlmopt/quant";
+import { schemesNamed } from "@vlmopt/quant";
 import { z } from "zod";
 import { calibrateSchema, dataSchema } from "./data-spec.ts";
 import { oneOf } from "./one-of.ts";
@@ -164,7 +164,7 @@ function isScheme(name: string): boolean {
 
 function schemeProblem(name: string): string | undefined {
   try {
-    schemeNamed(name);
+    schemesNamed(name);
     return undefined;
   } catch (error) {
     return (error as Error).message;

@@ -2,7 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Compression, compressCheckpoint } from "@vlmopt/compress";
 import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, schemeNamed, weightCounts } from "@vlmopt/quant";
+import { planQuantization, quantizeCheckpoint, schemesNamed, weightCounts } from "@vlmopt/quant";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
 import type { CalibrationSet } from "../calibration/calibration-set.ts";
@@ -113,7 +113,7 @@ async function make(
   await using source = await openCheckpoint(model);
   const passing = signal === undefined ? {} : { signal };
   const request = quantize && {
-    scheme: schemeNamed(quantize.scheme, quantize.preset),
+    ...schemesNamed(quantize.scheme, quantize.preset),
     made: { ...quantize },
   };
   if (prune !== undefined) {

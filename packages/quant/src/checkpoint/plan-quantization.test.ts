@@ -1,6 +1,14 @@
 import { describeModel, expectedTensors } from "@vlmopt/models";
-import { planQuantization, QuantizationError, type QuantizationRequest, schemeNamed } from "@vlmopt/quant";
+import {
+  planQuantization,
+  QuantizationError,
+  type QuantizationRequest,
+  quantization,
+  schemeNamed,
+  schemesNamed,
+} from "@vlmopt/quant";
 import { describe, expect, it } from "vitest";
+import { compressedTensors } from "../formats/compressed-tensors.ts";
 import { openFixture } from "../test-support/fixture.ts";
 
 async function planOf(model: string, request: QuantizationRequest) {
@@ -184,6 +192,82 @@ describe("a quantization plan", () => {
     expect(kept.find(({ reason }) => reason.includes("groups"))).toMatchObject({
       reason: "groups of 48 do not divide rows of 80 weights",
     });
+  });
+
+  it("stores linears in different schemes by role, component and layer, each named where it is not the first", async () => {
+    const mixed = schemesNamed(
+      "int4-g16+down=int8+0.q=int3-g16+vision=fp8+head=int8+embedding=int4-g16",
+      "fast",
+    );
+    const { groups, config, notes } = await planOf("llava", { ...mixed, skip: ["*.layers.2.*.o_proj.*"] });
+    const schemeOf = (end: string) =>
+      groups.find(({ tensors }) => tensors.some((name) => name.endsWith(end)))?.scheme;
+    expect(schemeOf("language_model.model.layers.0.self_attn.k_proj.weight")).toEqual(
+      schemeNamed("int4-g16", "fast"),
+    );
+    expect(schemeOf("layers.2.mlp.down_proj.weight")).toEqual(schemeNamed("int8", "fast"));
+    expect(schemeOf("language_model.model.layers.0.self_attn.q_proj.weight")).toEqual(
+      schemeNamed("int3-g16", "fast"),
+    );
+    expect(schemeOf("mlp.fc1.weight")).toEqual(schemeNamed("fp8"));
+    expect(schemeOf("lm_head.weight")).toEqual(schemeNamed("int8", "fast"));
+    expect(schemeOf("embed_tokens.weight")).toEqual(schemeNamed("int4-g16", "fast"));
+    const written = config[0]?.value as {
+      readonly ignore: readonly string[];
+      readonly config_groups: Readonly<Record<string, { readonly targets: readonly string[] }>>;
+    };
+    const of = (module: string) => {
+      const found = compressedTensors.says?.(written, module);
+      return found && [found.format, (found.weights as { readonly num_bits: number }).num_bits];
+    };
+    // As the older and the newer transformers, and vLLM, call them.
+    for (const start of ["model.language_model.", "language_model.model."]) {
+      expect(of(`${start}layers.1.self_attn.q_proj`)).toEqual(["pack-quantized", 4]);
+      expect(of(`${start}layers.0.self_attn.q_proj`)).toEqual(["pack-quantized", 3]);
+      expect(of(`${start}layers.1.mlp.down_proj`)).toEqual(["int-quantized", 8]);
+      expect(of(`${start}layers.2.self_attn.o_proj`)).toBeUndefined();
+      expect(of(`${start}embed_tokens`)).toEqual(["pack-quantized", 4]);
+    }
+    expect(of("model.vision_tower.encoder.layers.0.mlp.fc1")).toEqual(["float-quantized", 8]);
+    expect(of("model.multi_modal_projector.linear_1")).toBeUndefined();
+    expect(of("lm_head")).toEqual(["int-quantized", 8]);
+    expect(Object.values(written.config_groups)[0]?.targets).toContain("Linear");
+    expect(notes).toEqual([expect.stringContaining("q_proj.weight, ")]);
+  });
+
+  it("refuses several schemes where a configuration holds for all linears, and methods that one file cannot name together", async () => {
+    const named = (name: string) => planOf("llava", schemesNamed(name, "fast"));
+    await expect(named("gptq-g16+down=gptq-int8-g16")).rejects.toThrow(
+      /a configuration of GPTQ holds for all linears of a model, and the plan has/,
+    );
+    await expect(named("nf4+down=fp4")).rejects.toThrow(/a configuration of bitsandbytes holds/);
+    await expect(named("int4-g16+down=nf4")).rejects.toThrow(
+      "one config.json holds weights of compressed-tensors or of bitsandbytes, not of both",
+    );
+  });
+
+  it("that was put together by hand is refused where its configuration says something else", async () => {
+    const four = await planOf("llava", { scheme: schemeNamed("int4-g16"), skip: ["*.down_proj.*"] });
+    const eight = await planOf("llava", { scheme: schemeNamed("int8"), roles: ["downProj"] });
+    const merged = { ...four, groups: [...four.groups, ...eight.groups] };
+    expect(() => quantization(merged)).toThrow(
+      /the plan stores \S+down_proj.weight as .*int-quantized.*, and its quantization_config says that it stays as it is/,
+    );
+    const all = await planOf("llava", { scheme: schemeNamed("int4-g16") });
+    expect(() => quantization({ ...all, groups: eight.groups })).toThrow(/says that it is .*pack-quantized/);
+    const nf4 = await planOf("llava", { scheme: schemeNamed("nf4") });
+    const fp4 = await planOf("llava", { scheme: schemeNamed("fp4") });
+    expect(() => quantization({ ...nf4, groups: fp4.groups })).toThrow(/bnb_4bit_quant_type":"nf4"/);
+    expect(() => quantization(all)).not.toThrow();
+  });
+
+  it.each([
+    ["int4-g16+down", '"down" of int4-g16+down does not say which linears are stored how'],
+    ["int4-g16+nose=int8", '"nose" of int4-g16+nose=int8 is no linear\'s place: there are language, vision,'],
+    ["int4-g16+3-1=int8", '"3-1" of'],
+    ["int4-g16+down=int5", 'no scheme is named "int5"'],
+  ])("does not take %s for a scheme", (name, problem) => {
+    expect(() => schemesNamed(name)).toThrow(problem);
   });
 
   it("refuses to quantize nothing, with the reasons", async () => {

@@ -6,16 +6,19 @@ import type { Format } from "../formats/format.ts";
 import { formatNamed, formats } from "../formats/formats.ts";
 import type { Scheme } from "../formats/scheme.ts";
 import type { FloatDtype } from "../weights.ts";
-import { requestRules } from "./option-rules.ts";
+import { overrideRules, requestRules } from "./option-rules.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import type { KeptGroup, QuantizationPlan, QuantizedSize, SchemeGroup } from "./quantization-plan.ts";
+import { layerRoles, overrideOf, type SchemeOverride } from "./scheme-overrides.ts";
 
 export interface QuantizationRequest {
   readonly scheme: Scheme;
   /** Components whose linears are quantized; the language model alone unless told. */
   readonly components?: readonly ComponentName[];
-  /** Roles of the linears that are quantized; those of the layers and projectors unless told, so not the output layer. */
+  /** Roles of the linears that are quantized; those of layers and projectors unless told, so neither `lmHead` nor `embedding`. */
   readonly roles?: readonly Role[];
+  /** Linears that are stored otherwise; of several that take one, the last decides. */
+  readonly overrides?: readonly SchemeOverride[];
   /** Tensors that stay as they are all the same: names in which `*` stands for anything. */
   readonly skip?: readonly string[];
   /** Group sizes for rows that the scheme's does not divide, in order of preference; 64 and 32 unless told. */
@@ -26,21 +29,8 @@ export interface QuantizationRequest {
   readonly made?: Readonly<Record<string, string | number | boolean>>;
 }
 
-const layerRoles: readonly Role[] = [
-  "qProj",
-  "kProj",
-  "vProj",
-  "qkvProj",
-  "oProj",
-  "gateProj",
-  "upProj",
-  "downProj",
-  "fc1",
-  "fc2",
-  "projector",
-];
-/** Roles of matrices that no loader quantizes. */
-const notLinear: ReadonlySet<Role> = new Set(["embedding", "positionEmbedding", "patchEmbedding", "norm"]);
+/** Roles of matrices that are not multiplied. Tables of tokens are taken where they are named. */
+const notLinear: ReadonlySet<Role> = new Set(["positionEmbedding", "patchEmbedding", "norm"]);
 
 const componentNames: Readonly<Record<ComponentName, string>> = {
   visionTower: "the vision tower",
@@ -59,8 +49,14 @@ export function planQuantization(
   request: QuantizationRequest,
 ): QuantizationPlan {
   checkOptions("planQuantization", request, requestRules, ["scheme"]);
+  for (const override of request.overrides ?? [])
+    checkOptions("planQuantization's overrides", override, overrideRules, ["scheme"]);
+  const { roles = [], overrides = [] } = request;
+  const isTaken = (weight: Weight) =>
+    weight.role !== "embedding" || roles.includes("embedding") || overrideOf(weight, overrides) !== undefined;
   const linears = description.weights.filter(
-    ({ name, role, shape }) => !notLinear.has(role) && shape.length === 2 && tensors.has(name),
+    (weight) =>
+      !notLinear.has(weight.role) && weight.shape.length === 2 && tensors.has(weight.name) && isTaken(weight),
   );
   const groups = new Map<string, { scheme: Scheme; tensors: string[] }>();
   const kept = new Map<string, string[]>();
@@ -81,8 +77,11 @@ export function planQuantization(
     const reasons = [...kept].map(([reason, names]) => `${names.length} because ${reason}`).join(", ");
     throw new QuantizationError(`none of ${linears.length} linears would be quantized: ${reasons}`);
   }
-  // The scheme that was asked for comes first, as the one that the configuration needs no names for.
-  const sorted: SchemeGroup[] = [...groups.values()].sort((a, b) => b.tensors.length - a.tensors.length);
+  // The scheme that was asked for comes first, as the one that the configuration needs no names for; where it fits nothing, the commonest.
+  const asked = groups.get(JSON.stringify(request.scheme));
+  const sorted: SchemeGroup[] = [...groups.values()].sort(
+    (a, b) => Number(b === asked) - Number(a === asked) || b.tensors.length - a.tensors.length,
+  );
   const keptGroups: KeptGroup[] = [...kept].map(([reason, names]) => ({ reason, tensors: names }));
   const isQuantized = new Set(quantized);
   const dtype = tensors.get(quantized[0]?.name ?? "")?.dtype as FloatDtype;
@@ -92,12 +91,16 @@ export function planQuantization(
       formatNamed(scheme.format, among).sharesScales ? names : [],
     ),
   );
-  const sorting = { quantized, kept: linears.filter((linear) => !isQuantized.has(linear)) };
+  const sorting = {
+    quantized,
+    kept: linears.filter((linear) => !isQuantized.has(linear) && linear.role !== "embedding"),
+  };
   return {
     version: 1,
     made: request.made ?? {},
     groups: sorted,
     kept: keptGroups,
+    notes: [...sizeNotes(sorted, request), ...divisionNotes(sorted, joinedLinears(quantized))],
     joined: joinedLinears(quantized.filter(({ name }) => sharing.has(name))),
     config: [{ path: ["quantization_config"], value: quantizationConfig(sorted, sorting, dtype, among) }],
     ...sizesOf(tensors, sorted, among),
@@ -124,14 +127,43 @@ function joinedLinears(linears: readonly Weight[]): string[][] {
   return [...sets.values()].filter((names) => names.length > 1);
 }
 
+/** A sentence for each group size that had to be another than a scheme's, since that does not divide rows. */
+function sizeNotes(
+  groups: readonly SchemeGroup[],
+  { scheme, overrides = [], made = {} }: QuantizationRequest,
+): string[] {
+  const wanted = [scheme, ...overrides.map((override) => override.scheme)];
+  return groups.flatMap(({ scheme: found, tensors }) => {
+    if (wanted.some(({ groupSize }) => groupSize === found.groupSize)) return [];
+    const asked = wanted.find(({ format, bits }) => format === found.format && bits === found.bits) ?? scheme;
+    return [
+      `${made.scheme ?? "the scheme"} becomes groups of ${found.groupSize} in ${tensors.length} linears: groups of ${asked.groupSize} do not divide their rows`,
+    ];
+  });
+}
+
+/** vLLM and its kin run some linears as one, and refuse to load different schemes of them. */
+function divisionNotes(groups: readonly SchemeGroup[], joined: readonly (readonly string[])[]): string[] {
+  const groupOf = new Map(groups.flatMap(({ tensors }, i) => tensors.map((name) => [name, i] as const)));
+  const divided = joined.filter((names) => new Set(names.map((name) => groupOf.get(name))).size > 1);
+  return divided.length === 0
+    ? []
+    : [
+        `${divided[0]?.join(", ")}${divided.length === 1 ? "" : ` and the like, ${divided.length} sets,`} are stored in different ways: transformers loads that, vLLM, which joins them, does not`,
+      ];
+}
+
 /** The scheme of one linear, or why it stays. */
 function decide(linear: Weight, tensor: TensorSpec, request: QuantizationRequest): Scheme | string {
-  const { components = ["languageModel"], roles = layerRoles, skip = [] } = request;
-  if (!components.includes(linear.component)) return `${componentNames[linear.component]} stays as it is`;
-  if (!roles.includes(linear.role)) return `the ${linear.role} stays as it is`;
+  const { components = ["languageModel"], roles = layerRoles, skip = [], overrides = [] } = request;
+  const override = overrideOf(linear, overrides);
+  if (override === undefined && !components.includes(linear.component))
+    return `${componentNames[linear.component]} stays as it is`;
+  if (override === undefined && !roles.includes(linear.role)) return `the ${linear.role} stays as it is`;
   if (skip.some((pattern) => matches(linear.name, pattern))) return "they were named to be skipped";
   if (!["F32", "F16", "BF16"].includes(tensor.dtype)) return `they are ${tensor.dtype} already`;
-  const { scheme, otherGroupSizes = [64, 32] } = request;
+  const { otherGroupSizes = [64, 32] } = request;
+  const { scheme } = override ?? request;
   const [rows, columns] = linear.shape as [number, number];
   return formatNamed(scheme.format, request.formats).fit(scheme, [rows, columns], otherGroupSizes);
 }

@@ -10,6 +10,8 @@ export interface QuantizationPlan {
   readonly groups: readonly SchemeGroup[];
   /** Linears that stay as they are, and why. */
   readonly kept: readonly KeptGroup[];
+  /** What could not be done as it was asked, or is not loaded everywhere, in sentences. */
+  readonly notes: readonly string[];
   /** Weights that executors join to one matrix, in formats whose scale of a whole matrix must then be the same for all of them. */
   readonly joined: readonly (readonly string[])[];
   /** Changes of config.json. */

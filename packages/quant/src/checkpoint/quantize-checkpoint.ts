@@ -10,6 +10,7 @@ import {
   type Sink,
   type Transform,
 } from "@vlmopt/tensor-io";
+import { assertConfigSays } from "../formats/config.ts";
 import type { Format } from "../formats/format.ts";
 import { formatNamed, formats } from "../formats/formats.ts";
 import type { Scheme } from "../formats/scheme.ts";
@@ -35,7 +36,7 @@ export interface QuantizeResult extends RewriteResult {
 /**
  * Carries a plan out, in one pass over the checkpoint. config.json is changed as the plan says, the plan (quantization.json) and a model card
  * (README.md) are written; other files of the folder go along.
- * @throws {QuantizationError} where the plan names tensors that the checkpoint lacks
+ * @throws {QuantizationError} where the plan names tensors that the checkpoint lacks, or its configuration says otherwise than its groups
  * @throws {CheckpointError} `unsupported-conversion` where a weight is infinite or NaN, naming it
  */
 export async function quantizeCheckpoint(
@@ -89,11 +90,12 @@ export interface QuantizationOptions {
 
 /**
  * The plan as a transform, to compose with others: pruning and quantizing takes one pass.
- * @throws {QuantizationError} where the magnitudes of joined weights are missing
+ * @throws {QuantizationError} where the magnitudes of joined weights are missing, or the plan's configuration says otherwise than its groups
  */
 export function quantization(plan: QuantizationPlan, options: QuantizationOptions = {}): Quantization {
   checkOptions("quantization", options, { measure: flag, magnitudes: object, formats: anything });
   const { measure = false, magnitudes = new Map(), formats: among = formats } = options;
+  assertConfigSays(plan, among);
   const unknown = plan.joined.flat().find((name) => !magnitudes.has(name));
   if (unknown !== undefined) {
     throw new QuantizationError(

@@ -1,20 +1,26 @@
-import type { Weight } from "@vlmopt/models";
+import type { Role, Weight } from "@vlmopt/models";
 import type { ConfigSettings, FormatConfig } from "./format.ts";
 import { escaped, moduleNames, unquantized } from "./module-names.ts";
 import type { GroupedScheme } from "./scheme.ts";
 
-/** compressed-tensors' configuration (0.20). The first group is every linear that is not named; other groups name theirs. */
-export const compressedTensors: Pick<FormatConfig, "method" | "write"> = {
+/**
+ * compressed-tensors' configuration (0.20). The first group is every linear that is not named; other groups name theirs, and names come before
+ * classes of modules (`match_targets`). Tables of tokens are no linears, and are named.
+ */
+export const compressedTensors: Pick<FormatConfig, "method" | "write" | "says"> = {
   method: "compressed-tensors",
   write(groups, linears) {
     const weights = new Map(linears.quantized.map((weight) => [weight.name, weight]));
-    const namesOf = (tensors: readonly string[]) =>
-      tensors.flatMap((name) => moduleNames(weights.get(name) as Weight));
+    const namesOf = (tensors: readonly string[], role?: Role) =>
+      tensors
+        .map((name) => weights.get(name) as Weight)
+        .filter((weight) => role === undefined || weight.role === role)
+        .flatMap(moduleNames);
     const configGroups = groups.map(({ settings: { format, ...settings }, tensors }, i) => [
       `group_${i}`,
       {
         format,
-        targets: i === 0 ? ["Linear"] : namesOf(tensors),
+        targets: i === 0 ? ["Linear", ...namesOf(tensors, "embedding")] : namesOf(tensors),
         input_activations: null,
         output_activations: null,
         ...settings,
@@ -34,7 +40,31 @@ export const compressedTensors: Pick<FormatConfig, "method" | "write"> = {
       ...(groups.some(({ settings }) => hasPackedZeroPoints(settings)) ? { dequantize: true } : {}),
     };
   },
+  says(config, module) {
+    const { ignore, config_groups } = config as CompressedTensorsConfig;
+    if (ignore.some((target) => matches(target, module))) return undefined;
+    const groups = Object.values(config_groups);
+    const found =
+      groups.find(({ targets }) => targets.includes(module)) ??
+      groups.find(({ targets }) => targets.some((target) => matches(target, module))) ??
+      groups.find(({ targets }) => targets.includes("Linear"));
+    return found && withoutNulls({ ...found, targets: null });
+  },
 };
+
+interface CompressedTensorsConfig {
+  readonly ignore: readonly string[];
+  readonly config_groups: Readonly<Record<string, ConfigSettings & { readonly targets: readonly string[] }>>;
+}
+
+/** A name, or a regular expression that a name begins with, as Python's `re.match`. */
+function matches(target: string, module: string): boolean {
+  return target.startsWith("re:") ? new RegExp(`^(?:${target.slice(3)})`).test(module) : target === module;
+}
+
+function withoutNulls(settings: ConfigSettings): ConfigSettings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
+}
 
 function hasPackedZeroPoints({ format, weights }: ConfigSettings): boolean {
   return format === "pack-quantized" && !(weights as { symmetric: boolean }).symmetric;

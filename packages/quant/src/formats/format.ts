@@ -80,6 +80,8 @@ export interface FormatConfig<S extends Scheme = Scheme> {
   /** What the configuration says of a scheme. */
   settings(scheme: S): ConfigSettings;
   write(groups: readonly ConfigGroup[], linears: SortedLinears, dtype: FloatDtype): object;
+  /** What a configuration says of a module, where it can say different things of different ones. */
+  says?(config: object, module: string): ConfigSettings | undefined;
 }
 
 export type ConfigSettings = Readonly<Record<string, unknown>>;
