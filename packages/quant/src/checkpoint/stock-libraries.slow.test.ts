@@ -10,6 +10,7 @@ import {
   type QuantizationRequest,
   quantizeCheckpoint,
   schemeNamed,
+  schemesNamed,
 } from "@vlmopt/quant";
 import { openCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, it } from "vitest";
@@ -74,6 +75,12 @@ describe.skipIf(python === undefined)(
           skip: ["*layers.1.*"],
         },
         int8: { scheme: schemeNamed("int8") },
+        "int3-g16": { scheme: schemeNamed("int3-g16") },
+        "int2-g16-zero": { scheme: schemeNamed("int2-g16-zero") },
+        "int8-g16": { scheme: schemeNamed("int8-g16") },
+        "fp8-w8a16": { scheme: schemeNamed("fp8-w8a16") },
+        mixed: schemesNamed("int4-g16+down=int8+0.q=int3-g16+head=int8"),
+        "with-table": schemesNamed("int4-g16+embedding=int8"),
         nf4: { scheme: schemeNamed("nf4") },
         "nf4-dq": { scheme: schemeNamed("nf4-dq") },
         "nf4-some-skipped": { scheme: schemeNamed("nf4"), skip: ["*layers.1.*"] },
@@ -116,7 +123,9 @@ describe.skipIf(python === undefined)(
           await writeWideCheckpoint(model, wide);
           const requests: Record<string, QuantizationRequest> = {
             gptq: { scheme: schemeNamed("gptq", "fast") },
-            "gptq-g32": { scheme: schemeNamed("gptq-g32") },
+            "gptq-g32-zero": { scheme: schemeNamed("gptq-g32-zero") },
+            "gptq-int3-g64": { scheme: schemeNamed("gptq-int3-g64") },
+            "gptq-int8": { scheme: schemeNamed("gptq-int8") },
             "gptq-without-down": { scheme: schemeNamed("gptq-g64"), skip: ["*.down_proj.*"] },
             awq: { scheme: schemeNamed("awq", "fast") },
             "awq-g32": { scheme: schemeNamed("awq-g32") },
