@@ -35,7 +35,8 @@ const random = (below) => {
 const data = Array.from({ length: Number(values.items) }, () => ({
   ids: Array.from({ length: Number(values.tokens) }, () => 3 + random(Math.min(vocabulary, 32_000) - 3)),
 }));
-const executor = values.executor === "webgpu" ? await webgpuExecutor() : ortExecutor({ activations: "float32" });
+const executor =
+  values.executor === "webgpu" ? await webgpuExecutor() : ortExecutor({ activations: "float32" });
 const stop = new AbortController();
 const wanted = Number(values.blocks ?? Number.POSITIVE_INFINITY);
 

@@ -167,7 +167,10 @@ async function openRepaired(store: BlockStore, count: number): Promise<Checkpoin
 const SAMPLE_BYTES = 4096;
 
 /** Names, shapes, dtypes, places and samples of a checkpoint's tensors: what a resumed compression must find again. */
-async function fingerprintOf({ location, tensors, sources }: Checkpoint, signal?: AbortSignal): Promise<string> {
+async function fingerprintOf(
+  { location, tensors, sources }: Checkpoint,
+  signal?: AbortSignal,
+): Promise<string> {
   const hash = createHash("sha256");
   for (const { name, dtype, shape, file, offset, byteLength } of tensors.values()) {
     hash.update(`${[name, dtype, shape.join("x"), file, offset].join(" ")}\n`);
