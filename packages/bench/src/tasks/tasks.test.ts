@@ -184,6 +184,12 @@ describe("a task of one's own", () => {
   });
 });
 
+it("a limit takes the first rows, over several files", async () => {
+  const idsOf = async (limit: number) => (await opened("vqav2", { limit })).items.map(({ id }) => id);
+  expect(await idsOf(2)).toEqual(["vqav2/9000", "vqav2/9001"]);
+  expect(await idsOf(7)).toHaveLength(7);
+});
+
 it("samples take units whole", async () => {
   const { items } = await opened("mme", { limit: 4 });
   expect(items.map(({ unit }) => unit).sort()).toEqual(

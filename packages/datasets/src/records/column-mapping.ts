@@ -36,9 +36,12 @@ export function mappingReader(given: ColumnMapping): RowReader {
       for (const column of Object.values(withOptional(table.columns))) {
         if (column === undefined) continue;
         requireColumn(table, column);
-        requireMember(table, column);
       }
     },
+    unreached: (table) =>
+      Object.values(withOptional(table.columns)).flatMap((column) =>
+        column === undefined || reachesSome(table, column) ? [] : [column],
+      ),
     records: (row, place, prefix) => [recordOf(row, place, withOptional(place.table.columns), prefix)],
   };
 }
@@ -118,16 +121,19 @@ export function requireColumn({ file, columns }: Table, column: string): void {
   });
 }
 
-/** A path that reaches nothing in any row is a wrong one. */
-function requireMember(table: Table, column: string): void {
-  const { file, columns, rows } = table;
+function reachesSome(table: Table, column: string): boolean {
+  const { columns, rows } = table;
   const own = ownColumn(column, columns);
-  if (own === column || !rows.some((row) => Object.hasOwn(row, own))) return;
+  if (own === column || !rows.some((row) => Object.hasOwn(row, own))) return true;
   const reached = (value: unknown): boolean =>
     Array.isArray(value) ? value.length === 0 || value.some(reached) : value !== undefined;
-  if (rows.some((row, index) => reached(cellAt(row, column, { table, row: index })))) return;
-  throw new DatasetError("missing-column", `${file}: no row has ${JSON.stringify(column)}`, {
-    hint: `look at what ${JSON.stringify(own)} holds`,
+  return rows.some((row, index) => reached(cellAt(row, column, { table, row: table.firstRow + index })));
+}
+
+/** A path that reaches nothing in any row is a wrong one. */
+export function noSuchMember({ file, columns }: Table, column: string): DatasetError {
+  return new DatasetError("missing-column", `${file}: no row has ${JSON.stringify(column)}`, {
+    hint: `look at what ${JSON.stringify(ownColumn(column, columns))} holds`,
   });
 }
 

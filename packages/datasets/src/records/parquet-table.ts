@@ -9,7 +9,7 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { parseJson } from "./json-text.ts";
 import { exactValue, needsExactness } from "./parquet-values.ts";
-import { rowGroupReader } from "./row-groups.ts";
+import { partsOf, rowGroupReader } from "./row-groups.ts";
 import type { Table, TableSelection } from "./table.ts";
 import { utf8Text } from "./text-encoding.ts";
 
@@ -23,7 +23,7 @@ const parsers: Partial<ParquetParsers> = {
  * Reads the chosen columns of a parquet file. Images as bytes, alone or as the hub keeps them (`{bytes, path}`, a list of them too), stay in
  * the file: `readPictures` reads a row's, or tells their paths where there are no bytes.
  */
-export async function readParquet(path: string, { images, choose }: TableSelection): Promise<Table> {
+export async function* readParquet(path: string, { images, choose }: TableSelection): AsyncGenerator<Table> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file);
   const { children } = parquetSchema(metadata);
@@ -36,23 +36,26 @@ export async function readParquet(path: string, { images, choose }: TableSelecti
   );
   // Text that is not marked as such must come as bytes, not as text that was decoded from them.
   const shared = { file, metadata, compressors, parsers, utf8: false };
-  const read: Row[] =
-    wanted.length === 0
-      ? Array.from({ length: Number(metadata.num_rows) }, () => ({}))
-      : await parquetReadObjects({ ...shared, columns: wanted });
   const inexact = children.filter((node) => wanted.includes(node.element.name) && needsExactness(node));
-  const rows = inexact.length === 0 ? read : read.map((row) => exactRow(row, inexact));
-  if (pictureColumns.length === 0) return { file: path, columns, rows };
   const cellOf = rowGroupReader(metadata, (column, place) =>
     parquetReadObjects({ ...shared, ...place, columns: [column] }),
   );
-  return {
-    file: path,
-    columns,
-    rows,
-    pictureColumns,
-    readPictures: async (row, column) => picturesOf(await cellOf(row, column)),
-  };
+  const pictures =
+    pictureColumns.length === 0
+      ? {}
+      : {
+          pictureColumns,
+          readPictures: async (row: number, column: string) => picturesOf(await cellOf(row, column)),
+        };
+  const count = Number(metadata.num_rows);
+  for (const [rowStart, rowEnd] of partsOf(metadata.row_groups.map(({ num_rows }) => Number(num_rows)))) {
+    const read: Row[] =
+      wanted.length === 0
+        ? Array.from({ length: rowEnd - rowStart }, () => ({}))
+        : await parquetReadObjects({ ...shared, columns: wanted, rowStart, rowEnd });
+    const rows = inexact.length === 0 ? read : read.map((row) => exactRow(row, inexact));
+    yield { file: path, columns, rows, firstRow: rowStart, isLast: rowEnd === count, ...pictures };
+  }
 }
 
 type Row = Readonly<Record<string, unknown>>;

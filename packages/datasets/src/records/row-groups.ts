@@ -47,3 +47,21 @@ function bytesOf({ row_groups }: FileMetaData, group: number, column: string): n
     .filter(({ meta_data }) => meta_data?.path_in_schema[0] === column)
     .reduce((sum, { meta_data }) => sum + Number(meta_data?.total_uncompressed_size ?? 0), 0);
 }
+
+/** Rows of a part, at least: the first is small, so that who wants few need not wait. */
+const FIRST_PART = 500;
+const OTHER_PARTS = 5000;
+
+/** Where parts of whole row groups begin and end. A file without rows is one part. */
+export function partsOf(groups: readonly number[]): [start: number, end: number][] {
+  const parts: [number, number][] = [];
+  let [start, end] = [0, 0];
+  for (const rows of groups) {
+    end += rows;
+    if (end - start < (parts.length === 0 ? FIRST_PART : OTHER_PARTS)) continue;
+    parts.push([start, end]);
+    start = end;
+  }
+  if (end > start || parts.length === 0) parts.push([start, end]);
+  return parts;
+}

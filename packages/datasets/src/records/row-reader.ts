@@ -13,6 +13,8 @@ export interface RowReader {
   columnsRead(available: readonly string[]): string[];
   /** @throws {DatasetError} where the table cannot be read so */
   check(table: Table): void;
+  /** Columns with a path within that reaches nothing in any of these rows. */
+  unreached?(table: Table): readonly string[];
   /**
    * The records of a row.
    * @param prefix goes before the row numbers that serve as ids
@@ -50,9 +52,8 @@ export function toRecords(
   prefix: string,
   leaveOut?: (row: UnusableRow) => void,
 ): RowRecord[] {
-  reader.check(table);
   return table.rows.flatMap((row, index): RowRecord[] => {
-    const place = { table, row: index };
+    const place = { table, row: table.firstRow + index };
     return reader.records(row, place, prefix).flatMap((read): RowRecord[] => {
       if (!("problem" in read)) return [read];
       if (leaveOut === undefined)

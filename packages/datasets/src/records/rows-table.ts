@@ -4,5 +4,5 @@ import type { Table } from "./table.ts";
 export function rowsTable(file: string, rows: readonly Readonly<Record<string, unknown>>[]): Table {
   const columns = new Set<string>();
   for (const row of rows) for (const column in row) columns.add(column);
-  return { file, columns: [...columns], rows };
+  return { file, columns: [...columns], rows, firstRow: 0, isLast: true };
 }

@@ -1,9 +1,13 @@
-/** Rows of a file. */
+/** Rows of a file, or a part of them: files of columns are read in parts. */
 export interface Table {
   /** For messages. */
   readonly file: string;
   readonly columns: readonly string[];
   readonly rows: readonly Readonly<Record<string, unknown>>[];
+  /** Place of the first of these rows in the file. */
+  readonly firstRow: number;
+  /** No rows follow. */
+  readonly isLast: boolean;
   /** Every cell is text: what a list was before it was written is one cell. */
   readonly cellsAreText?: boolean;
   /** Columns whose pictures the file itself holds: they stay there until asked for. */

@@ -15,10 +15,12 @@ export async function pictureTables(
   await tree.fetch(files, options);
   const found = new Map<string, () => Promise<readonly (Uint8Array | string)[]>>();
   for (const file of files) {
-    const table = await readTable(tree.pathOf(file), { images: [image], choose: () => [key] });
-    const { readPictures } = table;
-    for (const [row, cells] of table.rows.entries()) {
-      if (readPictures !== undefined) found.set(String(cells[key]), () => readPictures(row, image));
+    for await (const part of readTable(tree.pathOf(file), { images: [image], choose: () => [key] })) {
+      const { rows, firstRow, readPictures } = part;
+      for (const [i, cells] of rows.entries()) {
+        if (readPictures !== undefined)
+          found.set(String(cells[key]), () => readPictures(firstRow + i, image));
+      }
     }
   }
   return async (name) => {

@@ -9,6 +9,7 @@ import {
   type ColumnMappingInput,
   columnMappingSchema,
   mappingReader,
+  noSuchMember,
 } from "../records/column-mapping.ts";
 import { joinTables } from "../records/join-tables.ts";
 import { readTable } from "../records/read-table.ts";
@@ -80,7 +81,9 @@ export async function openVqaSet(
   const { split } = rows;
   const files = chooseDataFiles(tree.paths, tree.name, rows);
   const others = joined === undefined ? [] : chooseDataFiles(tree.paths, tree.name, joined);
-  await tree.fetch([...files, ...others], options);
+  // Who wants the first few rows needs the first few files.
+  const enough = sample?.method === "first" && topics === undefined ? sample.count : Number.POSITIVE_INFINITY;
+  await tree.fetch(Number.isFinite(enough) ? others : [...files, ...others], options);
   const lookUp = layout.pictures && (await pictureTables(tree, layout.pictures, options));
   const embedded = new Map<string, ImageSource>();
   const places = new Map<string, RowPlace>();
@@ -95,12 +98,17 @@ export async function openVqaSet(
   const read = readerOf(layout, tree, others, { ...options, ...takeNote }, embedded);
   for (const [number, file] of files.entries()) {
     const prefix = files.length > 1 ? `${number}:` : "";
-    for (const { record, row } of await read(file, prefix)) {
-      const twice = places.get(record.id);
-      if (twice !== undefined) throw sameId(record.id, tree, twice, { file, row });
-      places.set(record.id, { file, row });
-      all.push(record);
+    await tree.fetch([file], options);
+    for await (const part of read(file, prefix)) {
+      for (const { record, row } of part) {
+        const twice = places.get(record.id);
+        if (twice !== undefined) throw sameId(record.id, tree, twice, { file, row });
+        places.set(record.id, { file, row });
+        all.push(record);
+      }
+      if (hasEnough(all, enough)) break;
     }
+    if (hasEnough(all, enough)) break;
   }
   if (lookUp !== undefined)
     for (const { id, image } of all) if (!embedded.has(id)) embedded.set(id, () => lookUp(image));
@@ -188,50 +196,69 @@ async function heldImages(
   return held;
 }
 
-/** Reads the records of one file after the other. */
+/** Units need all their records, which may stand anywhere. */
+function hasEnough(records: readonly VqaRecord[], count: number): boolean {
+  return records.length >= count && records[0]?.unit === undefined;
+}
+
+/** Reads the records of one file after the other, in parts. */
 function readerOf(
   { reader, joined }: SetLayout,
   tree: FileTree,
   others: readonly string[],
   options: VqaSetOptions,
   embedded: Map<string, ImageSource>,
-): (file: string, prefix: string) => Promise<RowRecord[]> {
-  const tableOf = (file: string) =>
+): (file: string, prefix: string) => AsyncGenerator<readonly RowRecord[]> {
+  const partsOf = (file: string) =>
     readTable(tree.pathOf(file), {
       images: reader.images,
       encoding: options.encoding,
       choose: reader.columnsRead,
     });
-  let further: readonly Table[] | undefined;
-  return async (file, prefix) => {
-    let table = await tableOf(file);
-    if (joined !== undefined) {
-      further ??= await Promise.all(others.map(tableOf));
-      for (const other of further) table = joinTables(table, other, joined.by);
+  const further: Table[] = [];
+  return async function* (file, prefix) {
+    if (further.length === 0)
+      for (const other of others) for await (const part of partsOf(other)) further.push(part);
+    let unreached: readonly string[] | undefined;
+    for await (const part of partsOf(file)) {
+      const table = joined === undefined ? part : joinTables(part, further, joined.by);
+      reader.check(table);
+      const here = reader.unreached?.(table) ?? [];
+      unreached = unreached?.filter((column) => here.includes(column)) ?? here;
+      const [column] = unreached;
+      if (table.isLast && column !== undefined) throw noSuchMember(table, column);
+      yield withImages(table, toRecords(table, reader, prefix, options.leaveOut), reader.images, embedded);
     }
-    const read = toRecords(table, reader, prefix, options.leaveOut);
-    const { readPictures } = table;
-    // A picture that stands in the text of another row is named by that row's id.
-    const inline = new Map(
-      read.flatMap(({ record: { id, image } }) => (isInlineImage(image) ? [[id, image]] : [])),
-    );
-    return read.map((one): RowRecord => {
-      const { record, row, pictures } = one;
-      if (readPictures !== undefined && pictures.length > 0) {
-        embedded.set(record.id, async () =>
-          (await Promise.all(pictures.map((column) => readPictures(row, column)))).flat(),
-        );
-        return one;
-      }
-      const { image, images = [image] } = record;
-      const texts = images.map((text) => (isInlineImage(text) ? text : inline.get(text)));
-      if (!texts.every((text) => text !== undefined)) return one;
-      embedded.set(record.id, async () => texts.map(inlineImageBytes));
-      const names = images.map((_, i) => `${record.id}#${reader.images[i] ?? `${i}`}`);
-      const named = { ...record, image: names[0] ?? record.image };
-      return { ...one, record: images.length > 1 ? { ...named, images: names } : named };
-    });
   };
+}
+
+/** Notes where the images are that the table itself holds. */
+function withImages(
+  { readPictures }: Table,
+  read: readonly RowRecord[],
+  columns: readonly string[],
+  embedded: Map<string, ImageSource>,
+): RowRecord[] {
+  // A picture that stands in the text of another row is named by that row's id.
+  const inline = new Map(
+    read.flatMap(({ record: { id, image } }) => (isInlineImage(image) ? [[id, image]] : [])),
+  );
+  return read.map((one): RowRecord => {
+    const { record, row, pictures } = one;
+    if (readPictures !== undefined && pictures.length > 0) {
+      embedded.set(record.id, async () =>
+        (await Promise.all(pictures.map((column) => readPictures(row, column)))).flat(),
+      );
+      return one;
+    }
+    const { image, images = [image] } = record;
+    const texts = images.map((text) => (isInlineImage(text) ? text : inline.get(text)));
+    if (!texts.every((text) => text !== undefined)) return one;
+    embedded.set(record.id, async () => texts.map(inlineImageBytes));
+    const names = images.map((_, i) => `${record.id}#${columns[i] ?? `${i}`}`);
+    const named = { ...record, image: names[0] ?? record.image };
+    return { ...one, record: images.length > 1 ? { ...named, images: names } : named };
+  });
 }
 
 function parseMapping(columns: ColumnMappingInput | undefined): ColumnMapping {
