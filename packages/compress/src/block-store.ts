@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReplacedTensor } from "@vlmopt/models";
 import { fromRanges, type HeadChoice, PruningError, toRanges } from "@vlmopt/pruning";
+import { type EncodedWeight, storedPart } from "@vlmopt/quant";
 import {
   type Checkpoint,
   fileSink,
@@ -13,6 +14,7 @@ import {
   writeCheckpoint,
 } from "@vlmopt/tensor-io";
 import type { BlockReport } from "./calibration.ts";
+import type { PackedWeight } from "./quantize-block.ts";
 
 /** A block that is done: what stays of it, and its new weights. */
 export interface DoneBlock {
@@ -21,6 +23,10 @@ export interface DoneBlock {
   readonly heads?: HeadChoice | undefined;
   /** By name. */
   readonly repaired: ReadonlyMap<string, ReplacedTensor>;
+  /** What formats store of those that are quantized, by name. */
+  readonly packed?: ReadonlyMap<string, PackedWeight> | undefined;
+  /** What somebody should know. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** Finished blocks on a disk, so that a compression that was stopped goes on behind the last of them. */
@@ -31,6 +37,8 @@ export interface BlockStore {
   write(index: number, block: DoneBlock): Promise<void>;
   /** New weights of a block as a checkpoint; undefined where it has none. */
   open(index: number): Promise<Checkpoint | undefined>;
+  /** Where what formats store of a block's weights lies, by name. */
+  encoded(index: number): Promise<ReadonlyMap<string, EncodedWeight>>;
   remove(): Promise<void>;
 }
 
@@ -39,6 +47,8 @@ interface StoredBlock {
   readonly neurons?: string;
   readonly heads?: { readonly query: string; readonly keyValue: string };
   readonly repaired: readonly string[];
+  readonly packed?: Readonly<Record<string, { readonly parts: number; readonly error: number }>>;
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -71,8 +81,19 @@ export async function openBlockStore(
   return {
     done,
     open,
+    async encoded(index) {
+      const { packed = {} } = await stored(index);
+      const found = new Map<string, EncodedWeight>();
+      if (Object.keys(packed).length === 0) return found;
+      await using weights = await openCheckpoint(place(index, "packed.safetensors"));
+      for (const [name, { parts, error }] of Object.entries(packed)) {
+        const names = Array.from({ length: parts }, (_, i) => `${name} ${i}`);
+        found.set(name, { parts: await Promise.all(names.map((part) => storedPart(weights, part))), error });
+      }
+      return found;
+    },
     async read(index) {
-      const { report, neurons, heads, repaired } = await stored(index);
+      const { report, neurons, heads, repaired, notes } = await stored(index);
       await using weights = await open(index);
       const tensors = new Map<string, ReplacedTensor>();
       for (const name of weights === undefined ? [] : repaired) {
@@ -84,9 +105,13 @@ export async function openBlockStore(
         neurons: neurons === undefined ? undefined : fromRanges(neurons),
         heads: heads && { query: fromRanges(heads.query), keyValue: fromRanges(heads.keyValue) },
         repaired: tensors,
+        notes,
       };
     },
-    async write(index, { report, neurons, heads, repaired }) {
+    async write(
+      index,
+      { report, neurons, heads, repaired, notes = [], packed = new Map<string, PackedWeight>() },
+    ) {
       if (index === 0) {
         await mkdir(folder, { recursive: true });
         await writeWhole(state, JSON.stringify(key));
@@ -98,6 +123,17 @@ export async function openBlockStore(
         });
         await writeCheckpoint(tensors, fileSink(place(index, "safetensors"), { overwrite: true }));
       }
+      if (packed.size > 0) {
+        const tensors = [...packed].flatMap(([name, { parts }]) =>
+          parts.map((bytes, i) => ({
+            name: `${name} ${i}`,
+            dtype: "U8" as const,
+            shape: [bytes.length],
+            bytes,
+          })),
+        );
+        await writeCheckpoint(tensors, fileSink(place(index, "packed.safetensors"), { overwrite: true }));
+      }
       const text: StoredBlock = {
         report,
         ...(neurons === undefined ? {} : { neurons: toRanges(neurons) }),
@@ -105,6 +141,14 @@ export async function openBlockStore(
           ? {}
           : { heads: { query: toRanges(heads.query), keyValue: toRanges(heads.keyValue) } }),
         repaired: [...repaired.keys()],
+        ...(notes.length === 0 ? {} : { notes }),
+        ...(packed.size === 0
+          ? {}
+          : {
+              packed: Object.fromEntries(
+                [...packed].map(([name, { parts, error }]) => [name, { parts: parts.length, error }]),
+              ),
+            }),
       };
       // Last, so that a block is there whole or not at all.
       await writeWhole(place(index, "json"), JSON.stringify(text));

@@ -27,4 +27,15 @@ export interface BlockReport {
   readonly underdetermined?: boolean;
   /** ‖compressed − dense‖² / ‖dense‖² of the residual stream behind the block, over tokens held out. */
   readonly streamError: number;
+  /** Linears that were quantized. */
+  readonly linears?: readonly LinearReport[];
+}
+
+/** What quantizing a linear cost. Errors are Σ ‖(W − Q)·x‖² / Σ ‖W·x‖² over the tokens. */
+export interface LinearReport {
+  readonly name: string;
+  readonly method: string;
+  /** If its format had rounded it without data. */
+  readonly nearest: number;
+  readonly error: number;
 }

@@ -22,9 +22,12 @@ import type { BlockReport, Calibration } from "./calibration.ts";
 import { type BlockContext, compressAttention, compressMlp } from "./compress-block.ts";
 import { type Compression, pruningTargets, scorersOf } from "./compression.ts";
 import { cutHeads, cutNeurons } from "./cut-block.ts";
+import { type BlockQuantization, quantizeBlock } from "./quantize-block.ts";
 import { columnsOf, readFloats, withColumns } from "./stored-matrix.ts";
 
 export interface CompressLayersOptions {
+  /** Rounds linears in the same pass. */
+  readonly quantize?: BlockQuantization | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called before the first block with 0, and after each; `resumed` where an earlier run had done it. */
   readonly onBlock?: ((done: number, total: number, resumed: boolean) => void) | undefined;
@@ -50,7 +53,7 @@ export async function compressLayers(
   spec: Compression,
   calibration: Calibration,
   store: BlockStore,
-  { signal, onBlock }: CompressLayersOptions = {},
+  { signal, onBlock, quantize }: CompressLayersOptions = {},
 ): Promise<CompressedLayers> {
   if (spec.l1 !== undefined) {
     throw new PruningError(
@@ -83,6 +86,7 @@ export async function compressLayers(
       store,
       signal,
       onBlock,
+      quantize,
     });
     const choice = {
       layers: model.layers.map((_, index) => index).filter((index) => !dropped.includes(index)),
@@ -96,7 +100,7 @@ export async function compressLayers(
     return {
       plan: planOf(model, sizes, choice),
       reports: done.map(({ report }) => report),
-      notes: sizes.notes,
+      notes: [...sizes.notes, ...done.flatMap(({ notes = [] }) => notes)],
     };
   } finally {
     await walk.release();
@@ -116,7 +120,7 @@ async function walkThrough(
   { layers }: PruningModel,
   spec: Compression,
   sizes: PruningSizes,
-  { scorers, weightScores, calibration, store, signal, onBlock }: Surroundings,
+  { scorers, weightScores, calibration, store, signal, onBlock, quantize }: Surroundings,
 ): Promise<DoneBlock[]> {
   const context: BlockContext = {
     source,
@@ -149,7 +153,7 @@ async function walkThrough(
       } else if (
         kind === "mlp" &&
         mlp !== undefined &&
-        (cutsNeurons || (context.refit && (changed || beforeCut)))
+        (cutsNeurons || (context.refit && (beforeCut || (changed && quantize?.method.refit !== true))))
       ) {
         compressed = await compressMlp(context, {
           layer,
@@ -162,19 +166,36 @@ async function walkThrough(
         });
       }
       replacements = compressed?.replacements ?? replacements;
+      const quantized =
+        quantize &&
+        (await quantizeBlock(context, layers[layer] as PrunableLayer, kind, replacements, quantize));
+      replacements = quantized?.replacements ?? replacements;
       const { error: streamError } = await walk.advance(replacements);
       const { kept } = compressed ?? {};
       block = {
-        report: { ...(compressed?.report ?? { layer, kind }), streamError },
+        report: {
+          ...(compressed?.report ?? { layer, kind }),
+          streamError,
+          ...(quantized === undefined ? {} : { linears: quantized.linears }),
+        },
         neurons: Array.isArray(kept) ? kept : undefined,
         heads: kept !== undefined && "query" in kept ? kept : undefined,
-        repaired: new Map([...replacements].filter(([name]) => compressed?.repaired.includes(name))),
+        repaired: new Map(
+          [...replacements].filter(
+            ([name]) => compressed?.repaired.includes(name) || quantized?.repaired.includes(name),
+          ),
+        ),
+        packed: quantized?.packed,
+        notes: quantized?.notes,
       };
       await store.write(index, block);
     }
-    changed ||= replacements.size > 0 || beforeCut;
+    // Rounding alone calls for no fit: methods that fit do so themselves.
+    const pruned =
+      quantize === undefined ? replacements.size > 0 : (block.neurons ?? block.heads) !== undefined;
+    changed ||= pruned || beforeCut;
     // New weights are in the store: one block of them in memory is enough.
-    done.push({ ...block, repaired: new Map() });
+    done.push({ ...block, repaired: new Map(), packed: undefined });
     onBlock?.(index + 1, walk.blocks.length, index + 1 < store.done);
   }
   return done;
@@ -189,7 +210,7 @@ async function replacementsOf(
 ): Promise<Replacements> {
   const replacements = new Map(repaired);
   const cut = async (cuts: Replacements, last: string | undefined, columns: readonly number[]) => {
-    for (const [name, tensor] of cuts) replacements.set(name, tensor);
+    for (const [name, tensor] of cuts) if (!replacements.has(name)) replacements.set(name, tensor);
     if (last === undefined || replacements.has(last)) return;
     replacements.set(last, withColumns(source, last, await readFloats(source, last, signal), columns));
   };

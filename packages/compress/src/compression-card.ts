@@ -27,8 +27,6 @@ export function compressionCard({
     const share = before === 0 ? "" : `${((100 * after) / before).toFixed(1)} %`;
     return `| ${name} | ${before.toLocaleString("en-US")} | ${after.toLocaleString("en-US")} | ${share} |`;
   };
-  const table = (title: string, entries: readonly (readonly [string, string | number])[]) =>
-    `| ${title} | |\n|---|---|\n${entries.map(([key, value]) => `| ${key} | ${value} |`).join("\n")}\n`;
   const byPlan = plan.made.data !== undefined;
   const how =
     about === undefined && byPlan
@@ -65,8 +63,26 @@ ${table("how", Object.entries(plan.made))}
 ${about === undefined ? "" : `${table("data", Object.entries(about))}\n${errorTable(reports)}`}`;
 }
 
+/** What quantizing did to each linear, and on what data. */
+export function linearTable(reports: readonly BlockReport[], about?: About): string {
+  const linears = reports.flatMap((report) => report.linears ?? []);
+  const data = about === undefined ? "" : `\n${table("data", Object.entries(about))}`;
+  if (linears.length === 0) return data;
+  const rows = linears.map(
+    ({ name, method, nearest, error }) => `| ${name} | ${method} | ${percent(nearest)} | ${percent(error)} |`,
+  );
+  return `${data}\n| squared error of what a linear gives | method | without data | |\n|---|---|---:|---:|\n${rows.join("\n")}\n`;
+}
+
+function table(title: string, entries: readonly (readonly [string, string | number])[]): string {
+  return `| ${title} | |\n|---|---|\n${entries.map(([key, value]) => `| ${key} | ${value} |`).join("\n")}\n`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
+}
+
 function errorTable(reports: readonly BlockReport[]): string {
-  const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
   const rows = reports.flatMap(({ layer, kind, unfittedError, streamError }) =>
     unfittedError === undefined
       ? []

@@ -1,8 +1,8 @@
 import type { PruningPlan } from "@vlmopt/pruning";
-import { quantizationSection } from "@vlmopt/quant";
+import { quantizationCard, quantizationSection } from "@vlmopt/quant";
 import type { BlockReport, Calibration } from "./calibration.ts";
 import type { Compression } from "./compression.ts";
-import { compressionCard, compressionRecord } from "./compression-card.ts";
+import { compressionCard, compressionRecord, linearTable } from "./compression-card.ts";
 import type { QuantizationAfter } from "./write-compressed.ts";
 
 /** Files that an output has beside its weights: plans, records, the model card. */
@@ -20,6 +20,16 @@ export function filesOf(
   data?: { readonly spec: Compression; readonly about: Calibration["about"] },
 ): Record<string, string> {
   const text = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  const prunes = plan.cuts.length + plan.drop.length + plan.sparsity.length > 0;
+  if (after !== undefined && !prunes) {
+    return {
+      "quantization.json": text(after.plan),
+      ...(data === undefined
+        ? {}
+        : { "compression.json": text(compressionRecord(data.spec, data.about, reports)) }),
+      "README.md": quantizationCard(after.plan, baseModel) + linearTable(reports, data?.about),
+    };
+  }
   return {
     "pruning.json": text(plan),
     ...(after === undefined ? {} : { "quantization.json": text(after.plan) }),
@@ -28,6 +38,6 @@ export function filesOf(
       : { "compression.json": text(compressionRecord(data.spec, data.about, reports)) }),
     "README.md":
       compressionCard({ plan, reports, about: data?.about, baseModel }) +
-      (after === undefined ? "" : quantizationSection(after.plan)),
+      (after === undefined ? "" : quantizationSection(after.plan) + linearTable(reports)),
   };
 }

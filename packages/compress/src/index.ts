@@ -1,9 +1,10 @@
 export { applySavedPlan } from "./apply-saved-plan.ts";
-export type { BlockReport, Calibration } from "./calibration.ts";
+export type { BlockReport, Calibration, LinearReport } from "./calibration.ts";
 export {
   type Compressed,
   type CompressOptions,
   compressCheckpoint,
+  type QuantizeRequest,
   workFolder,
 } from "./compress-checkpoint.ts";
 export {
@@ -15,6 +16,13 @@ export {
   scorersOf,
 } from "./compression.ts";
 export { compressionCard } from "./compression-card.ts";
+export type { QuantizationMethod, RoundedLinear, RoundingResult } from "./methods/quantization-method.ts";
+export {
+  defaultQuantizationMethod,
+  quantizationMethodNamed,
+  quantizationMethodNames,
+  quantizationMethods,
+} from "./methods/quantization-methods.ts";
 export { type CompressionPreview, previewCompression } from "./preview-compression.ts";
 export { readModel } from "./read-model.ts";
 export { type QuantizationAfter, quantizationAfter } from "./write-compressed.ts";

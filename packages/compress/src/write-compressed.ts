@@ -7,6 +7,7 @@ import {
 } from "@vlmopt/models";
 import { type PruningPlan, pruningTransform } from "@vlmopt/pruning";
 import {
+  type EncodedWeight,
   joinedMagnitudes,
   planQuantization,
   type Quantization,
@@ -36,12 +37,14 @@ export interface QuantizationAfter {
 /**
  * @param source with new weights in place already
  * @param config edits of config.json that pruning makes
+ * @param encoded weights that were rounded while the model was walked through, by the names that they will have
  */
 export async function quantizationAfter(
   source: Checkpoint,
   transform: Transform,
   config: readonly ConfigEdit[],
   request: QuantizationRequest,
+  encoded: ReadonlyMap<string, EncodedWeight> = new Map(),
 ): Promise<QuantizationAfter> {
   const bytes = (await source.readSibling("config.json")) ?? new Uint8Array();
   const edited: unknown = JSON.parse(editConfig(new TextDecoder().decode(bytes), config));
@@ -49,7 +52,7 @@ export async function quantizationAfter(
   const description = describeModel(edited, tensors);
   const plan = planQuantization(description, tensors, request);
   const magnitudes = await joinedMagnitudes(source, plan, transform);
-  return { plan, description, quantization: quantization(plan, { measure: true, magnitudes }) };
+  return { plan, description, quantization: quantization(plan, { measure: true, magnitudes, encoded }) };
 }
 
 /** A checkpoint some of whose tensors are those of others, which may have other shapes. Closing it closes none of them. */
@@ -67,6 +70,7 @@ export function withTensorsOf(source: Checkpoint, others: readonly Checkpoint[])
 export function remainingCuts(plan: PruningPlan, repaired: ReadonlySet<string>): PruningPlan {
   const cuts = plan.cuts.map((cut) => ({
     ...cut,
+    rows: cut.rows.filter((name) => !repaired.has(name)),
     columns: cut.columns.filter((name) => !repaired.has(name)),
   }));
   return { ...plan, cuts };

@@ -39,6 +39,8 @@ export {
 export { type BrainSurgeon, type BrainSurgeonRequest, brainSurgeon } from "./refit/brain-surgeon.ts";
 export { type LinearAlgebraOptions, linearAlgebra } from "./refit/linear-algebra.ts";
 export { biasCompensation, type Refit, type RefitRequest, refit } from "./refit/refit.ts";
+export type { RoundedRows, RoundingGrid } from "./refit/round-rows.ts";
+export { type Rounding, type RoundingRequest, roundingUnder } from "./refit/rounding.ts";
 export {
   type ScoreOptions,
   type ScoreRequest,

@@ -3,8 +3,12 @@ export { dequantizeCheckpoint } from "./checkpoint/dequantize-checkpoint.ts";
 export { formatStage } from "./checkpoint/format-stage.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";
 export { loadParts } from "./checkpoint/load-parts.ts";
-export { planQuantization, type QuantizationRequest } from "./checkpoint/plan-quantization.ts";
-export { quantizationSection } from "./checkpoint/quantization-card.ts";
+export {
+  planQuantization,
+  type QuantizationRequest,
+  schemeOfLinear,
+} from "./checkpoint/plan-quantization.ts";
+export { quantizationCard, quantizationSection } from "./checkpoint/quantization-card.ts";
 export type {
   KeptGroup,
   QuantizationPlan,
@@ -12,6 +16,7 @@ export type {
   SchemeGroup,
 } from "./checkpoint/quantization-plan.ts";
 export {
+  type EncodedWeight,
   type Quantization,
   type QuantizationOptions,
   type QuantizeOptions,
@@ -20,10 +25,20 @@ export {
   quantizeCheckpoint,
 } from "./checkpoint/quantize-checkpoint.ts";
 export { type NamedSchemes, type SchemeOverride, schemesNamed } from "./checkpoint/scheme-overrides.ts";
+export { storedPart } from "./checkpoint/stored-part.ts";
 export type { Awq } from "./formats/awq.ts";
 export type { Bitsandbytes4Bit } from "./formats/bitsandbytes.ts";
+export { type EncodedMatrix, encodeMatrix } from "./formats/encode-matrix.ts";
 export type { FloatQuantized } from "./formats/float-quantized.ts";
-export type { ConfigGroup, ConfigSettings, Encoding, FormatConfig, SortedLinears } from "./formats/format.ts";
+export type {
+  ConfigGroup,
+  ConfigSettings,
+  Encoding,
+  Format,
+  FormatConfig,
+  IntegerGrid,
+  SortedLinears,
+} from "./formats/format.ts";
 export { formatNamed, schemeNamed, schemeNames } from "./formats/formats.ts";
 export type { Gptq } from "./formats/gptq.ts";
 export type { IntQuantized } from "./formats/int-quantized.ts";
@@ -45,3 +60,6 @@ export {
 } from "./gguf/quantize-to-gguf.ts";
 export { type GgufHeader, type GgufTensorInfo, readGguf, readGgufTensor } from "./gguf/read-gguf.ts";
 export { fileTypes as ggufFileTypes, type GgufFileType } from "./gguf/tensor-types.ts";
+export { type GroupScales, integerLevels, searchIntegerScales } from "./integer-search.ts";
+export { decodedIntegers, nearestIntegers } from "./nearest-integers.ts";
+export { type WeightedScales, type WeightedScalesRequest, weightedScales } from "./weighted-scales.ts";

@@ -103,6 +103,12 @@ export async function toyWalk(source: Checkpoint, layers: number, dropped: reado
     return { rows: found.shape[0] ?? 1, columns: found.shape[1] ?? 1, data: found.data };
   };
   const lastOf = ({ layer, kind }: Block) => `${layer}.${kind === "attention" ? "o" : "down"}`;
+  /** Linears that read the stream itself. */
+  const readers = ({ layer, kind }: Block, x: readonly Float64Array[]) => {
+    const own = statisticsOf(x);
+    const parts = kind === "attention" ? ["q", "k", "v"] : ["gate", "up"];
+    return parts.map((part) => [`${layer}.${part}`, own] as const);
+  };
   const pass = (block: Block, x: Float64Array, replaced?: Replacements) =>
     sum(x, product(matrix(lastOf(block), replaced), inputsOf(block, x, replaced)));
   const behind = (block: Block): Block[] => {
@@ -128,7 +134,7 @@ export async function toyWalk(source: Checkpoint, layers: number, dropped: reado
         return residual.map((value, i) => share * value + (1 - share) * (local[i] as number));
       });
       return {
-        inputs: new Map([[lastOf(block), statisticsOf(inputs)]]),
+        inputs: new Map([...readers(block, compressed), [lastOf(block), statisticsOf(inputs)]]),
         target:
           target === undefined
             ? undefined

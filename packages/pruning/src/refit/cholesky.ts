@@ -164,6 +164,11 @@ export function identityRows(n: number, first: number, rows: number): Float64Arr
   return identity;
 }
 
+/** A row of tiles, up to the diagonal. */
+export function tileRow(tiles: Float64Array, row: number): Float64Array {
+  return tiles.subarray(rowStart(row), rowStart(row + 1));
+}
+
 /** Where a row of tiles begins. */
 function rowStart(row: number): number {
   return ((row * (row + 1)) / 2) * TILE_LENGTH;

@@ -3,7 +3,7 @@ import { builtModule } from "@vlmopt/tensor-io";
 import type { CholeskyTiles, FailedPivot } from "./cholesky.ts";
 import type { FromWorker, ToWorker } from "./linear-algebra-worker.ts";
 
-/** A request for some rows of the result, with the buffers to hand over. */
+/** A request for a part of the result, with the buffers to hand over. */
 export interface RowRequest {
   readonly message: ToWorker;
   readonly transfer: ArrayBuffer[];
@@ -12,13 +12,13 @@ export interface RowRequest {
 /**
  * Worker threads that answer requests, each taking the next when it has finished one.
  * @param tiles shared, which all threads factorize first
- * @param onRows takes the rows that request `index` asked for
+ * @param onAnswer takes what request `index` asked for
  */
 export async function runThreads(
   tiles: CholeskyTiles | undefined,
   threads: number,
   requests: { readonly count: number; make(index: number): RowRequest },
-  onRows: (index: number, rows: Float64Array) => void,
+  onAnswer: (index: number, answer: FromWorker) => void,
 ): Promise<FailedPivot | undefined> {
   const url = new URL(builtModule("linear-algebra-worker", import.meta.url));
   // Flags of the calling process, such as `--input-type` or a loader, are not for this module.
@@ -37,8 +37,7 @@ export async function runThreads(
         while (next < requests.count) {
           const index = next++;
           const { message, transfer } = requests.make(index);
-          const answer = await ask(worker, message, transfer);
-          if (answer.kind === "rows") onRows(index, answer.rows);
+          onAnswer(index, await ask(worker, message, transfer));
         }
       }),
     );

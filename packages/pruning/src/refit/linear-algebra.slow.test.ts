@@ -1,4 +1,4 @@
-import { linearAlgebra } from "@vlmopt/pruning";
+import { linearAlgebra, roundingUnder } from "@vlmopt/pruning";
 import { describe, expect, it } from "vitest";
 
 const alone = linearAlgebra({ workers: 1 });
@@ -36,4 +36,28 @@ describe("large systems, spread over threads", { timeout: 120_000 }, () => {
     broken[1500 * (n + 1)] = -5;
     await expect(spread.solve(broken, n, 1, numbers(701 * n))).rejects.toThrow(/pivot 1500 is -/);
   });
+});
+
+it("rounds in threads as alone", async () => {
+  const columns = 1024;
+  const gram = Float64Array.from({ length: columns * columns }, (_, p) => {
+    const [i, j] = [Math.floor(p / columns), p % columns];
+    return 1 / (1 + Math.abs(i - j)) + (i === j ? 1 + (i % 7) : 0);
+  });
+  const rows = 8192;
+  const weight = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(1 + i * i));
+  const grid = {
+    levels: Float32Array.of(0, 1, 2, 3),
+    groupSize: 512,
+    scales: new Float32Array(2 * rows).fill(0.5),
+    zeros: new Float32Array(2 * rows).fill(2),
+  };
+  const request = { gram, columns, lambda: 0.01 };
+  const [one, three] = [
+    await (await roundingUnder(request, { workers: 1 })).round(weight, grid),
+    await (await roundingUnder(request, { workers: 3 })).round(weight, grid),
+  ];
+  // Element by element, eight million would take a minute.
+  expect(Buffer.compare(three.codes, one.codes)).toBe(0);
+  expect(three.errors).toEqual(one.errors);
 });

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { choleskyTiles, factorizeTiles, solveRows } from "./cholesky.ts";
 import { denseKernels } from "./dense-kernels.ts";
 import { runThreads } from "./linear-algebra-threads.ts";
+import type { FromWorker } from "./linear-algebra-worker.ts";
 import { distance } from "./test-support/layers.ts";
 
 afterEach(() => {
@@ -24,6 +25,7 @@ const solutionOfMinimum = (b: ArrayLike<number>, n: number) =>
     const at = (by: number) => (column + by < 0 || column + by >= n ? 0 : (b[place + by] as number));
     return (column === n - 1 ? 1 : 2) * at(0) - at(-1) - at(1);
   });
+const rowsIn = (answer: FromWorker) => (answer.kind === "rows" ? answer.rows : []);
 const rowsOf = (rows: number, n: number) =>
   Float64Array.from({ length: rows * n }, (_, i) => Math.sin(1 + i * i));
 
@@ -116,7 +118,7 @@ describe("linear algebra", () => {
           return { message: { kind: "solve", b: part }, transfer: [part.buffer] };
         },
       },
-      (index, part) => x.set(part, index * block * n),
+      (index, answer) => x.set(rowsIn(answer), index * block * n),
     );
     expect(failed).toBeUndefined();
     expect(shared.tiles).toEqual(alone.tiles);
@@ -133,8 +135,8 @@ describe("linear algebra", () => {
       const part = a.slice(index * block * depth, (index + 1) * block * depth);
       return { message: { kind: "multiply", a: part, b, depth } as const, transfer: [part.buffer] };
     };
-    await runThreads(undefined, 2, { count: Math.ceil(rows / block), make }, (index, part) =>
-      product.set(part, index * block * others),
+    await runThreads(undefined, 2, { count: Math.ceil(rows / block), make }, (index, answer) =>
+      product.set(rowsIn(answer), index * block * others),
     );
     expect(product).toEqual(await algebra.multiply(a, b, depth));
   });

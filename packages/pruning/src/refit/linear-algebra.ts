@@ -94,7 +94,9 @@ export function linearAlgebra(options: LinearAlgebraOptions = {}): Required<Line
             return { message, transfer: [part.buffer as ArrayBuffer] };
           },
         },
-        (index, part) => product.set(part, index * block * columns),
+        (index, answer) => {
+          if (answer.kind === "rows") product.set(answer.rows, index * block * columns);
+        },
       );
       return product;
     },
@@ -143,9 +145,23 @@ async function run(
       count: Math.ceil(rows / block),
       make: (index) => request(index * block, Math.min(block, rows - index * block)),
     },
-    (index, rows) => take(index * block, rows),
+    (index, answer) => {
+      if (answer.kind === "rows") take(index * block, answer.rows);
+    },
   );
   if (failed !== undefined) throw notPositiveDefinite(a, n, ridge, failed);
+}
+
+/** Rows for one thread after the other. */
+export function rowBlocks(
+  rows: number,
+  threads: number,
+): { readonly first: number; readonly count: number }[] {
+  const block = blockOf(rows, threads);
+  return Array.from({ length: Math.ceil(rows / block) }, (_, index) => ({
+    first: index * block,
+    count: Math.min(block, rows - index * block),
+  }));
 }
 
 /** An even number, as the kernels take rows. */
@@ -153,7 +169,10 @@ function blockOf(rows: number, threads: number): number {
   return Math.min(BLOCK_ROWS, 2 * Math.ceil(rows / threads / 2));
 }
 
-async function threadsFor(multiplications: number, { workers }: LinearAlgebraOptions): Promise<number> {
+export async function threadsFor(
+  multiplications: number,
+  { workers }: LinearAlgebraOptions,
+): Promise<number> {
   return multiplications < LARGE ? 1 : Math.max(1, workers ?? (await cores()));
 }
 
@@ -162,7 +181,7 @@ async function cores(): Promise<number> {
   return availableParallelism();
 }
 
-function notPositiveDefinite(
+export function notPositiveDefinite(
   a: Float32Array | Float64Array,
   n: number,
   ridge: number,

@@ -4,8 +4,9 @@ import { formatNamed, formats } from "../formats/formats.ts";
 import type { QuantizedWeight } from "../formats/quantized-weight.ts";
 import type { Scheme } from "../formats/scheme.ts";
 import { type FloatDtype, NonFiniteWeightError } from "../weights.ts";
-import { loadParts } from "./load-parts.ts";
+import { loadPart, loadParts } from "./load-parts.ts";
 import { measureInto } from "./squared-error.ts";
+import type { StoredPart } from "./stored-part.ts";
 
 /** What worker threads are told. */
 export type FormatStageOptions =
@@ -17,12 +18,15 @@ export type FormatStageOptions =
       /** See `Encoding`. */
       readonly magnitude?: number;
     }
-  | { readonly weight: QuantizedWeight; readonly target: FloatDtype };
+  | { readonly weight: QuantizedWeight; readonly target: FloatDtype }
+  /** What was encoded before, which takes the place of the rows. */
+  | { readonly encoded: readonly StoredPart[] };
 
 /** What a module of formats exports as `createStage`, so that worker threads encode and decode by them. */
 export function formatStage(among: readonly Format[]): CreateStage<unknown> {
   return (input, options) => {
     const told = options as FormatStageOptions;
+    if ("encoded" in told) return storedStage(told.encoded);
     if ("weight" in told)
       return formatNamed(told.weight.format, among).decode(loadParts(told.weight), told.target);
     const { scheme, sums, index, magnitude } = told;
@@ -33,6 +37,11 @@ export function formatStage(among: readonly Format[]): CreateStage<unknown> {
 
 /** Stage module of vlmopt's own formats. */
 export const createStage = formatStage(formats);
+
+function storedStage(parts: readonly StoredPart[]): Stage {
+  const nothing = parts.map(() => new Uint8Array(0));
+  return { push: () => nothing, finish: () => parts.map(loadPart) };
+}
 
 /** A weight that cannot be quantized is told by tensor and place. */
 function namingNonFinite(tensor: TensorSpec, { push, finish }: Stage): Stage {

@@ -13,7 +13,7 @@ export function loadParts(weight: QuantizedWeight): LoadedWeight {
 }
 
 /** @throws {SourceError} where the file has become shorter */
-function loadPart(part: StoredPart): Uint8Array {
+export function loadPart(part: StoredPart): Uint8Array {
   if ("bytes" in part) return part.bytes;
   const { path, offset, byteLength } = part;
   const bytes = new Uint8Array(byteLength);

@@ -62,7 +62,7 @@ export function planQuantization(
   const kept = new Map<string, string[]>();
   const quantized: Weight[] = [];
   for (const linear of linears) {
-    const decision = decide(linear, tensors.get(linear.name) as TensorSpec, request);
+    const decision = schemeOfLinear(linear, tensors.get(linear.name) as TensorSpec, request);
     if (typeof decision === "string") {
       kept.set(decision, [...(kept.get(decision) ?? []), linear.name]);
       continue;
@@ -154,7 +154,11 @@ function divisionNotes(groups: readonly SchemeGroup[], joined: readonly (readonl
 }
 
 /** The scheme of one linear, or why it stays. */
-function decide(linear: Weight, tensor: TensorSpec, request: QuantizationRequest): Scheme | string {
+export function schemeOfLinear(
+  linear: Weight,
+  tensor: TensorSpec,
+  request: QuantizationRequest,
+): Scheme | string {
   const { components = ["languageModel"], roles = layerRoles, skip = [], overrides = [] } = request;
   const override = overrideOf(linear, overrides);
   if (override === undefined && !components.includes(linear.component))

@@ -20,6 +20,7 @@ import { modelName, quantizationCard } from "./quantization-card.ts";
 import { QuantizationError } from "./quantization-error.ts";
 import type { QuantizationPlan } from "./quantization-plan.ts";
 import { FIGURES } from "./squared-error.ts";
+import type { StoredPart } from "./stored-part.ts";
 
 export interface QuantizeOptions extends RewriteOptions {
   /** Decodes what was encoded and compares: `errors` of the result. */
@@ -86,6 +87,16 @@ export interface QuantizationOptions {
   readonly magnitudes?: ReadonlyMap<string, number>;
   /** See `QuantizeOptions`. */
   readonly formats?: readonly Format[];
+  /** Weights of the plan that were encoded before, by their names in the plan. */
+  readonly encoded?: ReadonlyMap<string, EncodedWeight>;
+}
+
+/** A weight that was encoded before. */
+export interface EncodedWeight {
+  /** Of the format's outputs that are not constant. */
+  readonly parts: readonly StoredPart[];
+  /** Σ (weight − decoded)² / Σ weight². */
+  readonly error: number;
 }
 
 /**
@@ -93,8 +104,13 @@ export interface QuantizationOptions {
  * @throws {QuantizationError} where the magnitudes of joined weights are missing, or the plan's configuration says otherwise than its groups
  */
 export function quantization(plan: QuantizationPlan, options: QuantizationOptions = {}): Quantization {
-  checkOptions("quantization", options, { measure: flag, magnitudes: object, formats: anything });
-  const { measure = false, magnitudes = new Map(), formats: among = formats } = options;
+  checkOptions("quantization", options, {
+    measure: flag,
+    magnitudes: object,
+    formats: anything,
+    encoded: object,
+  });
+  const { measure = false, magnitudes = new Map(), formats: among = formats, encoded = new Map() } = options;
   assertConfigSays(plan, among);
   const unknown = plan.joined.flat().find((name) => !magnitudes.has(name));
   if (unknown !== undefined) {
@@ -106,9 +122,9 @@ export function quantization(plan: QuantizationPlan, options: QuantizationOption
   const names = plan.groups.flatMap(({ tensors }) => tensors);
   const sums = measure ? new SharedArrayBuffer(names.length * FIGURES * 8) : undefined;
   return {
-    transform: quantizationTransform(plan, magnitudes, among, sums),
+    transform: quantizationTransform(plan, magnitudes, among, encoded, sums),
     config: plan.config,
-    errors: () => errorsOf(names, sums),
+    errors: () => errorsOf(names, sums, encoded),
   };
 }
 
@@ -117,6 +133,7 @@ function quantizationTransform(
   plan: QuantizationPlan,
   magnitudes: ReadonlyMap<string, number>,
   among: readonly Format[],
+  encoded: ReadonlyMap<string, EncodedWeight>,
   sums?: SharedArrayBuffer,
 ): Transform {
   const module = builtModule("format-stage", import.meta.url);
@@ -129,11 +146,15 @@ function quantizationTransform(
     if (choice === undefined) return undefined;
     const magnitude = magnitudes.get(tensor.name);
     const format = formatNamed(choice.scheme.format, among);
-    const options: FormatStageOptions = {
-      ...choice,
-      ...(sums === undefined ? {} : { sums }),
-      ...(magnitude === undefined ? {} : { magnitude }),
-    };
+    const before = encoded.get(tensor.name);
+    const options: FormatStageOptions =
+      before === undefined
+        ? {
+            ...choice,
+            ...(sums === undefined ? {} : { sums }),
+            ...(magnitude === undefined ? {} : { magnitude }),
+          }
+        : { encoded: before.parts };
     return {
       stage: { module: format.module ?? module, options },
       outputs: format.outputs(tensor, choice.scheme),
@@ -141,11 +162,17 @@ function quantizationTransform(
   };
 }
 
-function errorsOf(names: readonly string[], sums: SharedArrayBuffer | undefined): Map<string, number> {
+function errorsOf(
+  names: readonly string[],
+  sums: SharedArrayBuffer | undefined,
+  encoded: ReadonlyMap<string, EncodedWeight>,
+): Map<string, number> {
   if (sums === undefined) return new Map();
   const figures = new Float64Array(sums);
   return new Map(
     names.map((name, i) => {
+      const before = encoded.get(name);
+      if (before !== undefined) return [name, before.error];
       const [error, energy] = figures.subarray(i * FIGURES, (i + 1) * FIGURES);
       return [name, energy === 0 ? 0 : (error as number) / (energy as number)];
     }),

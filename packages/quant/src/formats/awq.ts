@@ -64,6 +64,13 @@ export const awq: Format<Awq> = {
     );
   },
   pack,
+  grid: (tensor, scheme) => ({
+    bits: 4,
+    groupSize: groupSizeOf(scheme, tensor.shape[1] ?? 1),
+    zeroPoints: true,
+    lowestZeroPoint: 0,
+    scaleDtype: "F16",
+  }),
   config: {
     method: "awq",
     settings: ({ groupSize }) => ({

@@ -25,6 +25,8 @@ export interface Format<S extends Scheme = Scheme> {
   encode(tensor: TensorSpec, scheme: S, how: Encoding): Stage;
   /** Formats of integers: a matrix that another method rounded, as the outputs that are not constant. */
   pack?(weights: IntegerWeights, tensor: TensorSpec, scheme: S): Uint8Array[];
+  /** Formats of integers: what codes of a matrix may stand for, for methods that choose them. */
+  grid?(tensor: TensorSpec, scheme: S): IntegerGrid;
   /** Whether weights that executors join (q, k and v) must have one scale of their whole matrices in common. */
   readonly sharesScales?: boolean;
   /** What config.json says. */
@@ -43,10 +45,23 @@ export interface Format<S extends Scheme = Scheme> {
   readonly module?: string;
 }
 
+/** What `IntegerWeights` a format can pack. */
+export interface IntegerGrid {
+  readonly bits: IntegerWeights["bits"];
+  readonly groupSize: number;
+  readonly zeroPoints: boolean;
+  /** The least zero point that it can store. */
+  readonly lowestZeroPoint: 0 | 1;
+  /** What scales are stored as. */
+  readonly scaleDtype: FloatDtype;
+}
+
 export interface Encoding {
   readonly measure: Measure;
   /** The largest magnitude that a scale of the whole matrix is to hold, where that is not its own. */
   readonly magnitude?: number | undefined;
+  /** Of each column, how much an error there counts where scales are searched: E[x²] of what it is multiplied by. */
+  readonly importance?: Float32Array | undefined;
 }
 
 /** What a format finds of a weight. */

@@ -114,6 +114,13 @@ export const gptq: Format<Gptq> = {
     return roundingStage(tensor, options, how, 3, pack);
   },
   pack,
+  grid: (tensor, scheme) => ({
+    bits: scheme.bits,
+    groupSize: groupSizeOf(scheme, tensor.shape[1] ?? 1),
+    zeroPoints: true,
+    lowestZeroPoint: 1,
+    scaleDtype: "F16",
+  }),
   config,
   async find(source, { name, dtype, shape }) {
     if (!name.endsWith(".qweight") || dtype !== "I32" || shape.length !== 2) return undefined;

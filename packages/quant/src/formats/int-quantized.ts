@@ -47,6 +47,13 @@ export const intQuantized: Format<IntQuantized> = {
     return roundingStage(tensor, { bits: 8, groupSize, scales: scheme.scales }, how, 2, pack);
   },
   pack,
+  grid: (tensor, scheme) => ({
+    bits: 8,
+    groupSize: groupSizeOf(scheme, tensor.shape[1] ?? 1),
+    zeroPoints: false,
+    lowestZeroPoint: 0,
+    scaleDtype: tensor.dtype as FloatDtype,
+  }),
   config: {
     ...compressedTensors,
     // Weights of 8 bits are looked for packed into words unless their group says otherwise.

@@ -71,6 +71,13 @@ export const packQuantized: Format<PackQuantized> = {
     return roundingStage(tensor, options, how, zeroPoints ? 3 : 2, pack);
   },
   pack,
+  grid: (tensor, scheme) => ({
+    bits: scheme.bits,
+    groupSize: groupSizeOf(scheme, tensor.shape[1] ?? 1),
+    zeroPoints: scheme.zeroPoints,
+    lowestZeroPoint: 0,
+    scaleDtype: tensor.dtype as FloatDtype,
+  }),
   config: {
     ...compressedTensors,
     settings: ({ bits, zeroPoints, ...scheme }) => ({
