@@ -55,5 +55,15 @@ export type { Message, MessagePart } from "./text/message.ts";
 export type { Question } from "./text/prompt.ts";
 export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 export { TokenizerError } from "./text/tokenizer-error.ts";
+export { keptPrompt } from "./visual-tokens/kept-prompt.ts";
+export { visualTokenMethodNames, visualTokenMethods } from "./visual-tokens/methods.ts";
+export type { TokenReduction } from "./visual-tokens/reduce-picture.ts";
+export { SETTINGS_FILE } from "./visual-tokens/saved-visual-tokens.ts";
+export {
+  type VisualTokenPlan,
+  type VisualTokens,
+  visualTokenPlan,
+  visualTokenRules,
+} from "./visual-tokens/visual-tokens.ts";
 export type { Answer, GenerateOptions, Timings, Vlm } from "./vlm.ts";
 export { type ModelWeights, modelWeights, type StoredWeight } from "./weights/model-weights.ts";

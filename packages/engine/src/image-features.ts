@@ -1,40 +1,34 @@
 import type { ModelDescription, ModelForward, ProcessedImage } from "@vlmopt/models";
-import type { DeviceTensor, Executor, PassInput, PreparedPass } from "./executors/executor.ts";
-import type { ModelWeights } from "./weights/model-weights.ts";
+import type { DeviceTensor, Executor, PassInput } from "./executors/executor.ts";
+import type { PreparedOnce } from "./prepared-once.ts";
+import type { TokenReduction } from "./visual-tokens/reduce-picture.ts";
 
 export interface ImageFeatures {
   readonly rows: number;
   /** `features` and, where there are, `deep…`: `[1, rows, hiddenSize]`. */
   readonly tensors: Readonly<Record<string, DeviceTensor>>;
+  /** Where fewer tokens than the picture has go on. */
+  readonly reduced?: TokenReduction;
 }
 
 /** A model's eye: from pictures to features that stand for their tokens. */
-export interface ImageSight {
-  /** @throws {TypeError} where the model sees no pictures */
-  see(image: ProcessedImage): Promise<ImageFeatures>;
-  release(): Promise<void>;
-}
+export type ImageSight = (image: ProcessedImage) => Promise<ImageFeatures>;
 
-/** Prepared when the first picture comes, so that text alone pays nothing for it. */
+/**
+ * Its pass is prepared when the first picture comes, so that text alone pays nothing for it.
+ * @throws {TypeError} where the model sees no pictures
+ */
 export function imageSight(
-  executor: Executor,
-  weights: ModelWeights,
+  prepared: PreparedOnce,
   { modelType }: ModelDescription,
   { imageEncoder }: ModelForward,
 ): ImageSight {
-  let encoder: Promise<PreparedPass> | undefined;
-  return {
-    async see(image) {
-      if (imageEncoder === undefined) {
-        throw new TypeError(`a ${modelType} sees no pictures: leave them out`);
-      }
-      encoder ??= executor.prepare(imageEncoder.pass, weights);
-      const tensors = await (await encoder).run(imageEncoder.inputsOf(image));
-      return { rows: tensors.features?.shape[1] ?? 0, tensors };
-    },
-    async release() {
-      await (await encoder)?.release();
-    },
+  return async (image) => {
+    if (imageEncoder === undefined) {
+      throw new TypeError(`a ${modelType} sees no pictures: leave them out`);
+    }
+    const tensors = await (await prepared(imageEncoder.pass)).run(imageEncoder.inputsOf(image));
+    return { rows: tensors.features?.shape[1] ?? 0, tensors };
   };
 }
 

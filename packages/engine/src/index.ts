@@ -12,3 +12,4 @@ export {
   openCalibrationWalk,
 } from "./load-in-node.ts";
 export { loadModelWith, type VlmOptions } from "./load-model-with.ts";
+export { saveVisualTokens } from "./visual-tokens/save-visual-tokens.ts";

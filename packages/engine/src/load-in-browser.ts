@@ -6,14 +6,15 @@ import { type Encoder, type EncoderOptions, encoderFrom } from "./encoder.ts";
 import type { Executor } from "./executors/executor.ts";
 import { webgpuExecutor } from "./executors/webgpu/webgpu-in-browser.ts";
 import { decodeImage } from "./images/decode-in-browser.ts";
-import { loadModel } from "./model.ts";
+import { loadModel, type ModelOptions } from "./model.ts";
+import { modelRules } from "./option-rules.ts";
 import { type LanguageScorer, type LanguageScorerOptions, scorerFrom } from "./perplexity/language-scorer.ts";
 import type { Platform } from "./platform.ts";
 import { type Vlm, vlmFrom } from "./vlm.ts";
 
 const browser: Platform = { open: openUrl, decodeImage, executor: webgpuExecutor };
 
-export interface VlmOptions {
+export interface VlmOptions extends ModelOptions {
   /** The visitor's graphics card unless told. */
   readonly executor?: Executor;
   /** Is told what the checkpoint asks for and is not done; `console.warn` unless told. */
@@ -27,12 +28,12 @@ export interface VlmOptions {
  * @throws {NoGpuError} where no executor is given and there is no graphics card
  */
 export async function loadVlm(location: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
-  checkOptions("loadVlm", options, { executor: object, onWarning: func });
-  const { executor, onWarning } = options;
+  checkOptions("loadVlm", options, { ...modelRules, executor: object, onWarning: func });
+  const { executor, onWarning, ...modelOptions } = options;
   return vlmFrom(
     browser,
     location,
-    async (checkpoint) => loadModel(checkpoint, executor ?? (await browser.executor())),
+    async (checkpoint) => loadModel(checkpoint, executor ?? (await browser.executor()), modelOptions),
     onWarning,
   );
 }

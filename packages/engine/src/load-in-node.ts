@@ -12,7 +12,7 @@ import { type Encoder, type EncoderOptions, encoderFrom } from "./encoder.ts";
 import { ortExecutor } from "./executors/ort/ort-executor.ts";
 import { decodeImage } from "./images/decode.ts";
 import { loadModelWith, type VlmOptions } from "./load-model-with.ts";
-import { executorRule, ortRules } from "./option-rules.ts";
+import { executorRule, modelRules, ortRules } from "./option-rules.ts";
 import { type LanguageScorer, type LanguageScorerOptions, scorerFrom } from "./perplexity/language-scorer.ts";
 import type { Platform } from "./platform.ts";
 import { type Vlm, vlmFrom } from "./vlm.ts";
@@ -29,7 +29,12 @@ const node: Platform = {
  * @throws {ConfigError | ModelMismatchError | TokenizerError | CheckpointError} where something is missing or not understood
  */
 export async function loadVlm(path: string | Checkpoint, options: VlmOptions = {}): Promise<Vlm> {
-  checkOptions("loadVlm", options, { ...ortRules, executor: executorRule, onWarning: func });
+  checkOptions("loadVlm", options, {
+    ...ortRules,
+    ...modelRules,
+    executor: executorRule,
+    onWarning: func,
+  });
   const { onWarning, ...loading } = options;
   return vlmFrom(node, path, (checkpoint) => loadModelWith(checkpoint, loading), onWarning);
 }

@@ -5,10 +5,10 @@ import { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
 import { plainExecutor } from "./executors/plain/plain-executor.ts";
 import { NoGpuError } from "./executors/webgpu/webgpu-device.ts";
 import { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
-import { loadModel, type Model } from "./model.ts";
-import { executorRule, ortRules } from "./option-rules.ts";
+import { loadModel, type Model, type ModelOptions } from "./model.ts";
+import { executorRule, modelRules, ortRules } from "./option-rules.ts";
 
-export interface VlmOptions extends OrtOptions {
+export interface VlmOptions extends OrtOptions, ModelOptions {
   /** Is told what the checkpoint asks for and is not done; `console.warn` unless told. */
   readonly onWarning?: (message: string) => void;
   /**
@@ -27,17 +27,22 @@ export async function loadModelWith(
   checkpoint: Checkpoint,
   options: Omit<VlmOptions, "onWarning"> = {},
 ): Promise<Model> {
-  checkOptions("loadModelWith", options, { ...ortRules, executor: executorRule });
-  const { executor = "ort", ...ortOptions } = options;
-  if (typeof executor !== "string") return loadModel(checkpoint, executor);
-  if (executor === "plain") return loadModel(checkpoint, plainExecutor());
-  if (executor === "webgpu") return loadModel(checkpoint, await webgpuExecutor());
+  checkOptions("loadModelWith", options, {
+    ...ortRules,
+    ...modelRules,
+    executor: executorRule,
+  });
+  const { executor = "ort", visualTokens, ...ortOptions } = options;
+  const asked = visualTokens === undefined ? {} : { visualTokens };
+  if (typeof executor !== "string") return loadModel(checkpoint, executor, asked);
+  if (executor === "plain") return loadModel(checkpoint, plainExecutor(), asked);
+  if (executor === "webgpu") return loadModel(checkpoint, await webgpuExecutor(), asked);
   if (executor === "auto") {
     try {
-      return await loadModel(checkpoint, await webgpuExecutor({ software: false }));
+      return await loadModel(checkpoint, await webgpuExecutor({ software: false }), asked);
     } catch (error) {
       if (!(error instanceof NoGpuError)) throw error;
     }
   }
-  return loadModel(checkpoint, ortExecutor(ortOptions));
+  return loadModel(checkpoint, ortExecutor(ortOptions), asked);
 }

@@ -10,15 +10,24 @@ import {
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor, KvCache, PassInput } from "./executors/executor.ts";
 import { featureNames, type ImageFeatures, imageSight, stackedFeatures } from "./image-features.ts";
+import { preparedOnce } from "./prepared-once.ts";
 import { readJson } from "./read-json.ts";
+import { type RelevanceOf, reducedSight } from "./visual-tokens/reduce-picture.ts";
+import { savedVisualTokens } from "./visual-tokens/saved-visual-tokens.ts";
+import { type VisualTokenPlan, type VisualTokens, visualTokenPlan } from "./visual-tokens/visual-tokens.ts";
 import { modelWeights } from "./weights/model-weights.ts";
 
 /** A model that an executor has taken in: pictures become features, tokens become logits. Knows no text and no files of pictures. */
 export interface Model {
   readonly description: ModelDescription;
   readonly forward: ModelForward;
-  /** Features of a picture that stand for its tokens. */
-  see(image: ProcessedImage): Promise<ImageFeatures>;
+  /**
+   * Features of a picture that stand for its tokens.
+   * @param fewer where fewer of them go on, which and how many
+   */
+  see(image: ProcessedImage, fewer?: VisualTokenPlan, relevanceOf?: RelevanceOf): Promise<ImageFeatures>;
+  /** Whether fewer go on unless a request tells otherwise. */
+  readonly visualTokens: VisualTokenPlan | undefined;
   createCache(batch: number, capacity: number): KvCache;
   /**
    * Runs new tokens; the cache then holds them too.
@@ -43,10 +52,20 @@ export interface ModelStep {
   readonly images?: { readonly features: readonly ImageFeatures[]; readonly rows: readonly number[] };
 }
 
+export interface ModelOptions {
+  /** That fewer of each picture's tokens go on; unless told, as vlmopt.json beside the weights says. False: all of them. */
+  readonly visualTokens?: VisualTokens | false;
+}
+
 /**
  * @throws {ConfigError | ModelMismatchError} where config.json is missing, not understood, or not of these weights
+ * @throws {OptionError} where visual tokens are asked for in a way that is not known
  */
-export async function loadModel(checkpoint: Checkpoint, executor: Executor): Promise<Model> {
+export async function loadModel(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  options: ModelOptions = {},
+): Promise<Model> {
   const config = await readJson(checkpoint, "config.json");
   if (config === undefined) {
     throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
@@ -55,8 +74,15 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
   const description = describeModel(config, weights.specs);
   const forward = modelForward(config, description);
   const { hiddenSize } = description.languageModel;
-  const decoder = await executor.prepare(forward.decoder, weights);
-  const sight = imageSight(executor, weights, description, forward);
+  const asked = options.visualTokens ?? (await savedVisualTokens(checkpoint)) ?? false;
+  const visualTokens = asked === false ? undefined : visualTokenPlan("loadModel: visualTokens", asked);
+  const prepared = preparedOnce(executor, weights);
+  // The decoder that will be asked is there once the model is; another one waits until it is.
+  await prepared(visualTokens?.merge === true ? forward.weightedDecoder : forward.decoder);
+  const [sight, reduced] = [
+    imageSight(prepared, description, forward),
+    reducedSight(prepared, description, forward),
+  ];
   async function step({ cache, sequences, wanted, images, tokens }: ModelStep): Promise<DeviceTensor> {
     const inputs: Record<string, PassInput> = {
       ...forward.decoderInputs({ sequences, wanted, capacity: cache.capacity }),
@@ -70,13 +96,17 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
       }
     }
     const added = sequences.map(({ ids }) => ids.length);
+    const isWeighted = sequences.some(({ sizes }) => sizes !== undefined);
+    const decoder = await prepared(isWeighted ? forward.weightedDecoder : forward.decoder);
     const { logits } = await decoder.run(inputs, { cache, added });
     return logits as DeviceTensor;
   }
   return {
     description,
     forward,
-    see: sight.see,
+    visualTokens,
+    see: (image, fewer, relevanceOf) =>
+      fewer?.method.place === "picture" ? reduced(image, fewer, relevanceOf) : sight(image),
     createCache: (batch, capacity) => executor.createCache(forward.cache, batch, capacity),
     step,
     async decode(given) {
@@ -87,9 +117,6 @@ export async function loadModel(checkpoint: Checkpoint, executor: Executor): Pro
     },
     executor,
     checkpoint,
-    async release() {
-      await decoder.release();
-      await sight.release();
-    },
+    release: prepared.release,
   };
 }

@@ -18,6 +18,7 @@ import type { OwnAnswerOptions } from "./calibration/own-answers.ts";
 import type { OrtOptions } from "./executors/ort/ort-executor.ts";
 import type { GpuOptions } from "./executors/webgpu/webgpu-device.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
+import type { ModelOptions } from "./model.ts";
 import type { Message } from "./text/message.ts";
 import type { GenerateOptions } from "./vlm.ts";
 
@@ -33,15 +34,21 @@ export const samplingRules: Rules<SamplingOptions> = {
   seed,
 };
 
+/** What they hold is asked where they are read. */
+const visualTokensRule = either(flag, object);
+
 export const generateRules: Rules<GenerateOptions> = {
   ...samplingRules,
   maxNewTokens: whole(),
   minNewTokens: whole({ from: 0 }),
   repetitionPenalty: finite({ above: 0 }),
   stop: listOf(name),
+  visualTokens: visualTokensRule,
   signal: object,
   onText: func,
 };
+
+export const modelRules: Rules<ModelOptions> = { visualTokens: visualTokensRule };
 
 export const ortRules: Rules<OrtOptions> = {
   threads,

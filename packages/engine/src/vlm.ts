@@ -1,17 +1,20 @@
 import { checkOptions, OptionError } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { checkRequest } from "./check-request.ts";
+import { type QuestionRelevance, questionRelevance } from "./clip/question-relevance.ts";
 import { areSound, brokenLogits } from "./generate/broken-logits.ts";
 import { generateTokens, type TokenAnswer, tokensLeft } from "./generate/generate-tokens.ts";
 import { generationDefaults } from "./generate/generation-config.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
-import type { DecodeImage } from "./images/image-input.ts";
 import type { Model } from "./model.ts";
 import { generateRules } from "./option-rules.ts";
 import { loadFrom, type Platform } from "./platform.ts";
 import { promptReader, type ReadPrompt, type Request } from "./prompt-reader.ts";
 import { tokenStream } from "./text/token-stream.ts";
 import { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+import { promptPlaces } from "./visual-tokens/kept-prompt.ts";
+import type { RelevanceOf, TokenReduction } from "./visual-tokens/reduce-picture.ts";
+import { type VisualTokens, visualTokenPlan } from "./visual-tokens/visual-tokens.ts";
 
 /** What is not told here is as the checkpoint's generation_config.json says. */
 export interface GenerateOptions extends SamplingOptions {
@@ -23,6 +26,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly repetitionPenalty?: number;
   /** Texts that end an answer, and are not part of it. */
   readonly stop?: readonly string[];
+  /** That fewer of each picture's tokens go on; as the model was loaded unless told. False: all of them. */
+  readonly visualTokens?: VisualTokens | false;
   readonly signal?: AbortSignal;
   /** Text as it comes, with the number of its request. */
   readonly onText?: (text: string, request: number) => void;
@@ -33,8 +38,12 @@ export interface Answer {
   readonly tokens: readonly number[];
   /** `end`: the model ended it; `stop`: a stop text came; `length`: `maxNewTokens` were reached. */
   readonly finish: TokenAnswer["finish"];
-  /** Tokens of the prompt, image tokens among them. */
+  /** Tokens of the prompt, image tokens among them: those that went on. */
   readonly promptTokens: number;
+  /** Of the keys and values that prompt and answer took in the cache. */
+  readonly cacheBytes: number;
+  /** Of pictures that lost tokens, which stayed. */
+  readonly pictures?: readonly TokenReduction[];
 }
 
 /** Milliseconds, of all requests of a batch together. */
@@ -77,15 +86,13 @@ export function vlmFrom(
   load: (checkpoint: Checkpoint) => Promise<Model>,
   onWarning: (message: string) => void = console.warn,
 ): Promise<Vlm> {
-  return loadFrom(platform, location, (checkpoint) =>
-    vlmOf(checkpoint, load, platform.decodeImage, onWarning),
-  );
+  return loadFrom(platform, location, (checkpoint) => vlmOf(platform, checkpoint, load, onWarning));
 }
 
 async function vlmOf(
+  platform: Platform,
   checkpoint: Checkpoint,
   load: (checkpoint: Checkpoint) => Promise<Model>,
-  decodeImage: DecodeImage,
   onWarning: (message: string) => void,
 ): Promise<Vlm> {
   const tokenizer = await loadTokenizer(checkpoint);
@@ -93,7 +100,13 @@ async function vlmOf(
   const defaults = await generationDefaults(checkpoint);
   for (const warning of defaults.warnings) onWarning(warning);
   const { forward } = model;
-  const prepare = await promptReader(checkpoint, tokenizer, model, decodeImage);
+  const relevances = relevancesOf(platform, model);
+  const prepare = await promptReader(checkpoint, tokenizer, model, platform.decodeImage, relevances.of);
+
+  const planOf = (settings: GenerateOptions["visualTokens"]) => {
+    if (settings === undefined) return model.visualTokens;
+    return settings === false ? undefined : visualTokenPlan("generate: visualTokens", settings);
+  };
 
   async function generateBatch(requests: readonly Request[], options: GenerateOptions = {}) {
     checkOptions("generate", options, generateRules);
@@ -111,12 +124,13 @@ async function vlmOf(
       topP: topP ?? defaults.sampling.topP,
       seed: seed ?? 0,
     };
+    const fewer = planOf(options.visualTokens);
     const repetitionPenalty = options.repetitionPenalty ?? defaults.rules.repetitionPenalty;
     const started = performance.now();
     const prepared: ReadPrompt[] = [];
     for (const request of requests) {
       signal?.throwIfAborted();
-      prepared.push(await prepare(request));
+      prepared.push(await prepare(request, fewer));
     }
     const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
     let ttft = 0;
@@ -139,11 +153,13 @@ async function vlmOf(
     );
     const sum = (phase: "preprocess" | "vision") => prepared.reduce((total, part) => total + part[phase], 0);
     return {
-      answers: answers.map(({ tokens, finish }, n) => ({
+      answers: answers.map(({ tokens, finish, cacheBytes }, n) => ({
         text: texts[n]?.finish() ?? "",
         tokens,
         finish,
         promptTokens: prepared[n]?.prompt.ids.length ?? 0,
+        cacheBytes,
+        ...picturesOf(prepared[n]),
       })),
       timings: {
         preprocess: sum("preprocess"),
@@ -166,16 +182,15 @@ async function vlmOf(
     },
     async logits(request) {
       checkRequest("logits", request);
-      const { prompt } = await prepare(request);
-      const { ids, images } = prompt;
-      const grids = images.flatMap(({ grid }) => (grid === undefined ? [] : [grid]));
-      const positions = forward.promptPositions(ids, grids);
+      const { prompt } = await prepare(request, model.visualTokens);
+      const { ids, images, sizes } = prompt;
+      const positions = promptPlaces(forward, prompt);
       tokensLeft(model, prompt, positions);
       const cache = model.createCache(1, ids.length);
       try {
         const logits = await model.decode({
           cache,
-          sequences: [{ ids, positions: positions.axes, past: 0 }],
+          sequences: [{ ids, positions: positions.axes, past: 0, ...(sizes && { sizes }) }],
           wanted: [...ids.keys()],
           images: {
             features: images.map(({ features }) => features),
@@ -188,8 +203,32 @@ async function vlmOf(
         cache.release?.();
       }
     },
-    release: model.release,
+    async release() {
+      await relevances.release();
+      await model.release();
+    },
   };
+}
+
+/** CLIPs that tell how much patches have to do with questions, each loaded when it is first needed. */
+function relevancesOf(platform: Platform, { executor }: Model) {
+  const loaded = new Map<string, Promise<QuestionRelevance>>();
+  return {
+    of: (clip: string, question: string): RelevanceOf => {
+      const relevance =
+        loaded.get(clip) ?? loadFrom(platform, clip, (checkpoint) => questionRelevance(checkpoint, executor));
+      loaded.set(clip, relevance);
+      return async (states) => (await relevance).of(states, question);
+    },
+    async release() {
+      for (const relevance of loaded.values()) await (await relevance).release();
+    },
+  };
+}
+
+function picturesOf(read: ReadPrompt | undefined): Pick<Answer, "pictures"> {
+  const pictures = (read?.prompt.images ?? []).flatMap(({ features }) => features.reduced ?? []);
+  return pictures.length === 0 ? {} : { pictures };
 }
 
 /** Text that grows until a stop text comes; what might be the beginning of one is held back. */

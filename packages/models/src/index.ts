@@ -32,7 +32,15 @@ export {
 export { type ClipForward, clipForward } from "./forward/clip.ts";
 export type { BlockForward, BlockOptions, DecoderParts } from "./forward/decoder-parts.ts";
 export { type Gpt2Forward, gpt2Forward } from "./forward/gpt2.ts";
-export type { ImageEncoder, ProcessedImage } from "./forward/image-encoders/image-encoder.ts";
+export { type Evidence, evidenceKinds } from "./forward/image-encoders/evidence.ts";
+export type {
+  ImageEncoder,
+  PictureTokens,
+  ProcessedImage,
+  TokenGrid,
+  TokenLayout,
+} from "./forward/image-encoders/image-encoder.ts";
+export { squareLayout } from "./forward/image-encoders/image-encoder.ts";
 export { bestResolution } from "./forward/image-encoders/llava-next-tiles.ts";
 export {
   type DecoderStep,
@@ -52,6 +60,7 @@ export type {
   RelativePositions,
   Rotary,
 } from "./forward/ops.ts";
+export { chosenRows, mixedRows } from "./forward/picture-rows.ts";
 export { type TextEncoder, textEncoder, textEncoderTypes } from "./forward/text-encoder.ts";
 export type { Positions } from "./forward/token-positions.ts";
 export {

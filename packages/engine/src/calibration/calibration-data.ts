@@ -57,7 +57,7 @@ export async function readCalibrationData(
   let reading: Promise<{ tokenizer: Tokenizer; read: Awaited<ReturnType<typeof promptReader>> }> | undefined;
   const reader = async () => {
     const tokenizer = await loadTokenizer(checkpoint);
-    const read = await promptReader(checkpoint, tokenizer, { ...model, see: sight.see }, decodeImage);
+    const read = await promptReader(checkpoint, tokenizer, { ...model, see: sight }, decodeImage);
     return { tokenizer, read };
   };
   const sequences: Omit<Sequence, "heldOut">[] = [];

@@ -3,6 +3,7 @@ import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor } from "../executors/executor.ts";
 import { imageSight } from "../image-features.ts";
 import type { Platform } from "../platform.ts";
+import { preparedOnce } from "../prepared-once.ts";
 import { readJson } from "../read-json.ts";
 import { modelWeights } from "../weights/model-weights.ts";
 import { replacedWeights } from "../weights/replaced-weights.ts";
@@ -28,7 +29,8 @@ export async function openStreams(
   const weights = await modelWeights(checkpoint);
   const description = describeModel(config, weights.specs);
   const forward = modelForward(config, description);
-  const sight = imageSight(executor, replacedWeights(weights), description, forward);
+  const prepared = preparedOnce(executor, replacedWeights(weights));
+  const sight = imageSight(prepared, description, forward);
   const model = { description, forward };
   const sequences = await readCalibrationData(
     checkpoint,
@@ -37,7 +39,7 @@ export async function openStreams(
     platform.decodeImage,
     data,
     options,
-  ).finally(sight.release);
+  ).finally(prepared.release);
   const streams = decoderStreams(executor, weights, forward, sequences, options.signal);
   return { description, forward, weights, sequences, streams };
 }

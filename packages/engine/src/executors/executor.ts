@@ -79,6 +79,8 @@ export interface KvCache {
   readonly capacity: number;
   /** Tokens of each sequence so far; a pass that ran has added its own. */
   readonly lengths: Int32Array;
+  /** Of keys and values of one token, in all layers. */
+  readonly bytesPerToken: number;
   /** Gives its memory back, where that does not happen by itself. */
   release?(): void;
 }
@@ -89,6 +91,11 @@ export interface DeviceTensor<Data extends Float32Array | Int32Array = Float32Ar
   read(): Promise<Data>;
   /** Gives its memory back, where that does not happen by itself. */
   release?(): void;
+}
+
+/** Bytes of keys and values of one token. */
+export function tokenBytes({ layers }: CacheSpec, bytesPerNumber: number): number {
+  return layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim * bytesPerNumber, 0);
 }
 
 export function isDeviceTensor(tensor: PassInput): tensor is DeviceTensor | DeviceTensor<Int32Array> {

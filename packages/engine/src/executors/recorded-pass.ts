@@ -55,6 +55,16 @@ export interface RelativeNode {
   readonly bias: Value;
 }
 
+/** What each token receives of the attention of one query of each batch, or of all. */
+export interface ReceivedNode {
+  readonly op: "received";
+  readonly q: Value;
+  readonly k: Value;
+  readonly shape: AttentionShape;
+  readonly rows: Value | undefined;
+  readonly bias: Value | undefined;
+}
+
 export type Node =
   | { readonly op: "input"; readonly name: string; readonly dtype: ElementType }
   | { readonly op: "embed"; readonly ids: Value; readonly table: string }
@@ -74,6 +84,10 @@ export type Node =
     }
   | AttentionNode
   | RelativeNode
+  | ReceivedNode
+  | { readonly op: "headMean"; readonly x: Value; readonly heads: number }
+  | { readonly op: "rowProducts"; readonly a: Value; readonly b: Value }
+  | { readonly op: "mixRows"; readonly shares: Value; readonly x: Value }
   | { readonly op: "unfold"; readonly pixels: Value; readonly size: number }
   | { readonly op: "prepend"; readonly x: Value; readonly rows: Value }
   | { readonly op: "repeat"; readonly rows: Value; readonly like: Value }
@@ -141,7 +155,12 @@ export function readsOf(node: Node): readonly Value[] {
     case "gated":
       return [node.gate, node.up];
     case "add":
+    case "rowProducts":
       return [node.a, node.b];
+    case "mixRows":
+      return [node.shares, node.x];
+    case "received":
+      return [node.q, node.k, node.rows, node.bias].filter((x) => x !== undefined);
     case "rotate":
       return [node.x, node.cos, node.sin];
     case "attention":
@@ -192,6 +211,10 @@ function recordingOps(add: (node: Node) => Value): Ops<Value> {
     cachedAttention: (q, k, v, shape, bias) => add({ op: "attention", q, k, v, shape, cached: shape, bias }),
     relativeScores: (q, k, relative, shape, bias) =>
       add({ op: "relative", q, k, ...relative, ...shape, bias }),
+    receivedAttention: (q, k, shape, rows, bias) => add({ op: "received", q, k, shape, rows, bias }),
+    headMean: (x, heads) => add({ op: "headMean", x, heads }),
+    rowProducts: (a, b) => add({ op: "rowProducts", a, b }),
+    mixRows: (shares, x) => add({ op: "mixRows", shares, x }),
     patches: (pixels, weight, size, bias) => linear(add({ op: "unfold", pixels, size }), weight, bias),
     prepend: (x, rows) => add({ op: "prepend", x, rows }),
     repeat: (rows, like) => add({ op: "repeat", rows, like }),

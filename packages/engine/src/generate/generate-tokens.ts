@@ -3,6 +3,7 @@ import { checkOptions, OptionError } from "@vlmopt/options";
 import type { ImageFeatures } from "../image-features.ts";
 import type { Model } from "../model.ts";
 import { generateRules } from "../option-rules.ts";
+import { promptPlaces } from "../visual-tokens/kept-prompt.ts";
 import { brokenLogits, NO_TOKEN } from "./broken-logits.ts";
 import {
   applyEarlierTokens,
@@ -21,6 +22,10 @@ export interface TokenPrompt {
     readonly features: ImageFeatures;
     readonly grid?: readonly [number, number, number];
   }[];
+  /** Where tokens stand; unless told, as all tokens of the pictures have it. */
+  readonly places?: Positions;
+  /** How many tokens each counts as; one unless told. */
+  readonly sizes?: readonly number[];
 }
 
 export interface TokenOptions {
@@ -42,6 +47,8 @@ export interface TokenAnswer {
   readonly tokens: readonly number[];
   /** Why it ended: an end token, `onToken`'s word, or as many tokens as were allowed. */
   readonly finish: "end" | "stop" | "length";
+  /** Of the keys and values that the prompt and the answer took in the cache. */
+  readonly cacheBytes: number;
 }
 
 export interface TokenTimings {
@@ -71,12 +78,7 @@ export async function generateTokens(
   );
   if (prompts.length === 0) throw new OptionError("generateTokens: there are no prompts: give at least one");
   for (const prompt of prompts) assertImageTokens(model, prompt);
-  const positions = prompts.map(({ ids, images }) =>
-    model.forward.promptPositions(
-      ids,
-      images.flatMap(({ grid }) => (grid === undefined ? [] : [grid])),
-    ),
-  );
+  const positions = prompts.map((prompt) => promptPlaces(model.forward, prompt));
   const limits = prompts.map((prompt, n) =>
     Math.min(mostTokens, tokensLeft(model, prompt, positions[n] as Positions)),
   );
@@ -96,7 +98,10 @@ export async function generateTokens(
     prefill: () =>
       model.step({
         cache,
-        sequences: prompts.map(({ ids }, n) => ({ ids, positions: positions[n]?.axes ?? [], past: 0 })),
+        sequences: prompts.map(({ ids, sizes }, n) => ({
+          ...{ ids, positions: positions[n]?.axes ?? [], past: 0 },
+          ...(sizes && { sizes }),
+        })),
         wanted: prompts.map(({ ids }, n) => n * longest + ids.length - 1),
         images: {
           features: prompts.flatMap(({ images }) => images.map(({ features }) => features)),
@@ -106,12 +111,13 @@ export async function generateTokens(
     next: (step, tokens) =>
       model.step({
         cache,
-        sequences: prompts.map(({ ids }, n) => {
+        sequences: prompts.map(({ ids, sizes }, n) => {
           // An answer that has ended for want of positions goes on unheard at the last.
           const place = Math.min((positions[n]?.next ?? 0) + step, model.forward.maxPositions - 1);
           const position = Int32Array.of(place);
           const known = "read" in tokens ? 0 : (tokens[n] as number);
-          return { ids: [known], positions: [position, position, position], past: ids.length + step };
+          const past = ids.length + step;
+          return { ids: [known], positions: [position, position, position], past, ...(sizes && { sizes }) };
         }),
         wanted: prompts.map((_, n) => n),
         ...("read" in tokens ? { tokens } : {}),
@@ -156,7 +162,11 @@ export async function generateTokens(
     cache.release?.();
   }
   return {
-    answers: answers.map(({ tokens, finish }) => ({ tokens, finish })),
+    answers: answers.map(({ tokens, finish }, n) => ({
+      tokens,
+      finish,
+      cacheBytes: cache.bytesPerToken * ((prompts[n]?.ids.length ?? 0) + tokens.length),
+    })),
     timings: { prefill: times[0] ?? 0, tokens: times.slice(1) },
   };
 }

@@ -5,7 +5,7 @@ import { clip, clipLayers, describeVisionTower } from "../vision-tower.ts";
 import { type WeightScope, weightList } from "../weight-list.ts";
 import { clipTower } from "./image-encoders/clip-tower.ts";
 import { pixelInput, rowInput, rowTensor } from "./image-encoders/image-encoder.ts";
-import { type ForwardPass, forwardPass, type HostTensor } from "./ops.ts";
+import { type ForwardPass, forwardPass, type HostTensor, type Ops } from "./ops.ts";
 import { causalBias, paddedTexts } from "./padded-texts.ts";
 import { towerStates, type VisionSettings, visionLayer } from "./vision-transformer.ts";
 
@@ -21,6 +21,10 @@ export interface ClipForward {
   textInputsOf(texts: readonly ArrayLike<number>[]): Readonly<Record<string, HostTensor>>;
   /** From pictures to `features` `[1, pictures, features]`, of any length. */
   readonly vision: ForwardPass;
+  /** From hidden states of patches `[1, patches, hiddenSize]`, of any layer, to `features` `[1, patches, features]` (CDPruner, arXiv:2506.10967). */
+  readonly patches: ForwardPass;
+  /** Size of those states. */
+  readonly visionSize: number;
   /** @param pixels `[pictures, 3, size, size]` */
   visionInputsOf(pixels: HostTensor): Readonly<Record<string, HostTensor>>;
 }
@@ -79,7 +83,7 @@ function textPass(text: ConfigReader, scope: WeightScope): ForwardPass {
     const rows = (of: typeof inputs.ids, table: string) =>
       ops.embed(of, `${prefix}embeddings.${table}_embedding.weight`);
     let x = ops.add(rows(inputs.ids, "token"), rows(inputs.positions, "position"));
-    for (const layer of layers) x = visionLayer(ops, x, layer, prefix, settings, undefined, inputs.visible);
+    for (const layer of layers) x = visionLayer(ops, x, layer, prefix, settings, { bias: inputs.visible });
     const norm = `${prefix}final_layer_norm`;
     const ended = ops.layerNorm(ops.takeRows(x, inputs.ends), settings.eps, `${norm}.weight`, `${norm}.bias`);
     return { features: ops.linear(ended, "text_projection.weight") };
@@ -89,19 +93,26 @@ function textPass(text: ConfigReader, scope: WeightScope): ForwardPass {
 function visionPart(
   vision: ConfigReader,
   scope: WeightScope,
-): Pick<ClipForward, "vision" | "visionInputsOf"> {
+): Pick<ClipForward, "vision" | "patches" | "visionSize" | "visionInputsOf"> {
   const tower = describeVisionTower(scope, vision, clip);
   const settings = clipTower(vision);
   const tokens = Math.floor(settings.imageSize / settings.patchSize) ** 2 + 1;
   const prefix = "vision_model.";
   const inputs = { pixels: pixelInput(settings.imageSize), first: rowInput };
+  const { hiddenSize } = tower;
+  const projected = <T>(ops: Ops<T>, states: T) => {
+    const norm = `${prefix}post_layernorm`;
+    const normed = ops.layerNorm(states, settings.eps, `${norm}.weight`, `${norm}.bias`);
+    return { features: ops.linear(normed, "visual_projection.weight") };
+  };
   return {
+    visionSize: hiddenSize,
+    patches: forwardPass({ states: { dtype: "F32", shape: [1, undefined, hiddenSize] } }, (ops, { states }) =>
+      projected(ops, states),
+    ),
     vision: forwardPass(inputs, (ops, { pixels, first }) => {
       const states = towerStates(ops, tower, prefix, settings, pixels, tower.layers.length);
-      const seen = ops.takeRows(states.at(-1) as typeof pixels, first);
-      const norm = `${prefix}post_layernorm`;
-      const normed = ops.layerNorm(seen, settings.eps, `${norm}.weight`, `${norm}.bias`);
-      return { features: ops.linear(normed, "visual_projection.weight") };
+      return projected(ops, ops.takeRows(states.at(-1) as typeof pixels, first));
     }),
     visionInputsOf: (pixels) => ({
       pixels,

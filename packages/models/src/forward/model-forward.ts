@@ -30,6 +30,8 @@ export interface ModelForward {
   readonly imageToken: number | undefined;
   /** From tokens to `logits` `[1, wanted, vocabSize]`; its inputs are what `decoderInputs` gives and, of models that see, `images`. */
   readonly decoder: ForwardPass;
+  /** The same with `visible` among its inputs, which says what tokens see, and how much tokens count that stand for several. */
+  readonly weightedDecoder: ForwardPass;
   /** The same in parts. */
   readonly parts: DecoderParts;
   /** The tensors of `deep…` that come with image features. */
@@ -52,6 +54,8 @@ export interface DecoderStep {
     readonly past: number;
     /** How many of them are a prompt, which some models see whole; the others are an answer. All of them unless told. */
     readonly prompt?: number;
+    /** How many tokens each of the first ones, earlier ones included, stands for, of `weightedDecoder`. */
+    readonly sizes?: ArrayLike<number>;
   }[];
   /** Tokens that the cache holds at most. */
   readonly capacity: number;
@@ -99,14 +103,18 @@ export function modelForward(config: unknown, description: ModelDescription): Mo
     ...(imageEncoder === undefined ? {} : imageInputs(languageModel.hiddenSize, deep)),
     ...(seesPromptWhole ? visibleInputs : {}),
   };
+  const decoderOf = (given: Readonly<Record<string, InputSpec>>) =>
+    forwardPass(given, <T>(ops: Ops<T>, values: Readonly<Record<string, T>>) => ({
+      logits: decode(ops, description, settings, decoderInputsOf(values, deep)),
+    }));
+  const decoder = decoderOf(inputs);
   return {
     imageEncoder,
     imageToken,
     deep,
     maxPositions,
-    decoder: forwardPass(inputs, <T>(ops: Ops<T>, given: Readonly<Record<string, T>>) => ({
-      logits: decode(ops, description, settings, decoderInputsOf(given, deep)),
-    })),
+    decoder,
+    weightedDecoder: seesPromptWhole ? decoder : decoderOf({ ...inputs, ...visibleInputs }),
     parts: decoderParts(description, settings, inputs, (given) => decoderInputsOf(given, deep)),
     cache: {
       layers: languageModel.layers.map(({ attention }) => ({
@@ -118,13 +126,17 @@ export function modelForward(config: unknown, description: ModelDescription): Mo
       promptPositions(ids, rotary?.axes.some((axis) => axis > 0) ? imageToken : undefined, grids, mergeSize),
     decoderInputs(step) {
       const padded = padTogether(step);
+      const isWeighted = step.sequences.some(({ sizes }) => sizes !== undefined);
+      if (isWeighted) assertSeen(step, settings.windows);
       return {
         ids: padded.ids,
         wanted: { shape: [step.wanted.length], data: Int32Array.from(step.wanted) },
         ...(rotary === undefined
           ? { positions: learnedPositions(padded.positions, padded.ids.shape) }
           : rotaryTables(rotary, padded.positions)),
-        ...(seesPromptWhole ? { visible: visibleTokens(step, padded.ids.shape[1] as number) } : {}),
+        ...(seesPromptWhole || isWeighted
+          ? { visible: visibleTokens(step, padded.ids.shape[1] as number, seesPromptWhole) }
+          : {}),
       };
     },
   };
@@ -188,6 +200,16 @@ function imageTokenOf(config: ConfigReader, modelType: string): number | undefin
   return modelType === "blip-2" ? (config.sizeOrNull(key, usual) ?? usual) : config.size(key, usual);
 }
 
+/** Where `visible` says what tokens see, windows do not. */
+function assertSeen({ sequences }: DecoderStep, windows: readonly (number | undefined)[]): void {
+  const window = Math.min(...windows.map((size) => size ?? Number.POSITIVE_INFINITY));
+  const longest = Math.max(...sequences.map(({ past, ids }) => past + ids.length));
+  if (longest <= window) return;
+  throw new RangeError(
+    `tokens of this model see ${window} others (sliding_window), and ${longest} are too many to weigh merged tokens: shorten prompt and answer, or do not merge`,
+  );
+}
+
 function padTogether({ sequences }: DecoderStep): { ids: HostTensor; positions: Int32Array[] } {
   const longest = Math.max(...sequences.map(({ ids }) => ids.length));
   const ids = new Int32Array(sequences.length * longest);
@@ -208,13 +230,19 @@ function learnedPositions(
   return { shape, data: positions.map((position) => position + 2) };
 }
 
-/** PaliGemma's prompt sees itself whole; what comes after it sees all before, and itself. */
-function visibleTokens({ sequences, capacity }: DecoderStep, tokens: number): HostTensor {
+/**
+ * PaliGemma's prompt sees itself whole; what comes after it, and other models' prompts, see all before, and themselves. A token that stands for
+ * several counts as often: the logarithm of their number is added (proportional attention, arXiv:2210.09461).
+ */
+function visibleTokens({ sequences, capacity }: DecoderStep, tokens: number, whole: boolean): HostTensor {
   const data = new Float32Array(sequences.length * tokens * capacity).fill(Number.NEGATIVE_INFINITY);
-  for (const [n, { ids, past, prompt = ids.length }] of sequences.entries()) {
+  for (const [n, { ids, past, prompt = ids.length, sizes = [] }] of sequences.entries()) {
+    const weights = Float32Array.from(sizes, Math.log);
     for (let token = 0; token < tokens; token++) {
       const row = (n * tokens + token) * capacity;
-      data.fill(0, row, row + past + Math.min(ids.length, Math.max(prompt, token + 1)));
+      const seen = past + Math.min(ids.length, Math.max(whole ? prompt : 0, token + 1));
+      data.fill(0, row, row + seen);
+      data.set(weights.subarray(0, seen), row);
     }
   }
   return { shape: [sequences.length, 1, tokens, capacity], data };

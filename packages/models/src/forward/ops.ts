@@ -94,6 +94,19 @@ export interface Ops<T> {
    * @param bias where given, what tokens see is its business alone: `[b, 1, t, capacity of the cache]`
    */
   cachedAttention(q: T, k: T, v: T, shape: CachedAttentionShape, bias?: T): T;
+  /**
+   * How much attention each token receives: the mean over heads and queries of softmax(q·kᵀ·scale + bias), q `[b, t, heads · d]` and k
+   * `[b, s, kvHeads · d]` → `[b, 1, s]`.
+   * @param rows one query of each batch, counted through all batches, `[b]`; every query unless told
+   * @param bias `[b or 1, 1, t or 1, s]`
+   */
+  receivedAttention(q: T, k: T, shape: AttentionShape, rows?: T, bias?: T): T;
+  /** Mean of the heads: `[b, t, heads · d]` → `[b, t, d]`. */
+  headMean(x: T, heads: number): T;
+  /** a·bᵀ, every row of one with every row of the other: `[1, n, features]` and `[1, m, features]` → `[1, n, m]`. */
+  rowProducts(a: T, b: T): T;
+  /** Weighted sums of rows: shares `[1, n, m]`, x `[1, m, features]` → `[1, n, features]`. */
+  mixRows(shares: T, x: T): T;
   /** Convolution whose stride is its kernel, patches in rows: `[n, channels, height, width]` → `[n, patches, out]`. */
   patches(pixels: T, weight: string, patchSize: number, bias?: string): T;
   /** The same rows before the tokens of each batch: rows `[count, features]`. */

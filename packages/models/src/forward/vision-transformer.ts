@@ -11,6 +11,24 @@ export interface VisionSettings {
   readonly norms: readonly [string, string];
 }
 
+/** What a layer takes besides its tokens. */
+export interface LayerInputs<T> {
+  readonly rotary?: Rotary<T> | undefined;
+  /** Added to attention's scores. */
+  readonly bias?: T | undefined;
+  readonly watch?: AttentionWatch<T> | undefined;
+}
+
+/** Is told the queries and keys of each layer, as attention takes them, and what is added to their scores. */
+export type AttentionWatch<T> = (layer: number, attention: WatchedAttention<T>) => void;
+
+export interface WatchedAttention<T> {
+  readonly q: T;
+  readonly k: T;
+  readonly heads: number;
+  readonly bias: T | undefined;
+}
+
 /** One layer: x + attention(norm(x)), then x + mlp(norm(x)). */
 export function visionLayer<T>(
   ops: Ops<T>,
@@ -18,8 +36,7 @@ export function visionLayer<T>(
   layer: Layer,
   prefix: string,
   settings: VisionSettings,
-  rotary?: Rotary<T>,
-  bias?: T,
+  { rotary, bias, watch }: LayerInputs<T> = {},
 ): T {
   const norm = (input: T, name: string) => {
     const at = `${prefix}${settings.layers}${layer.index}.${name}`;
@@ -28,7 +45,12 @@ export function visionLayer<T>(
       : ops.layerNorm(input, settings.eps, `${at}.weight`, `${at}.bias`);
   };
   const [attentionNorm, mlpNorm] = settings.norms;
-  const attended = ops.add(x, attend(ops, norm(x, attentionNorm), layer.attention, rotary, bias));
+  const attended = ops.add(
+    x,
+    attend(ops, norm(x, attentionNorm), layer.attention, { rotary, bias }, (attention) =>
+      watch?.(layer.index, attention),
+    ),
+  );
   return ops.add(attended, feedForward(ops, norm(attended, mlpNorm), layer, settings.activation));
 }
 
@@ -36,8 +58,8 @@ function attend<T>(
   ops: Ops<T>,
   x: T,
   attention: Attention | FusedAttention,
-  rotary: Rotary<T> | undefined,
-  bias: T | undefined,
+  { rotary, bias }: LayerInputs<T>,
+  watch: (attention: WatchedAttention<T>) => void,
 ): T {
   const { numHeads: heads, oProj } = attention;
   const linear = ({ weight, bias: b }: typeof oProj) => ops.linear(x, weight, b);
@@ -47,7 +69,9 @@ function attend<T>(
       : [linear(attention.qProj), linear(attention.kProj), linear(attention.vProj)]
   ) as [T, T, T];
   const rotated = (part: T) => (rotary === undefined ? part : ops.rotate(part, rotary, heads));
-  const attended = ops.attention(rotated(q), rotated(k), v, { heads, kvHeads: heads }, bias);
+  const [queries, keys] = [rotated(q), rotated(k)];
+  watch({ q: queries, k: keys, heads, bias });
+  const attended = ops.attention(queries, keys, v, { heads, kvHeads: heads }, bias);
   return ops.linear(attended, oProj.weight, oProj.bias);
 }
 
@@ -84,6 +108,7 @@ export function towerStates<T>(
   settings: TowerSettings,
   pixels: T,
   depth: number,
+  watch?: AttentionWatch<T>,
 ): readonly T[] {
   const { patchSize, patchBias, classToken, imageSize, positions } = settings;
   const at = `${prefix}embeddings.`;
@@ -95,7 +120,7 @@ export function towerStates<T>(
   if (settings.preNorm) x = towerNorm(ops, x, `${prefix}pre_layrnorm`, settings.eps);
   const states = [x];
   for (const layer of layers.slice(0, depth)) {
-    x = visionLayer(ops, x, layer, prefix, settings);
+    x = visionLayer(ops, x, layer, prefix, settings, { watch });
     states.push(x);
   }
   return states;
@@ -108,8 +133,9 @@ export function towerOutput<T>(
   prefix: string,
   settings: TowerSettings,
   pixels: T,
+  watch?: AttentionWatch<T>,
 ): T {
-  const states = towerStates(ops, tower, prefix, settings, pixels, tower.layers.length);
+  const states = towerStates(ops, tower, prefix, settings, pixels, tower.layers.length, watch);
   return towerNorm(ops, states[tower.layers.length] as T, `${prefix}post_layernorm`, settings.eps);
 }
 

@@ -33,6 +33,7 @@ const USUAL_NAMES = [
   "tokenizer.model",
   "tokenizer_config.json",
   "video_preprocessor_config.json",
+  "vlmopt.json",
   "vocab.json",
 ];
 

@@ -1,5 +1,5 @@
 import type { CacheSpec } from "@vlmopt/models";
-import type { KvCache } from "../executor.ts";
+import { type KvCache, tokenBytes } from "../executor.ts";
 
 /** Keys and values of earlier tokens, on the host: passes read them where they lie, and give back those of new tokens alone. */
 export interface OrtCache extends KvCache {
@@ -22,7 +22,8 @@ export interface LayerCache {
 const FIRST_ROOM = 16;
 const SPARE = 1.25;
 
-export function ortCache({ layers: sizes }: CacheSpec, batch: number, capacity: number): OrtCache {
+export function ortCache(spec: CacheSpec, batch: number, capacity: number): OrtCache {
+  const { layers: sizes } = spec;
   const lengths = new Int32Array(batch);
   const empty = (tokens: number): LayerCache[] =>
     sizes.map(({ kvHeads, headDim }) => {
@@ -35,6 +36,7 @@ export function ortCache({ layers: sizes }: CacheSpec, batch: number, capacity: 
     batch,
     capacity,
     lengths,
+    bytesPerToken: tokenBytes(spec, 4),
     get room() {
       return room;
     },

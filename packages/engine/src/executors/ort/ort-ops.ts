@@ -167,6 +167,40 @@ export function ortOps(
       );
       return as(attended, q.features);
     },
+    receivedAttention(q, k, { heads, kvHeads, scale }, rows, bias) {
+      const headDim = q.features / heads;
+      const group = heads / kvHeads;
+      const queries =
+        rows === undefined
+          ? node("Transpose", [reshape(q.name, [0, 0, kvHeads, group, headDim])], { perm: [0, 2, 3, 1, 4] })
+          : reshape(node("Gather", [reshape(q.name, [-1, q.features]), rows.name]), [
+              -1,
+              kvHeads,
+              group,
+              1,
+              headDim,
+            ]);
+      const keys = node("Transpose", [reshape(k.name, [0, 0, kvHeads, 1, headDim])], {
+        perm: [0, 2, 3, 4, 1],
+      });
+      const scaled = node("Mul", [queries, graph.float(scale ?? headDim ** -0.5)]);
+      const products = node("MatMul", [scaled, keys]);
+      const scores =
+        bias === undefined
+          ? products
+          : node("Add", [products, node("Unsqueeze", [bias.name, graph.integers([1])])]);
+      const shares = node("Softmax", [scores], { axis: -1 });
+      const mean = node("ReduceMean", [shares, graph.integers([1, 2, 3])], { keepdims: 0 });
+      return as(node("Unsqueeze", [mean, graph.integers([1])]), 1);
+    },
+    headMean(x, heads) {
+      const headDim = x.features / heads;
+      const apart = reshape(x.name, [0, 0, heads, headDim]);
+      return as(node("ReduceMean", [apart, graph.integers([2])], { keepdims: 0 }), headDim);
+    },
+    rowProducts: (a, b) =>
+      as(node("com.microsoft.FusedMatMul", [a.name, b.name], { transB: 1, alpha: { float: 1 } }), 1),
+    mixRows: (shares, x) => as(node("MatMul", [shares.name, x.name]), x.features),
     patches(pixels, weight, patchSize, bias) {
       const [features] = linears.shapeOf(weight);
       const inputs = [

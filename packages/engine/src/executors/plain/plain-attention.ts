@@ -36,6 +36,43 @@ export function attend(
   return result;
 }
 
+/** What each token receives of the attention of one query of each batch, or of all. */
+export function receivedAttention(
+  q: PlainTensor,
+  k: PlainTensor,
+  shape: AttentionShape,
+  rows?: PlainTensor,
+  bias?: PlainTensor,
+): PlainTensor {
+  const [batch, tokens] = q.shape as [number, number];
+  const seen = k.shape[1] as number;
+  const headDim = featuresOf(q) / shape.heads;
+  const scale = shape.scale ?? headDim ** -0.5;
+  const data = new Float32Array(batch * seen);
+  for (let b = 0; b < batch; b++) {
+    const queries =
+      rows === undefined
+        ? Array.from({ length: tokens }, (_, token) => token)
+        : [(rows.data[b] as number) - b * tokens];
+    const sums = new Float64Array(seen);
+    for (const token of queries) {
+      for (let head = 0; head < shape.heads; head++) {
+        const scores = Float64Array.from({ length: seen }, (_, other) => {
+          const kRow = b * seen + other;
+          const score = product(q, b * tokens + token, head, k, kRow, kvHeadOf(head, shape), headDim);
+          return score * scale + (bias === undefined ? 0 : biasAt(bias, b, head, token, other));
+        });
+        for (const [other, share] of softmax(scores).entries()) sums[other] = (sums[other] as number) + share;
+      }
+    }
+    data.set(
+      sums.map((sum) => sum / (queries.length * shape.heads)),
+      b * seen,
+    );
+  }
+  return { shape: [batch, 1, seen], data };
+}
+
 /** What each pair's distance adds to its score. */
 export function relativeScores(
   q: PlainTensor,

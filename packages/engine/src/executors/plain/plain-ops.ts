@@ -1,6 +1,6 @@
 import type { Activation, Ops } from "@vlmopt/models";
 import { concatenated } from "../concatenated.ts";
-import { attend, attendCached, relativeScores } from "./plain-attention.ts";
+import { attend, attendCached, receivedAttention, relativeScores } from "./plain-attention.ts";
 import { featuresOf, type PlainCache, type PlainTensor, rowAt, rowsOf, sizeOf } from "./plain-tensor.ts";
 
 /** The operations, each as its definition reads. */
@@ -64,6 +64,19 @@ export function plainOps(weights: ReadonlyMap<string, PlainTensor>, cache?: Plai
       if (cache === undefined) throw new TypeError("this pass needs a cache");
       return attendCached(q, k, v, shape, cache, bias);
     },
+    receivedAttention,
+    headMean(x, heads) {
+      const headDim = featuresOf(x) / heads;
+      const data = new Float32Array(x.data.length / heads);
+      for (let i = 0; i < data.length; i++) {
+        const first = Math.floor(i / headDim) * featuresOf(x) + (i % headDim);
+        const parts = Array.from({ length: heads }, (_, head) => x.data[first + head * headDim] as number);
+        data[i] = parts.reduce((sum, part) => sum + part, 0) / heads;
+      }
+      return { shape: [...x.shape.slice(0, -1), headDim], data };
+    },
+    rowProducts: (a, b) => linear(a, { shape: b.shape.slice(1), data: b.data }, undefined),
+    mixRows: (shares, x) => linear(shares, transposed({ shape: x.shape.slice(1), data: x.data }), undefined),
     patches: (pixels, weight, patchSize, bias) =>
       linear(
         unfold(pixels, patchSize),

@@ -1,5 +1,5 @@
 import type { CacheSpec } from "@vlmopt/models";
-import type { KvCache } from "../executor.ts";
+import { type KvCache, tokenBytes } from "../executor.ts";
 
 /** Row-major. */
 export interface PlainTensor {
@@ -13,10 +13,18 @@ export interface PlainCache extends KvCache {
   readonly values: readonly Float32Array[];
 }
 
-export function plainCache({ layers }: CacheSpec, batch: number, capacity: number): PlainCache {
+export function plainCache(spec: CacheSpec, batch: number, capacity: number): PlainCache {
+  const { layers } = spec;
   const empty = () =>
     layers.map(({ kvHeads, headDim }) => new Float32Array(batch * capacity * kvHeads * headDim));
-  return { batch, capacity, lengths: new Int32Array(batch), keys: empty(), values: empty() };
+  return {
+    batch,
+    capacity,
+    lengths: new Int32Array(batch),
+    keys: empty(),
+    values: empty(),
+    bytesPerToken: tokenBytes(spec, 4),
+  };
 }
 
 export function sizeOf(shape: readonly number[]): number {

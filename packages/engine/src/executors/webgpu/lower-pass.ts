@@ -1,6 +1,6 @@
 // From the operations of a pass to dispatches of kernels, for inputs of given shapes.
 
-import type { NormNode, RelativeNode, Value } from "../recorded-pass.ts";
+import type { NormNode, ReceivedNode, RelativeNode, Value } from "../recorded-pass.ts";
 import { type FusedAttention, type FusedLinear, type FusedPass, type Step, stepReads } from "./fused-pass.ts";
 import { featuresOf, type Placed, type PlanBuilder, rowsOf, sizeOf } from "./gpu-plan.ts";
 import type { GpuVector, GpuWeight } from "./gpu-weights.ts";
@@ -13,18 +13,22 @@ import { MATMUL_TILE, matmul } from "./kernels/matmul.ts";
 import { chooseTile, matmulMatrices, outputsOfTile, tokensOfTile } from "./kernels/matmul-matrices.ts";
 import { matvec, matvecGroups } from "./kernels/matvec.ts";
 import { norm } from "./kernels/norm.ts";
+import { receivedShares, receivedTotals } from "./kernels/received-attention.ts";
 import { RELATIVE_TILE, relativeScores } from "./kernels/relative-scores.ts";
 import { areQuads } from "./kernels/row-norm.ts";
 import {
   blendRows,
   copyRows,
   embedRows,
+  headMean,
+  mixRows,
   putRows,
   ROW_THREADS,
   takeRows,
   unfoldPatches,
 } from "./kernels/rows.ts";
 import { matvecTuning } from "./kernels/tuning.ts";
+import { denseFormats } from "./kernels/weight-format.ts";
 
 /** What a pass uses besides its inputs, found before it is lowered. */
 export interface PassWeights {
@@ -436,6 +440,56 @@ export function lowerPass(
     keep(step.output, out);
   }
 
+  function receive(step: ReceivedNode & { readonly output: Value }): void {
+    const [q, k] = [valueAt(step.q), valueAt(step.k)];
+    const bias = step.bias === undefined ? undefined : dense(valueAt(step.bias));
+    const { heads, kvHeads, scale } = step.shape;
+    const [batch, tokens] = q.shape as [number, number];
+    const headDim = featuresOf(q) / heads;
+    const seen = k.shape[1] as number;
+    const queries = step.rows === undefined ? tokens : 1;
+    const options = { headDim, rows: step.rows !== undefined, bias: bias !== undefined };
+    const { biasBatch, biasToken } = biasStrides(bias?.shape);
+    const [qOffset, qStride, kOffset, kStride] = [q.offset, q.stride, k.offset, k.stride];
+    const counts = { heads, kvHeads, tokens, queries, seen, scale: scale ?? headDim ** -0.5 };
+    const params = { ...counts, qOffset, qStride, kOffset, kStride, biasBatch, biasToken };
+    const given = [
+      q.buffer,
+      k.buffer,
+      ...(step.rows === undefined ? [] : [valueAt(step.rows).buffer]),
+      ...(bias === undefined ? [] : [bias.buffer]),
+    ];
+    const totals = plan.place([batch, heads, queries, 2]);
+    const out = plan.place([batch, 1, seen]);
+    plan.dispatch(receivedTotals, [options], params, [...given, totals.buffer], [queries, heads, batch]);
+    plan.dispatch(receivedShares, [options], params, [...given, totals.buffer, out.buffer], [seen, batch]);
+    plan.giveBack(totals.buffer);
+    keep(step.output, out);
+  }
+
+  /** Rows of one with rows of the other, as a product with weights is computed. */
+  function multiplyRows(a: Placed, b: Placed): Placed {
+    const k = featuresOf(a);
+    const rows = dense(b);
+    if (k % denseFormats.F32.values !== 0) {
+      throw new TypeError(`rows of ${k} numbers are no whole words of ${denseFormats.F32.values}`);
+    }
+    const [m, n] = [rowsOf(a), rowsOf(rows)];
+    const out = plan.place([1, m, n]);
+    plan.dispatch(
+      matmul,
+      [{ format: denseFormats.F32, k, bias: false, activation: "none", residual: false }],
+      {
+        ...{ m, n, xOffset: a.offset, xStride: a.stride, outOffset: out.offset, outStride: out.stride },
+        ...{ residualOffset: 0, residualStride: 0 },
+      },
+      [a.buffer, rows.buffer, out.buffer],
+      [Math.ceil(n / MATMUL_TILE), Math.ceil(m / MATMUL_TILE)],
+    );
+    if (rows !== b) plan.giveBack(rows.buffer);
+    return out;
+  }
+
   function keep(value: Value, placed: Placed): void {
     values.set(value, placed);
     tenants.set(placed.buffer, (tenants.get(placed.buffer) ?? 0) + 1);
@@ -449,6 +503,35 @@ export function lowerPass(
         return attend(step);
       case "relative":
         return scoreDistances(step);
+      case "received":
+        return receive(step);
+      case "rowProducts":
+        return keep(step.output, multiplyRows(valueAt(step.a), valueAt(step.b)));
+      case "headMean": {
+        const x = valueAt(step.x);
+        const { heads } = step;
+        const [rows, features] = [rowsOf(x), featuresOf(x) / heads];
+        const out = plan.place([...x.shape.slice(0, -1), features]);
+        const params = { rows, features, heads, xOffset: x.offset, xStride: x.stride };
+        plan.dispatch(headMean, [], params, [x.buffer, out.buffer], overRows(rows, features));
+        return keep(step.output, out);
+      }
+      case "mixRows": {
+        const [shares, x] = [valueAt(step.shares), valueAt(step.x)];
+        const [rows, features] = [rowsOf(shares), featuresOf(x)];
+        const out = plan.place([1, rows, features]);
+        plan.dispatch(
+          mixRows,
+          [],
+          {
+            ...{ rows, features, count: rowsOf(x), xOffset: x.offset, xStride: x.stride },
+            ...{ sharesOffset: shares.offset, sharesStride: shares.stride },
+          },
+          [shares.buffer, x.buffer, out.buffer],
+          overRows(rows, features),
+        );
+        return keep(step.output, out);
+      }
       case "input": {
         const given = inputs[step.name];
         if (given === undefined) throw new TypeError(`the pass needs the input ${step.name}`);

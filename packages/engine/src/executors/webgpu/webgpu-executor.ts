@@ -9,6 +9,7 @@ import {
   type KvCache,
   type PassInput,
   type PrepareOptions,
+  tokenBytes,
 } from "../executor.ts";
 import { recordPass } from "../recorded-pass.ts";
 import { countBuffers } from "./buffer-count.ts";
@@ -264,7 +265,8 @@ function cacheStore(gpu: GpuContext, queue: CommandQueue) {
   };
 }
 
-function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capacity: number) {
+function createCache(gpu: GpuContext, spec: CacheSpec, batch: number, capacity: number) {
+  const { layers } = spec;
   const { device } = gpu;
   const bytes = cacheType(gpu) === "f16" ? 2 : 4;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
@@ -276,7 +278,8 @@ function createCache(gpu: GpuContext, { layers }: CacheSpec, batch: number, capa
   const [keys, values] = [room(), room()];
   const past = device.createBuffer({ size: bufferBytes(4 * batch), usage });
   const plans = new Map<string, Plan>();
-  const cache: GpuCache = { batch, capacity, lengths: new Int32Array(batch), keys, values, past, plans };
+  const counts = { lengths: new Int32Array(batch), bytesPerToken: tokenBytes(spec, bytes) };
+  const cache: GpuCache = { batch, capacity, ...counts, keys, values, past, plans };
   const destroy = () => {
     for (const { buffers } of plans.values()) destroyAll(buffers);
     plans.clear();

@@ -1,4 +1,5 @@
 import type { ForwardPass, HostTensor, InputSpec } from "../ops.ts";
+import type { Evidence } from "./evidence.ts";
 
 /** A picture as its family's image processor leaves it. */
 export interface ProcessedImage {
@@ -16,6 +17,53 @@ export interface ImageEncoder {
   /** How many outputs `deep…` there are. */
   readonly deep: number;
   inputsOf(image: ProcessedImage): Readonly<Record<string, HostTensor>>;
+  /** Of families whose tokens are places of the picture. */
+  readonly tokens?: PictureTokens;
+}
+
+/** A picture's tokens as places among which some can be chosen. */
+export interface PictureTokens {
+  readonly evidence: ReadonlySet<Evidence>;
+  /** The encoder's pass, which gives evidence too. */
+  observed(kinds: readonly Evidence[]): ForwardPass;
+  /** Inputs that it takes besides those of the encoder's own pass. */
+  furtherInputsOf?(image: ProcessedImage, kinds: readonly Evidence[]): Readonly<Record<string, HostTensor>>;
+  /** From `states` of some patches to `features`, of families whose patches become tokens one by one. */
+  readonly project?: ForwardPass;
+  /** Whether attention has a class token in front of each tile's patches. */
+  readonly classToken: boolean;
+  layout(image: ProcessedImage): TokenLayout;
+}
+
+/** Where a picture's tokens lie. */
+export interface TokenLayout {
+  /** Numbers of the patches that each token is made of, as evidence counts them, without class tokens; none of a learned newline. */
+  readonly patches: readonly (readonly number[])[];
+  /** Tokens in the order in which one reads, line by line. Together these are all that have patches. */
+  readonly grids: readonly TokenGrid[];
+}
+
+export interface TokenGrid {
+  readonly tokens: readonly number[];
+  /** Tokens of a line. */
+  readonly width: number;
+}
+
+/** Tokens of which each is one patch, in tiles of so many along each side. */
+export function squareLayout(tiles: number, side: number): TokenLayout {
+  const count = side * side;
+  return {
+    patches: Array.from({ length: tiles * count }, (_, i) => [i]),
+    grids: Array.from({ length: tiles }, (_, tile) => ({
+      tokens: countFrom(tile * count, count),
+      width: side,
+    })),
+  };
+}
+
+/** Whole numbers from `first` on. */
+export function countFrom(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
 }
 
 /** Pictures `[tiles, 3, size, size]`. */

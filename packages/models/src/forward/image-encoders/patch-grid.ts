@@ -107,7 +107,8 @@ function ends(index: number, size: number, side: number): [End, End] {
   ];
 }
 
-function known(grid: Grid | undefined): Grid {
+/** @throws {ConfigError} where there is none */
+export function known(grid: Grid | undefined): Grid {
   if (grid === undefined) throw new ConfigError("this model needs the picture's grid of patches");
   return grid;
 }

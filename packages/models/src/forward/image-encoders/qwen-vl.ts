@@ -4,25 +4,34 @@ import { activationOf } from "../activation.ts";
 import { forwardPass, type HostTensor, type InputSpec, type Ops } from "../ops.ts";
 import { axialRotarySettings, rotaryTables } from "../rotary.ts";
 import { type VisionSettings, visionLayer } from "../vision-transformer.ts";
-import { type ImageEncoder, rowInput, rowTensor } from "./image-encoder.ts";
-import { mergedOrder, seenWithin, tableCorners, windowOrder } from "./patch-grid.ts";
+import { type Evidence, evidenceOfLayers, towerEvidence } from "./evidence.ts";
+import { countFrom, type ImageEncoder, rowInput, rowTensor, type TokenLayout } from "./image-encoder.ts";
+import { type Grid, known, mergedOrder, seenWithin, tableCorners, windowOrder } from "./patch-grid.ts";
 
 const EPS = 1e-6;
+/** Layer 16 of Qwen2.5-VL's 32 shows objects (arXiv:2508.00553). */
+const OBJECT_DEPTH = 1 / 2;
 
 /** Qwen2-VL (arXiv:2409.12191): patches of any number, positions by rotation, neighbours merged by fours. */
 export function qwen2VlImageEncoder(config: ConfigReader, description: ModelDescription): ImageEncoder {
   const vision = config.child("vision_config");
   const parts = qwenParts(vision, description);
   const settings = layerSettings("layer", activationOf(vision, "hidden_act", "quick_gelu"));
-  const { tower, prefix } = parts;
+  const { tower, prefix, mergeSize } = parts;
+  const observed = (kinds: readonly Evidence[]) =>
+    forwardPass({ pixels: parts.pixelInput, ...parts.rotaryInputs }, (ops, { pixels, cos, sin }) => {
+      const { watch, outputs } = towerEvidence(ops, kinds, parts.source);
+      let x = ops.linear(pixels, `${prefix}patch_embed.proj.weight`);
+      const inputs = { rotary: { cos, sin }, watch };
+      for (const layer of tower.layers) x = visionLayer(ops, x, layer, prefix, settings, inputs);
+      const normed = ops.layerNorm(x, EPS, `${prefix}merger.ln_q.weight`, `${prefix}merger.ln_q.bias`);
+      const features = merge(ops, parts, normed, ["merger.mlp.0", "merger.mlp.2"]);
+      return { features, ...outputs({ features }) };
+    });
   return {
     deep: 0,
-    pass: forwardPass({ pixels: parts.pixelInput, ...parts.rotaryInputs }, (ops, { pixels, cos, sin }) => {
-      let x = ops.linear(pixels, `${prefix}patch_embed.proj.weight`);
-      for (const layer of tower.layers) x = visionLayer(ops, x, layer, prefix, settings, { cos, sin });
-      const normed = ops.layerNorm(x, EPS, `${prefix}merger.ln_q.weight`, `${prefix}merger.ln_q.bias`);
-      return { features: merge(ops, parts, normed, ["merger.mlp.0", "merger.mlp.2"]) };
-    }),
+    pass: observed([]),
+    tokens: { ...parts.tokens, observed, layout: ({ grid }) => mergedLayout(grid, mergeSize) },
     inputsOf: ({ pixels, grid }) => ({
       pixels: asBatch(pixels),
       ...parts.rotaryOf(mergedOrder(grid, parts.mergeSize)),
@@ -45,18 +54,34 @@ export function qwen25VlImageEncoder(config: ConfigReader, description: ModelDes
     order: rowInput,
     back: rowInput,
   } as const;
-  return {
-    deep: 0,
-    pass: forwardPass(inputs, (ops, { pixels, cos, sin, windows, order, back }) => {
+  const observed = (kinds: readonly Evidence[]) =>
+    forwardPass(inputs, (ops, { pixels, cos, sin, windows, order, back }) => {
+      const { watch, outputs } = towerEvidence(ops, kinds, parts.source);
       let x = ops.takeRows(ops.linear(pixels, `${prefix}patch_embed.proj.weight`), order);
       for (const layer of tower.layers) {
         const bias = fullLayers.has(layer.index) ? undefined : windows;
-        x = visionLayer(ops, x, layer, prefix, settings, { cos, sin }, bias);
+        x = visionLayer(ops, x, layer, prefix, settings, { rotary: { cos, sin }, bias, watch });
       }
       const normed = ops.rmsNorm(x, `${prefix}merger.ln_q.weight`, EPS, 0);
       const merged = merge(ops, parts, normed, ["merger.mlp.0", "merger.mlp.2"]);
-      return { features: ops.takeRows(merged, back) };
-    }),
+      const features = ops.takeRows(merged, back);
+      return { features, ...outputs({ features }) };
+    });
+  return {
+    deep: 0,
+    pass: observed([]),
+    tokens: {
+      ...parts.tokens,
+      observed,
+      layout({ grid }) {
+        const { grids, patches } = mergedLayout(grid, mergeSize);
+        // Patches lie window by window.
+        const { order } = windowOrder(grid, mergeSize, windowSize);
+        const moved: (readonly number[])[] = [];
+        for (const [place, token] of order.entries()) moved[token] = patches[place] as readonly number[];
+        return { grids, patches: moved };
+      },
+    },
     inputsOf({ pixels, grid }) {
       const places = mergedOrder(grid, mergeSize);
       const { order, windows } = windowOrder(grid, mergeSize, windowSize);
@@ -96,9 +121,9 @@ export function qwen3VlImageEncoder(config: ConfigReader, description: ModelDesc
     corners: { dtype: "I32", shape: [undefined, 4] },
     shares: { dtype: "F32", shape: [undefined, 4] },
   } as const;
-  return {
-    deep: deep.length,
-    pass: forwardPass(inputs, (ops, { pixels, cos, sin, corners, shares }) => {
+  const observed = (kinds: readonly Evidence[]) =>
+    forwardPass(inputs, (ops, { pixels, cos, sin, corners, shares }) => {
+      const evidence = towerEvidence(ops, kinds, parts.source);
       const patches = ops.linear(
         pixels,
         `${prefix}patch_embed.proj.weight`,
@@ -107,7 +132,7 @@ export function qwen3VlImageEncoder(config: ConfigReader, description: ModelDesc
       let x = ops.add(patches, ops.blendRows(`${prefix}pos_embed.weight`, corners, shares));
       const outputs: Record<string, typeof x> = {};
       for (const layer of tower.layers) {
-        x = visionLayer(ops, x, layer, prefix, settings, { cos, sin });
+        x = visionLayer(ops, x, layer, prefix, settings, { rotary: { cos, sin }, watch: evidence.watch });
         if (!deep.includes(layer.index)) continue;
         const at = `deepstack_merger_list.${deepLayers.indexOf(layer.index)}.`;
         const merged = ops.regroup(x, parts.merged);
@@ -118,12 +143,32 @@ export function qwen3VlImageEncoder(config: ConfigReader, description: ModelDesc
         ]);
       }
       const normed = ops.layerNorm(x, EPS, `${prefix}merger.norm.weight`, `${prefix}merger.norm.bias`);
-      return { features: merge(ops, parts, normed, ["merger.linear_fc1", "merger.linear_fc2"]), ...outputs };
-    }),
+      const features = merge(ops, parts, normed, ["merger.linear_fc1", "merger.linear_fc2"]);
+      return { features, ...outputs, ...evidence.outputs({ features }) };
+    });
+  return {
+    deep: deep.length,
+    pass: observed([]),
+    tokens: { ...parts.tokens, observed, layout: ({ grid }) => mergedLayout(grid, mergeSize) },
     inputsOf({ pixels, grid }) {
       const places = mergedOrder(grid, mergeSize);
       return { pixels: asBatch(pixels), ...parts.rotaryOf(places), ...tableCorners(places, grid, tableSide) };
     },
+  };
+}
+
+/** Tokens of merged patches, which lie together. */
+function mergedLayout(grid: Grid | undefined, mergeSize: number): TokenLayout {
+  const [time, height, width] = known(grid);
+  const perLine = Math.floor(width / mergeSize);
+  const perFrame = Math.floor(height / mergeSize) * perLine;
+  const perToken = mergeSize * mergeSize;
+  return {
+    patches: countFrom(0, time * perFrame).map((token) => countFrom(token * perToken, perToken)),
+    grids: countFrom(0, time).map((frame) => ({
+      tokens: countFrom(frame * perFrame, perFrame),
+      width: perLine,
+    })),
   };
 }
 
@@ -147,6 +192,8 @@ function qwenParts(vision: ConfigReader, description: ModelDescription) {
     tower,
     prefix,
     mergeSize,
+    source: { depth: tower.layers.length, tower, classToken: false, objectDepth: OBJECT_DEPTH },
+    tokens: { evidence: evidenceOfLayers, classToken: false },
     /** Features of patches side by side that become one token. */
     merged: tower.hiddenSize * mergeSize ** 2,
     pixelInput: { dtype: "F32", shape: [1, undefined, features] } as InputSpec,

@@ -149,3 +149,49 @@ ${FOR_EACH}
 }`,
   });
 }
+
+/** Mean of each row's heads; `features` counts the numbers of a head. */
+export function headMean(gpu: GpuContext): Shader {
+  return shader({
+    gpu,
+    params: { rows: "u32", features: "u32", heads: "u32", xOffset: "u32", xStride: "u32" },
+    reads: { x: "array<f32>" },
+    writes: { out: "array<f32>" },
+    threads: ROW_THREADS,
+    main: `
+${FOR_EACH}
+  var sum = 0.0;
+  for (var head = 0u; head < p.heads; head++) {
+    sum += x[p.xOffset + row * p.xStride + head * p.features + column];
+  }
+  out[i] = sum / f32(p.heads);
+}`,
+  });
+}
+
+/** Σⱼ shares[row, j] · x[j]. */
+export function mixRows(gpu: GpuContext): Shader {
+  return shader({
+    gpu,
+    params: {
+      rows: "u32",
+      features: "u32",
+      count: "u32",
+      sharesOffset: "u32",
+      sharesStride: "u32",
+      xOffset: "u32",
+      xStride: "u32",
+    },
+    reads: { shares: "array<f32>", x: "array<f32>" },
+    writes: { out: "array<f32>" },
+    threads: ROW_THREADS,
+    main: `
+${FOR_EACH}
+  var sum = 0.0;
+  for (var j = 0u; j < p.count; j++) {
+    sum += shares[p.sharesOffset + row * p.sharesStride + j] * x[p.xOffset + j * p.xStride + column];
+  }
+  out[i] = sum;
+}`,
+  });
+}
