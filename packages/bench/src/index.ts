@@ -10,6 +10,8 @@ export {
 export { gpuList } from "./meters/gpu-meter.ts";
 export type { CalibrateSpec } from "./recipe/data-spec.ts";
 export { parseRecipe, type Recipe, readRecipe, recipeOf, type VariantSpec } from "./recipe/read-recipe.ts";
+export type { VisualTokensSpec } from "./recipe/recipe.ts";
+export { withVisualTokens } from "./recipe/with-visual-tokens.ts";
 export { type Run, readRun } from "./records/run-folder.ts";
 export type * from "./records/run-summary.ts";
 export { remarks } from "./report/remarks.ts";

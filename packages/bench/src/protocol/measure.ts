@@ -131,7 +131,7 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
         onProgress(++done, items.length);
         return;
       }
-      const { text, promptTokens, newTokens, finish, latency } = answer;
+      const { text, promptTokens, newTokens, cacheBytes = null, finish, latency } = answer;
       journal.append({
         kind: "answer",
         hash,
@@ -140,6 +140,7 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
         prediction: text,
         promptTokens,
         newTokens,
+        cacheBytes,
         finish,
         latency,
       });

@@ -12,6 +12,7 @@ import {
   type QuantizeSpec,
   type RecipeFile,
   recipeSchema,
+  type VisualTokensSpec,
 } from "./recipe.ts";
 import { isTaskFile, type TaskSpec } from "./task-spec.ts";
 
@@ -25,6 +26,8 @@ export interface VariantSpec {
   /** What it reads while it is pruned; undefined where nothing is cut for which data matter. */
   readonly calibrate: CalibrateSpec | undefined;
   readonly quantize: QuantizeSpec | undefined;
+  /** That fewer of each picture's tokens go on. */
+  readonly visualTokens?: VisualTokensSpec | undefined;
   readonly precision: string | undefined;
   readonly engine: EngineSpec;
 }
@@ -112,21 +115,25 @@ function variantsOf(
       prune,
       calibrate: calibrating(prune, variant.calibrate),
       quantize,
+      ...reduced(variant.visualTokens, at),
       precision,
       engine: { ...engine, ...defined(variant.engine) },
     };
   });
   const combined = grids.flatMap((grid) =>
     Object.entries(grid.prune).flatMap(([pruning, prune]) =>
-      grid.quantize.map((quantize): VariantSpec => {
+      combinations(grid).map(([quantize, visualTokens]): VariantSpec => {
         const whole = quantize === "none";
+        const stored = whole ? pruning : `${pruning} ${quantize.scheme}`;
+        const fewer = visualTokens === "all" ? undefined : visualTokens;
         return {
-          name: whole ? pruning : `${pruning} ${quantize.scheme}`,
+          name: fewer === undefined ? stored : `${stored}, ${visualTokensName(fewer)}`,
           family: grid.family ?? basename(at(grid.model)),
           source: { model: at(grid.model) },
           prune: Object.keys(prune).length === 0 ? undefined : prune,
           calibrate: calibrating(prune, grid.calibrate),
           quantize: whole ? undefined : quantize,
+          ...reduced(fewer, at),
           precision: undefined,
           engine: { ...engine, ...defined(grid.engine) },
         };
@@ -143,6 +150,28 @@ function locatedTask(spec: TaskSpec, at: (path: string) => string): TaskSpec {
     task: isTaskFile(task) ? at(task) : task,
     ...(data === undefined ? {} : { data: at(data) }),
   };
+}
+
+/** Every precision with every number of visual tokens. */
+function combinations({ quantize, visualTokens }: RecipeFile["grids"][number]) {
+  return quantize.flatMap((scheme) => visualTokens.map((fewer) => [scheme, fewer] as const));
+}
+
+/** As variants of a grid are named: `64 visual tokens, pooling, unmerged`. */
+export function visualTokensName({ keep, method, merge }: VisualTokensSpec): string {
+  return [
+    `${keep} visual tokens`,
+    ...(method === "divprune" ? [] : [method]),
+    ...(merge ? [] : ["unmerged"]),
+  ].join(", ");
+}
+
+function reduced(
+  spec: VisualTokensSpec | undefined,
+  at: (path: string) => string,
+): { visualTokens?: VisualTokensSpec } {
+  if (spec === undefined) return {};
+  return { visualTokens: spec.clip === undefined ? spec : { ...spec, clip: at(spec.clip) } };
 }
 
 function located(spec: CalibrateSpec, at: (path: string) => string): CalibrateSpec {

@@ -1,5 +1,5 @@
 import { compressionSchema } from "@vlmopt/compress";
-import { generateRules, ortRules } from "@vlmopt/engine";
+import { generateRules, ortRules, visualTokenMethodNames, visualTokenRules } from "@vlmopt/engine";
 import { metricNames } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
 import { schemesNamed } from "@vlmopt/quant";
@@ -22,6 +22,16 @@ const best = (scheme: string) => ({ scheme, preset: "best" as const });
 const quantizeSchema = z.union([schemeName.transform(best), schemeObject], schemeError);
 
 export type QuantizeSpec = z.output<typeof quantizeSchema>;
+
+const visualTokensSchema = z.strictObject({
+  keep: ruled<number>(visualTokenRules.keep),
+  method: oneOf("method", visualTokenMethodNames as [string, ...string[]]).default("divprune"),
+  merge: z.boolean().default(true),
+  /** Of methods that look at the question: folder of a CLIP. */
+  clip: z.string().min(1).optional(),
+});
+
+export type VisualTokensSpec = z.output<typeof visualTokensSchema>;
 
 const engineSchema = z.strictObject({
   executor: oneOf("executor", ["auto", "ort", "webgpu", "plain"]).default("ort"),
@@ -61,15 +71,21 @@ const variantSchema = z
     /** In the place of the recipe's. */
     calibrate: calibrateSchema.optional(),
     quantize: quantizeSchema.optional(),
+    /** That fewer of each picture's tokens go on; else as the model's folder says, all of them mostly. */
+    visualTokens: visualTokensSchema.optional(),
     /** How an endpoint's weights are stored, for tables. */
     precision: z.string().optional(),
     engine: engineSchema.partial().optional(),
   })
   .refine(({ model, endpoint }) => (model === undefined) !== (endpoint === undefined), {
     error: "names either a model or an endpoint",
+  })
+  .refine(({ visualTokens, endpoint }) => visualTokens === undefined || endpoint === undefined, {
+    error: "is for models that run here: an endpoint's server decides itself",
+    path: ["visualTokens"],
   });
 
-/** Every pruning in every precision. */
+/** Every pruning in every precision, with every number of visual tokens. */
 const gridSchema = z.strictObject({
   model: z.string().min(1),
   family: z.string().min(1).optional(),
@@ -93,6 +109,13 @@ const gridSchema = z.strictObject({
     )
     .min(1)
     .default(["none"]),
+  /** `all` leaves them as the model's folder says. */
+  visualTokens: z
+    .array(
+      z.union([z.literal("all"), visualTokensSchema], { error: "is all, or {keep: …, method: …, merge: …}" }),
+    )
+    .min(1)
+    .default(["all"]),
   /** In the place of the recipe's. */
   calibrate: calibrateSchema.optional(),
   engine: engineSchema.partial().optional(),

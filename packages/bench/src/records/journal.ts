@@ -44,6 +44,7 @@ export interface AnswerRecord {
   readonly prediction: string;
   readonly promptTokens: number | null;
   readonly newTokens: number | null;
+  readonly cacheBytes?: number | null;
   readonly finish: "end" | "stop" | "length";
   /** Of the whole answer. */
   readonly latency: number;

@@ -96,6 +96,8 @@ export interface VariantSummary {
   readonly pruning: readonly PruningLabel[];
   /** How weights are stored: `bf16`, `f16`, `int4-g128`, `nf4`, or what an endpoint is said to serve. */
   readonly precision: string;
+  /** That fewer of each picture's tokens went on; null where all did, or as the model's folder says. */
+  readonly visualTokens?: { readonly keep: number; readonly method: string; readonly merge: boolean } | null;
   readonly target: "engine" | "endpoint";
   readonly status: "complete" | "failed" | "incomplete";
   /** Why it failed, in a sentence. */
@@ -112,6 +114,8 @@ export interface VariantSummary {
   /** Tokens of the prompts and answers of the quality pass; null where the target does not tell. */
   readonly promptTokens: Estimate | null;
   readonly newTokens: Estimate | null;
+  /** Of the keys and values that a prompt and its answer took in the cache; null where the target does not tell. */
+  readonly cacheBytes?: Estimate | null;
   /** Milliseconds of the answers of the quality pass, which end by themselves; null where there are none. */
   readonly answerLatency: Estimate | null;
   /** Characters of an answer, on average. */

@@ -50,6 +50,9 @@ export function resultColumns({ variants }: RunSummary): ResultColumn[] {
     ...seed,
     { name: "family", value: ({ family }) => family },
     { name: "pruning", value: (variant) => pruningText(variant) },
+    { name: "visual_tokens", value: ({ visualTokens }) => visualTokens?.keep ?? null },
+    { name: "visual_method", value: ({ visualTokens }) => visualTokens?.method ?? null },
+    { name: "visual_merge", value: ({ visualTokens }) => (visualTokens ? String(visualTokens.merge) : null) },
     { name: "status", value: ({ status }) => status },
     { name: "error", value: ({ error }) => error },
     { name: "bits_per_weight", value: ({ size }) => size?.bitsPerWeight ?? null },
@@ -58,6 +61,7 @@ export function resultColumns({ variants }: RunSummary): ResultColumn[] {
     ...bound("latency", ({ speed }) => speed?.latency),
     { name: "tokens_per_second", value: ({ speed }) => speed?.tokensPerSecond.median ?? null },
     { name: "prompt_tokens", value: ({ promptTokens }) => promptTokens?.median ?? null },
+    { name: "kv_cache_bytes", value: ({ cacheBytes }) => cacheBytes?.median ?? null },
     { name: "new_tokens", value: ({ newTokens }) => newTokens?.median ?? null },
     { name: "process_peak_bytes", value: ({ memory }) => memory.processPeak?.bytes ?? null },
     { name: "device_peak_bytes", value: ({ memory }) => memory.devicePeak?.bytes ?? null },
@@ -155,6 +159,7 @@ export function resultTable({ variants }: RunSummary): { head: string[]; rows: s
   const memory = variants.some((variant) => variant.memory.devicePeak !== null)
     ? "devicePeak"
     : "processPeak";
+  const fewer = variants.some(({ visualTokens }) => visualTokens !== undefined && visualTokens !== null);
   return {
     head: [
       "variant",
@@ -164,6 +169,7 @@ export function resultTable({ variants }: RunSummary): { head: string[]; rows: s
       "token ms",
       "tokens/s",
       "memory MB",
+      ...(fewer ? ["visual tokens", "prompt tokens", "cache MB"] : []),
       ...figures.map(titleOf),
       "kept",
       "above chance",
@@ -179,6 +185,13 @@ export function resultTable({ variants }: RunSummary): { head: string[]; rows: s
         number(speed?.tpot?.median, 2),
         number(speed?.tokensPerSecond.median, 0),
         number(variant.memory[memory] && variant.memory[memory].bytes / 1e6, 0),
+        ...(fewer
+          ? [
+              variant.visualTokens ? String(variant.visualTokens.keep) : "all",
+              number(variant.promptTokens?.median, 0),
+              number(variant.cacheBytes && variant.cacheBytes.median / 1e6, 2),
+            ]
+          : []),
         ...figures.map((name) => scoreText(figureOf(variant, name))),
         shareText(kept?.ofDense, kept?.ofDenseLow, kept?.ofDenseHigh),
         shareText(kept?.aboveFloor, kept?.low, kept?.high),

@@ -180,7 +180,7 @@ async function prepare({
   options,
   report,
 }: VariantWork): Promise<Prepared> {
-  const { source, prune, quantize, engine } = variant;
+  const { source, prune, quantize, engine, visualTokens } = variant;
   const same = [PROTOCOL_VERSION, recipe.protocol, data.summary.signature];
   if ("endpoint" in source) {
     const hash = textHash(JSON.stringify([...same, source.endpoint]));
@@ -189,7 +189,8 @@ async function prepare({
   report("making", 0);
   const { signal, cache } = options;
   const calibrate = calibrations.get(JSON.stringify(variant.calibrate));
-  const hashOf = (made: string) => textHash(JSON.stringify([...same, made, engine]));
+  const hashOf = (made: string) =>
+    textHash(JSON.stringify([...same, made, engine, ...(visualTokens === undefined ? [] : [visualTokens])]));
   const made = await makeCheckpoint(
     source.model,
     { prune, calibrate, quantize },
@@ -262,13 +263,13 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
 }
 
 function openTarget(
-  { source, engine }: VariantSpec,
+  { source, engine, visualTokens }: VariantSpec,
   folder: string | undefined,
   options: EndpointOptions,
 ): Target {
   return "endpoint" in source
     ? endpointTarget(source.endpoint, options)
-    : engineTarget(folder ?? source.model, engine);
+    : engineTarget(folder ?? source.model, engine, { visualTokens });
 }
 
 /** By the tokens of all requests of this attempt. */

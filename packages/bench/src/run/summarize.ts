@@ -120,8 +120,8 @@ function denseFirst(variants: readonly VariantSpec[]): VariantSpec[] {
   return [...variants].sort((a, b) => Number(isMade(a)) - Number(isMade(b)));
 }
 
-function isMade({ prune, quantize }: VariantSpec): boolean {
-  return prune !== undefined || quantize !== undefined;
+function isMade({ prune, quantize, visualTokens }: VariantSpec): boolean {
+  return prune !== undefined || quantize !== undefined || visualTokens !== undefined;
 }
 
 /** The model of the same family from which nothing was taken. */
@@ -211,6 +211,8 @@ function variantSummary({
     device: end?.device ?? null,
     speed: speedOf(of, variant, confidence),
     speedTokens: speedTokensOf(of),
+    visualTokens: variant.visualTokens ?? null,
+    cacheBytes: estimate(texts.map(({ cacheBytes }) => cacheBytes ?? null)),
     promptTokens: estimate(texts.map(({ promptTokens }) => promptTokens)),
     newTokens: estimate(texts.map(({ newTokens }) => newTokens)),
     answerLatency: estimate(texts.map(({ latency }) => latency)),

@@ -1,3 +1,4 @@
+import { type VisualTokens, visualTokenPlan } from "@vlmopt/engine";
 import {
   anything,
   checkOptions,
@@ -36,6 +37,8 @@ export interface MeasureShapesOptions {
   readonly promptTokens?: number;
   /** 128 unless told. */
   readonly newTokens?: number;
+  /** That fewer of the picture's tokens go on; all of them unless told. */
+  readonly visualTokens?: VisualTokens;
   /** Requests that count, after one that does not; 5 unless told. */
   readonly repetitions?: number;
   /** Ends the measurement after the request that is under way, or the loading: killed, that would leave files behind. */
@@ -78,6 +81,8 @@ export interface ShapeFigures extends Omit<LoadedShape, "milliseconds"> {
   readonly vision: Estimate | null;
   /** Bytes of weights that are read in a second while tokens are made; null where one token alone was asked for. */
   readonly bandwidth: number | null;
+  /** Of the keys and values of a request in the cache at its end. */
+  readonly cacheBytes: number;
   readonly memory: MemoryFigures;
   /** What every request was answered, so that runs can be held against each other. */
   readonly tokens: readonly number[];
@@ -101,6 +106,7 @@ export async function measureShapes(config: unknown, options: MeasureShapesOptio
       promptTokens: whole(),
       newTokens: whole(),
       repetitions: whole(),
+      visualTokens: object,
       signal: object,
       onProgress: func,
       worker: anything,
@@ -108,14 +114,15 @@ export async function measureShapes(config: unknown, options: MeasureShapesOptio
     ["schemes"],
   );
   const { schemes, executor = "ort", threads, promptTokens = 650, newTokens = 128 } = options;
-  const { repetitions = 5, signal, onProgress } = options;
+  const { repetitions = 5, visualTokens, signal, onProgress } = options;
+  if (visualTokens !== undefined) visualTokenPlan("measureShapes: visualTokens", visualTokens);
   for (const scheme of schemes) assertRandomScheme(scheme);
   const requests = repetitions + 1;
   const measured: (ShapeFigures | FailedShape)[] = [];
   for (const [index, scheme] of schemes.entries()) {
     signal?.throwIfAborted();
     const engine = threads === undefined ? { executor } : { executor, threads };
-    const job = { config, scheme, engine, promptTokens, newTokens };
+    const job = { config, scheme, engine, promptTokens, newTokens, visualTokens };
     const report = (phase: ShapeProgress["phase"], done: number) =>
       onProgress?.({ scheme, phase, done: index * requests + done, total: schemes.length * requests });
     try {
@@ -204,6 +211,7 @@ function figuresOf(
     speed,
     vision: medianInterval(visions, CONFIDENCE) ?? null,
     bandwidth: speed.tpot === null ? null : (1000 * loaded.bytesPerToken) / speed.tpot.median,
+    cacheBytes: warmup?.cacheBytes ?? 0,
     tokens: warmup?.tokens ?? [],
   };
 }

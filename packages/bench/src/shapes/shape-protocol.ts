@@ -1,3 +1,4 @@
+import type { VisualTokens } from "@vlmopt/engine";
 import type { EngineSpec } from "../recipe/recipe.ts";
 
 /** What the process of a shape is told; it answers each message with one. */
@@ -20,6 +21,8 @@ export interface ShapeJob {
   /** Tokens of the prompt, the picture's included. */
   readonly promptTokens: number;
   readonly newTokens: number;
+  /** That fewer of the picture's tokens go on. */
+  readonly visualTokens: VisualTokens | undefined;
 }
 
 export interface LoadedShape {
@@ -35,6 +38,8 @@ export interface LoadedShape {
   readonly promptTokens: number;
   /** 0 of models that see nothing. */
   readonly imageTokens: number;
+  /** Those of them that go on, where not all do. */
+  readonly visualTokens?: number;
 }
 
 /** Milliseconds. */
@@ -45,5 +50,7 @@ export interface ShapeAnswer {
   readonly ttft: number;
   /** To the last. */
   readonly latency: number;
+  /** Of keys and values in the cache at the end. */
+  readonly cacheBytes: number;
   readonly tokens: readonly number[];
 }

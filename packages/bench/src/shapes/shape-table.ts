@@ -7,7 +7,7 @@ export function shapeTable({ schemes }: ShapeSummary): { head: string[]; rows: s
   return {
     head: [
       ...["weights", "executor", "MB", "load s", "first token ms", "vision ms", "token ms", "95 %"],
-      ...["tokens/s", "MB a token", "GB/s", onDevice ? "device MB" : "process MB", "buffers MB"],
+      ...["tokens/s", "MB a token", "GB/s", "cache MB", onDevice ? "device MB" : "process MB", "buffers MB"],
     ],
     rows: measured.map((figures) => {
       const { speed, vision, memory, bandwidth } = figures;
@@ -25,6 +25,7 @@ export function shapeTable({ schemes }: ShapeSummary): { head: string[]; rows: s
         number(speed.tokensPerSecond.median, 1),
         number(figures.bytesPerToken / 1e6, 1),
         number(bandwidth && bandwidth / 1e9, 1),
+        number(figures.cacheBytes / 1e6, 1),
         number(peak && peak.bytes / 1e6, 0),
         number(memory.executorPeak && memory.executorPeak.bytes / 1e6, 0),
       ];

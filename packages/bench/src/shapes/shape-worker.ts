@@ -1,5 +1,5 @@
 // The process that runs a model of random weights for `measureShapes`.
-import { generateTokens, loadModelWith, type Model } from "@vlmopt/engine";
+import { generateTokens, keptPrompt, loadModelWith, type Model, type VisualTokenPlan } from "@vlmopt/engine";
 import { type ProcessedImage, parameterCounts } from "@vlmopt/models";
 import { BenchError } from "../bench-error.ts";
 import { answerParent, peakResident } from "../targets/answer-parent.ts";
@@ -13,6 +13,8 @@ interface Shape {
   readonly picture: ProcessedImage | undefined;
   readonly ids: readonly number[];
   readonly newTokens: number;
+  /** Tokens of the picture, before some of them go. */
+  readonly fewer: VisualTokenPlan | undefined;
 }
 
 let shape: Shape | undefined;
@@ -27,20 +29,31 @@ async function handle(message: ToShape): Promise<FromShape> {
   return { kind: "memory", process: peakResident(), executor };
 }
 
-async function load({ config, scheme, engine, promptTokens, newTokens }: ShapeJob): Promise<LoadedShape> {
+async function load({
+  config,
+  scheme,
+  engine,
+  promptTokens,
+  newTokens,
+  visualTokens,
+}: ShapeJob): Promise<LoadedShape> {
   const started = performance.now();
   const checkpoint = randomCheckpoint(config, scheme);
   const { executor, threads } = engine;
-  const model = await loadModelWith(checkpoint, { executor, ...(threads === undefined ? {} : { threads }) });
-  const { description, forward } = model;
+  const model = await loadModelWith(checkpoint, {
+    executor,
+    ...(threads === undefined ? {} : { threads }),
+    ...(visualTokens === undefined ? {} : { visualTokens }),
+  });
+  const { description, forward, visualTokens: fewer } = model;
   const picture = samplePicture(forward);
   // The first picture prepares the image encoder, and tells how many tokens it takes.
-  const imageTokens = picture === undefined ? 0 : (await see(model, picture)).rows;
+  const imageTokens = picture === undefined ? 0 : (await see(model, picture, fewer)).of;
   const milliseconds = performance.now() - started;
   const { vocabSize } = description.languageModel;
   const ids = sampleTokens({ vocabSize, imageToken: forward.imageToken }, imageTokens, promptTokens);
   assertPositions(model, ids.length, newTokens);
-  shape = { model, picture, ids, newTokens };
+  shape = { model, picture, ids, newTokens, fewer };
   const counts = Object.values(parameterCounts(description));
   const tensors = [...checkpoint.tensors.values()];
   return {
@@ -51,17 +64,19 @@ async function load({ config, scheme, engine, promptTokens, newTokens }: ShapeJo
     bytesPerToken: await bytesPerToken(checkpoint, description),
     promptTokens: ids.length,
     imageTokens,
+    ...(fewer === undefined || imageTokens === 0 ? {} : { visualTokens: fewer.keep }),
   };
 }
 
-async function answer({ model, picture, ids, newTokens }: Shape): Promise<ShapeAnswer> {
-  const vision = picture === undefined ? null : (await see(model, picture)).milliseconds;
+async function answer({ model, picture, ids, newTokens, fewer }: Shape): Promise<ShapeAnswer> {
+  const vision = picture === undefined ? null : (await see(model, picture, fewer)).milliseconds;
   const begun = performance.now();
-  const features = picture === undefined ? undefined : await model.see(picture);
+  const features = picture === undefined ? undefined : await model.see(picture, fewer);
   const grid = picture?.grid === undefined ? {} : { grid: picture.grid };
   const images = features === undefined ? [] : [{ features, ...grid }];
   let ttft = 0;
-  const { answers } = await generateTokens(model, [{ ids, images }], {
+  const prompt = keptPrompt(model.forward, { ids, images });
+  const { answers } = await generateTokens(model, [prompt], {
     maxNewTokens: newTokens,
     minNewTokens: newTokens,
     endTokens: [],
@@ -73,17 +88,22 @@ async function answer({ model, picture, ids, newTokens }: Shape): Promise<ShapeA
   });
   const latency = performance.now() - begun;
   for (const tensor of Object.values(features?.tensors ?? {})) tensor.release?.();
-  return { vision, ttft, latency, tokens: answers[0]?.tokens ?? [] };
+  const { tokens = [], cacheBytes = 0 } = answers[0] ?? {};
+  return { vision, ttft, latency, cacheBytes, tokens };
 }
 
 /** A picture's features, waited for: a graphics card is still at work when `see` returns. */
-async function see(model: Model, picture: ProcessedImage): Promise<{ rows: number; milliseconds: number }> {
+async function see(
+  model: Model,
+  picture: ProcessedImage,
+  fewer: VisualTokenPlan | undefined,
+): Promise<{ of: number; milliseconds: number }> {
   const started = performance.now();
-  const { rows, tensors } = await model.see(picture);
+  const { rows, tensors, reduced } = await model.see(picture, fewer);
   for (const tensor of Object.values(tensors)) await tensor.read();
   const milliseconds = performance.now() - started;
   for (const tensor of Object.values(tensors)) tensor.release?.();
-  return { rows, milliseconds };
+  return { of: reduced?.of ?? rows, milliseconds };
 }
 
 /** Tables of positions end; OPT's begins with two rows for padding. */

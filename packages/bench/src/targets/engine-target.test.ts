@@ -56,7 +56,7 @@ test.each([
   ],
   ["nonsense", 'process.send({ kind: "memory", process: 1, executor: null })', "said memory out of turn"],
 ])("a process that dies does not take the run with it: %s", async (name, code, message) => {
-  const target = engineTarget("model", engine, worker(name, code));
+  const target = engineTarget("model", engine, { worker: worker(name, code) });
   await expect(target.load()).rejects.toThrow(message);
   await target.close();
 });

@@ -1,6 +1,7 @@
 // The process that runs a model for `engineTarget`: nothing of the run but this model is in its memory.
 import { readFile } from "node:fs/promises";
-import { loadVlm, type Vlm } from "@vlmopt/engine";
+import { loadVlm, type Vlm, type VlmOptions } from "@vlmopt/engine";
+import type { VisualTokensSpec } from "../recipe/recipe.ts";
 import { answerParent, peakResident } from "./answer-parent.ts";
 import type { FromEngine, ToEngine } from "./engine-protocol.ts";
 import { promptParts } from "./prompt-parts.ts";
@@ -19,6 +20,7 @@ async function handle(message: ToEngine): Promise<FromEngine> {
       ...(threads === undefined ? {} : { threads }),
       ...(providers === undefined ? {} : { providers }),
       ...(activations === undefined ? {} : { activations }),
+      ...asked(message.visualTokens),
     });
     return { kind: "loaded", milliseconds: performance.now() - started };
   }
@@ -29,17 +31,24 @@ async function handle(message: ToEngine): Promise<FromEngine> {
   return { kind: "answered", answer: await answer(message.request) };
 }
 
+function asked(visualTokens: VisualTokensSpec | undefined): Pick<VlmOptions, "visualTokens"> {
+  if (visualTokens === undefined) return {};
+  const { clip, ...rest } = visualTokens;
+  return { visualTokens: { ...rest, ...(clip === undefined ? {} : { clip }) } };
+}
+
 async function answer({ question, images, maxNewTokens, fixedLength }: TargetRequest): Promise<TargetAnswer> {
   if (vlm === undefined) throw new Error("the model has not been loaded");
   const pictures = await Promise.all(images.map((image) => readFile(image)));
   const content = promptParts(question, pictures.length);
   const started = performance.now();
-  const { text, tokens, finish, promptTokens, timings } = await vlm.generate(
+  const { text, tokens, finish, promptTokens, cacheBytes, timings } = await vlm.generate(
     { messages: [{ role: "user", content }], images: pictures },
     // Runs are compared: the likeliest tokens, even where a checkpoint asks to draw.
     { maxNewTokens, minNewTokens: fixedLength ? maxNewTokens : 0, temperature: 0 },
   );
   const latency = performance.now() - started;
   const { ttft } = timings;
-  return { text, promptTokens, newTokens: tokens.length, finish, ttft, tokens: timings.tokens, latency };
+  const newTokens = tokens.length;
+  return { text, promptTokens, newTokens, cacheBytes, finish, ttft, tokens: timings.tokens, latency };
 }

@@ -28,6 +28,8 @@ export interface TargetAnswer {
   readonly text: string;
   readonly promptTokens: number | null;
   readonly newTokens: number | null;
+  /** Of keys and values; null, or missing, where the target does not tell. */
+  readonly cacheBytes?: number | null;
   readonly finish: "end" | "stop" | "length";
   readonly ttft: number;
   /** Of each token, or piece of text, after the first. */
