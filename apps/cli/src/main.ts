@@ -17,6 +17,7 @@ import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { tasksCommand } from "./commands/tasks.ts";
+import { visualTokensCommand } from "./commands/visual-tokens.ts";
 import { exitCodes, reportFailure } from "./terminal/failure.ts";
 import { leaveWhenInterrupted } from "./terminal/interrupt.ts";
 
@@ -57,6 +58,7 @@ for (const command of [
   compressCommand("prune"),
   quantizeCommand(),
   dequantizeCommand(),
+  visualTokensCommand(),
   askCommand(),
   chatCommand(),
   scoreCommand(),

@@ -7,10 +7,19 @@ import { parseFailedShare } from "./failed-share.ts";
 import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
 import { parseTasks, taskSpecs } from "./task-options.ts";
+import {
+  parseVisualMethods,
+  parseVisualTokenList,
+  severalVisualTokens,
+  visualMethodsHelp,
+} from "./visual-token-options.ts";
 
 /** Options that `--random-weights` alone takes, and those that it shares with measuring models. */
 const ofRandomWeights = ["schemes", "promptTokens"];
-const shared = ["randomWeights", "executor", "threads", "newTokens", "repetitions", "json"];
+const shared = [
+  ...["randomWeights", "executor", "threads", "newTokens", "repetitions", "json"],
+  ...["visualTokens", "visualMethod", "visualMerge"],
+];
 
 export function benchCommand() {
   return new Command("bench")
@@ -46,6 +55,21 @@ export function benchCommand() {
       "of prunings, what chooses: a folder or file of questions, hub:org/name, a text (default: what the model itself answers)",
     )
     .option("--calibrate-split <split>", "of --calibrate, which file")
+    .option(
+      "--visual-tokens <counts>",
+      "of each picture, that go on: all, or numbers such as all,128,64 (default: all)",
+      parseVisualTokenList,
+    )
+    .option(
+      "--visual-method <names>",
+      "of --visual-tokens, such as divprune,visionzip (default: divprune)",
+      parseVisualMethods,
+    )
+    .option(
+      "--no-visual-merge",
+      "of --visual-tokens, drop the others instead of merging them into those that stay",
+    )
+    .option("--visual-clip <folder>", "of cdpruner, the CLIP whose vision tower the model has")
     .option("--endpoint <url>", "an OpenAI-compatible server, up to /v1")
     .option("--served-model <name>", "of --endpoint, as the server calls it")
     .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))
@@ -92,9 +116,11 @@ export function benchCommand() {
     .option("--json", "print the summary as JSON")
     .addHelpText(
       "after",
-      `
+      `${visualMethodsHelp()}
+
 Examples:
   $ vlmopt bench ./llava-1.5-7b-hf --vqaonline val --limit 100 --quantize none,int4-g128 --glu 0.1,0.3
+  $ vlmopt bench ./llava-1.5-7b-hf --data ./questions --visual-tokens all,192,128,64 --visual-method divprune,vispruner
   $ vlmopt bench --endpoint http://localhost:8000/v1 --served-model llava --data ./questions --concurrency 8
   $ vlmopt bench --random-weights ./llava-1.5-7b-hf/config.json --executor webgpu --schemes int4-g128,nf4,f16`,
     )
@@ -109,7 +135,14 @@ Examples:
           command.error(`error: --random-weights makes model and questions up: leave ${other} out`);
         const { schemes = ["int4-g128", "nf4", "f16"], executor, threads, json } = options;
         const { promptTokens, newTokens, repetitions } = options;
-        const measuring = { schemes, executor, threads, promptTokens, newTokens, repetitions, json };
+        const visualTokens = severalVisualTokens(options, (message) => command.error(message));
+        if (visualTokens.length > 1)
+          command.error(
+            "error: --random-weights measures one number of visual tokens by one method at a time",
+          );
+        const [fewer] = visualTokens.filter((spec) => spec !== "all");
+        const asked = { schemes, executor, threads, promptTokens, newTokens, repetitions, json };
+        const measuring = { ...asked, visualTokens: fewer };
         return measureRandomWeights(options.randomWeights, measuring, (message) => command.error(message));
       }
       const lone = named.find((option) => ofRandomWeights.includes(option.attributeName()));
@@ -151,7 +184,12 @@ Examples:
           ...given({ metrics, maxFailed }),
           ...(encoder === undefined ? {} : { encoder: { folder: encoder } }),
           engine: given({ executor, threads }),
-          grids: models.map((model) => ({ model, prune: prunings(options), quantize: options.quantize })),
+          grids: models.map((model) => ({
+            model,
+            prune: prunings(options),
+            quantize: options.quantize,
+            visualTokens: severalVisualTokens(options, (message) => command.error(message)),
+          })),
           ...(endpoint === undefined
             ? {}
             : {

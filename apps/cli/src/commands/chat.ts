@@ -18,10 +18,11 @@ Example:
   > /image cat.jpg
   > What is this?`,
     )
-    .action(async (path, options) => {
+    .action(async (path, options, command) => {
+      const loading = vlmOptions(options, (message) => command.error(message));
       const { modelProcess } = await import("../model-process.ts");
       await interruptible(async (signal) => {
-        const model = await modelProcess(path, vlmOptions(options), { signal, quiet: false });
+        const model = await modelProcess(path, loading, { signal, quiet: false });
         try {
           await converse(model, generateOptions(options), signal);
         } finally {

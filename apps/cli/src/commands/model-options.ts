@@ -1,7 +1,19 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { type GenerateOptions, generateRules, type Timings, type VlmOptions } from "@vlmopt/engine";
+import {
+  type GenerateOptions,
+  generateRules,
+  type Timings,
+  type VlmOptions,
+  visualTokenMethodNames,
+} from "@vlmopt/engine";
 import { threads } from "@vlmopt/options";
 import { parseBy } from "../terminal/quantities.ts";
+import {
+  parseVisualTokens,
+  type VisualTokenOptions,
+  visualMethodsHelp,
+  visualTokensOf,
+} from "./visual-token-options.ts";
 
 /** A command that runs a model and lets it answer. */
 export function answeringCommand(name: string) {
@@ -37,19 +49,43 @@ export function answeringCommand(name: string) {
       "above 1 makes tokens that were there before less likely",
       parseBy(generateRules.repetitionPenalty),
     )
+    .option(
+      "--visual-tokens <count>",
+      "let so many of each picture's tokens go on, or all (default: as vlmopt.json beside the model says, else all)",
+      parseVisualTokens,
+    )
+    .addOption(
+      new Option("--visual-method <name>", "of --visual-tokens, which (default: divprune)").choices(
+        visualTokenMethodNames,
+      ),
+    )
+    .option(
+      "--no-visual-merge",
+      "of --visual-tokens, drop the others instead of merging them into those that stay",
+    )
+    .option(
+      "--visual-clip <folder>",
+      "of --visual-method cdpruner, the CLIP whose vision tower the model has",
+    )
     .option("--seed <number>", "what draws depend on", parseBy(generateRules.seed), 0)
     .addHelpText(
       "after",
-      "\nWhat is not told is as the model's generation_config.json says, as in generate() of transformers.",
+      `${visualMethodsHelp()}\n\nWhat is not told is as the model's generation_config.json says, as in generate() of transformers.`,
     );
 }
 
-export function vlmOptions(options: {
-  readonly executor: "ort" | "webgpu" | "auto" | "plain";
-  readonly threads?: number | undefined;
-  readonly exact?: true | undefined;
-}): VlmOptions {
+/** @param badUsage ends the command with such a message */
+export function vlmOptions(
+  options: VisualTokenOptions & {
+    readonly executor: "ort" | "webgpu" | "auto" | "plain";
+    readonly threads?: number | undefined;
+    readonly exact?: true | undefined;
+  },
+  badUsage: (message: string) => never,
+): VlmOptions {
+  const visualTokens = visualTokensOf(options, badUsage);
   return {
+    ...(visualTokens === undefined ? {} : { visualTokens }),
     executor: options.executor,
     ...(options.exact ? { activations: "float32" } : {}),
     ...(options.threads === undefined ? {} : { threads: options.threads }),

@@ -1,5 +1,6 @@
 // What `bench --random-weights` does.
-import type { MeasureShapesOptions, ShapeFigures, ShapeSummary } from "@vlmopt/bench";
+import type { MeasureShapesOptions, ShapeFigures, ShapeSummary, VisualTokensSpec } from "@vlmopt/bench";
+import type { VisualTokens } from "@vlmopt/engine";
 import { exitCodes } from "../terminal/failure.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { stepProgress } from "../terminal/progress.ts";
@@ -13,6 +14,7 @@ export interface RandomWeightsOptions {
   readonly promptTokens?: number | undefined;
   readonly newTokens?: number | undefined;
   readonly repetitions?: number | undefined;
+  readonly visualTokens?: VisualTokensSpec | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -22,7 +24,7 @@ export interface RandomWeightsOptions {
  */
 export async function measureRandomWeights(
   path: string,
-  { json = false, schemes, ...options }: RandomWeightsOptions,
+  { json = false, schemes, visualTokens, ...options }: RandomWeightsOptions,
   badUsage: (message: string) => never,
 ): Promise<void> {
   const { assertRandomScheme, measureShapes, readModelConfig, shapeTable } = await import("@vlmopt/bench");
@@ -37,6 +39,7 @@ export async function measureRandomWeights(
   const summary = await interruptible((signal) =>
     measureShapes(config, {
       ...given,
+      ...(visualTokens && { visualTokens: engineSettings(visualTokens) }),
       schemes,
       signal,
       onProgress: ({ scheme, phase, done, total }) =>
@@ -57,13 +60,18 @@ export async function measureRandomWeights(
   }
 }
 
+function engineSettings({ clip, ...rest }: VisualTokensSpec): VisualTokens {
+  return clip === undefined ? rest : { ...rest, clip };
+}
+
 function described(
   path: string,
   { protocol, environment }: ShapeSummary,
   [first]: readonly ShapeFigures[],
 ): string {
-  const { parameters = 0, promptTokens = 0, imageTokens = 0 } = first ?? {};
-  const picture = imageTokens === 0 ? "" : `, ${imageTokens} of them a picture's`;
+  const { parameters = 0, promptTokens = 0, imageTokens = 0, visualTokens } = first ?? {};
+  const fewer = visualTokens === undefined ? "" : `, of which ${visualTokens} go on`;
+  const picture = imageTokens === 0 ? "" : `, ${imageTokens} of them a picture's${fewer}`;
   const machine = [environment.cpu, ...environment.gpus.map(({ name }) => name)].join(", ");
   return [
     `${path}: ${formatCount(parameters)} random weights; ${machine}`,

@@ -1,9 +1,11 @@
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { Command } from "@commander-js/extra-typings";
+import type { Recipe } from "@vlmopt/bench";
 import { parseWhole } from "../terminal/quantities.ts";
 import { measure } from "./measuring.ts";
 import { parseTasks, taskSpecs } from "./task-options.ts";
+import { parseVisualMethods, parseVisualTokenList, severalVisualTokens } from "./visual-token-options.ts";
 
 export function runCommand() {
   return new Command("run")
@@ -23,6 +25,21 @@ export function runCommand() {
       "--task-data <folder>",
       "where the tasks' files lie, each in a folder of its name (default: the hub's)",
     )
+    .option(
+      "--visual-tokens <counts>",
+      "every variant once for each: all, or numbers such as all,128,64 (default: as the recipe says)",
+      parseVisualTokenList,
+    )
+    .option(
+      "--visual-method <names>",
+      "of --visual-tokens, such as divprune,visionzip (default: divprune)",
+      parseVisualMethods,
+    )
+    .option(
+      "--no-visual-merge",
+      "of --visual-tokens, drop the others instead of merging them into those that stay",
+    )
+    .option("--visual-clip <folder>", "of cdpruner, the CLIP whose vision tower the model has")
     .option("--out <folder>", "where to (default: runs/<name of the recipe>)")
     .option("--fresh", "measure all anew, even what is there")
     .option("--json", "print the summary as JSON")
@@ -41,8 +58,10 @@ Examples:
         const [lone] = Object.entries(alone).find(([, value]) => value !== undefined) ?? [];
         if (lone !== undefined) command.error(`error: ${lone} needs --tasks`);
       }
-      const { readRecipe, recipeOf } = await import("@vlmopt/bench");
-      if (tasks === undefined) return measure(await readRecipe(path), options);
+      const visualTokens = severalVisualTokens(options, (message) => command.error(message));
+      const { readRecipe, recipeOf, withVisualTokens } = await import("@vlmopt/bench");
+      const run = (recipe: Recipe) => measure(withVisualTokens(recipe, visualTokens), options);
+      if (tasks === undefined) return run(await readRecipe(path));
       const specs = taskSpecs(tasks, { limit, prompt, data: taskData });
       const isFolder = await stat(path).then(
         (found) => found.isDirectory(),
@@ -50,10 +69,7 @@ Examples:
       );
       if (isFolder) {
         const name = basename(resolve(path)).replaceAll(/[^\w.-]/g, "-");
-        return measure(
-          recipeOf({ name, tasks: specs, grids: [{ model: path }] }, process.cwd(), "options"),
-          options,
-        );
+        return run(recipeOf({ name, tasks: specs, grids: [{ model: path }] }, process.cwd(), "options"));
       }
       const recipe = await readRecipe(path);
       // Tasks have metrics of their own.
@@ -62,6 +78,6 @@ Examples:
         process.cwd(),
         "options",
       );
-      return measure({ ...recipe, data: undefined, tasks: asked.tasks, metrics: [] }, options);
+      return run({ ...recipe, data: undefined, tasks: asked.tasks, metrics: [] });
     });
 }
