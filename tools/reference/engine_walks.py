@@ -148,13 +148,27 @@ def walk(folder, kind, items, pruned):
     fitted = [item for item in items if item not in held_out]
     held_out = held_out or items
 
+    def predicted(item):
+        ids = item["ids"]
+        return [i for i in range(item.get("prompt") or 1, len(ids)) if ids[i] != getattr(small.model.config, "image_token_index", -1)]
+
+    def final_norm():
+        """Products of what the final norm gives of both streams, over the tokens that predict another one."""
+        if kind == "opt":
+            return None
+        last = len(dense.decoder.layers) - 1
+        a, b = (
+            torch.cat([walker.decoder.norm(walker.run(item, number, "mlp")["after"])[[i - 1 for i in predicted(item)]] for item in fitted])
+            for walker, number in [(small, len(small.decoder.layers) - 1), (dense, last)]
+        )
+        return {"cross": rounded((a * b).sum(0)), "squares": rounded((a * a).sum(0))}
+
     def loss():
         nats, tokens = 0, 0
         for item in held_out:
             ids = torch.tensor(item["ids"])
-            first = item.get("prompt") or 1
             logits = small.run(item, 0, "mlp")["logits"]
-            wanted = [i for i in range(first, len(ids)) if ids[i] != getattr(small.model.config, "image_token_index", -1)]
+            wanted = predicted(item)
             nats += torch.nn.functional.cross_entropy(logits[[i - 1 for i in wanted]], ids[wanted], reduction="sum").item()
             tokens += len(wanted)
         return nats / tokens
@@ -188,7 +202,7 @@ def walk(folder, kind, items, pruned):
             streams = [(small.run(item, place, block)["after"], dense.run(item, behind, block)["after"]) for item in held_out]
             golden["error"] = sum((a - b).square().sum() for a, b in streams).item() / sum(b.square().sum() for _, b in streams).item()
             blocks.append(golden)
-    return {"blocks": blocks, "distances": [distances(dense, items, span) for span in [1, 2]]}
+    return {"blocks": blocks, "finalNorm": final_norm(), "distances": [distances(dense, items, span) for span in [1, 2]]}
 
 
 def distances(dense, items, span):

@@ -76,7 +76,7 @@ export interface CalibrationWalk {
   observe(request: ObserveRequest, replacements?: Replacements): Promise<Observation>;
   /**
    * Mean negative log-likelihood (nats) of the held-out tokens if the next block had these tensors, and the blocks behind it, but
-   * for the dropped ones, their stored ones.
+   * for the dropped ones, their stored ones. Behind the last block, if the final norm had this gain.
    */
   loss(replacements?: Replacements): Promise<number>;
   /**
@@ -88,7 +88,21 @@ export interface CalibrationWalk {
    * @returns ‖compressed − dense‖² / ‖dense‖² of the streams over the held-out tokens
    */
   advance(replacements?: Replacements): Promise<{ readonly error: number }>;
+  /** Behind the last block: what the final norm gives of both streams; undefined where the model has no RMS norm there. */
+  finalNorm(): Promise<FinalNormSums | undefined>;
   release(): Promise<void>;
+}
+
+/** Over the tokens fitted to that predict another one, of each channel that the final RMS norm gives. */
+export interface FinalNormSums {
+  /** Name of the gain. */
+  readonly weight: string;
+  /** Added to the stored gain: 1 in Gemma. */
+  readonly offset: number;
+  /** Σ compressed · dense. */
+  readonly cross: Float64Array;
+  /** Σ compressed². */
+  readonly squares: Float64Array;
 }
 
 /** Solves what compressing needs solved; see `linearAlgebra` of @vlmopt/pruning for the one that runs everywhere. */

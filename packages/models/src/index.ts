@@ -2,6 +2,7 @@ export type {
   Activations,
   Block,
   CalibrationWalk,
+  FinalNormSums,
   InputStatistics,
   LinearAlgebra,
   Observation,

@@ -165,6 +165,7 @@ export async function toyWalk(source: Checkpoint, layers: number, dropped: reado
       next++;
       return { error: relativeError(compressed, dense) };
     },
+    finalNorm: async () => undefined,
     async release() {
       calls.push("release");
     },

@@ -110,10 +110,8 @@ export async function readCalibrationData(
   if (sequences.length === 0) {
     throw new RangeError("there is no calibration data: give at least one text or question");
   }
-  const total = sequences.length;
-  const count = Math.min(HELD_OUT.most, Math.floor(total / HELD_OUT.oneOf));
-  // Evenly spread.
-  const before = (n: number) => Math.floor((n * count) / total);
+  const step = Math.max(HELD_OUT.oneOf, sequences.length / HELD_OUT.most);
+  const before = (n: number) => Math.floor(n / step);
   return sequences.map((sequence, n) => ({ ...sequence, heldOut: before(n + 1) > before(n) }));
 
   async function tokensOf(item: CalibrationItem) {

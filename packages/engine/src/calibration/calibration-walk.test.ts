@@ -111,9 +111,17 @@ describe("a walk", () => {
     await expect(walk.observe({ gram: ["model.layers.0.mlp.up_proj.weight"] })).rejects.toThrow(
       "is no linear of the attention of layer 0",
     );
+    await expect(walk.finalNorm()).rejects.toThrow("the walk is at block 0 of 6");
     for (const _ of walk.blocks) await walk.advance();
     await expect(walk.advance()).rejects.toThrow("behind the last of its 6 blocks");
-    expect(await walk.loss()).toBeGreaterThan(0);
+    const loss = await walk.loss();
+    expect(loss).toBeGreaterThan(0);
+    const gain = (data: Float32Array) => new Map([["model.norm.weight", { shape: [48], data }]]);
+    expect(await walk.loss(gain(new Float32Array(48).fill(3)))).not.toBeCloseTo(loss, 3);
+    await expect(walk.loss(gain(new Float32Array(5)))).rejects.toThrow(
+      "model.norm.weight is replaced by 5 numbers, and has 48",
+    );
+    await expect(walk.loss(smaller)).rejects.toThrow("is not the final norm's gain");
     await walk.release();
   });
 });

@@ -99,6 +99,16 @@ async function walkOf(
     assertSameSizes(layers[block.layer] as Layer<Attention>, specs);
     return { place: placeOf(block.layer), replacements };
   };
+  const checkedGain = (replacements: Replacements | undefined) => {
+    for (const [name, { data }] of replacements ?? []) {
+      if (name !== forward.parts.finalNorm?.weight)
+        throw new RangeError(`${name} is not the final norm's gain`);
+      const [size] = weights.specs.get(name)?.shape ?? [];
+      if (data.length !== size)
+        throw new RangeError(`${name} is replaced by ${data.length} numbers, and has ${size}`);
+    }
+    return replacements;
+  };
   await passDense(droppedBehind(-1).flatMap(blocksOf));
 
   return {
@@ -131,11 +141,21 @@ async function walkOf(
         const run = checked(block, i === 0 ? replacements : undefined);
         stream = await streams.pass(stream, block, { ...run, consume: i > 0 });
       }
-      const { nats, tokens } = await streams.likelihood(stream);
+      const { nats, tokens } = await streams.likelihood(
+        stream,
+        next === blocks.length ? checkedGain(replacements) : undefined,
+      );
       if (stream !== before) releaseStream(stream);
       if (tokens === 0) throw new RangeError("no token of the data that is held out is predicted by another");
       if (!Number.isFinite(nats)) throw new RangeError("the loss over the data held out is not finite");
       return nats / tokens;
+    },
+    async finalNorm() {
+      if (next < blocks.length)
+        throw new RangeError(
+          `the walk is at block ${next} of ${blocks.length}: the final norm is behind them`,
+        );
+      return streams.finalNorm(part(compressed, false), part(dense, false));
     },
     async error(replacements) {
       const block = nextBlock();

@@ -4,6 +4,7 @@ import type {
   Block,
   BlockForward,
   BlockOptions,
+  FinalNormSums,
   ForwardPass,
   ModelForward,
   Replacements,
@@ -32,8 +33,16 @@ export interface DecoderStreams {
     options: BlockRun &
       ProbeOptions & { readonly aim: Stream | undefined; readonly share: number | undefined },
   ): Promise<PassStatistics>;
-  /** Σ −ln p of the tokens that are predicted, from the stream behind the last layer. */
-  likelihood(stream: Stream): Promise<{ readonly nats: number; readonly tokens: number }>;
+  /**
+   * Σ −ln p of the tokens that are predicted, from the stream behind the last layer.
+   * @param replacements in the place of stored tensors behind it
+   */
+  likelihood(
+    stream: Stream,
+    replacements?: Replacements,
+  ): Promise<{ readonly nats: number; readonly tokens: number }>;
+  /** What the final norm gives of two streams. */
+  finalNorm(compressed: Stream, dense: Stream): Promise<FinalNormSums | undefined>;
   release(): void;
 }
 
@@ -172,8 +181,8 @@ export function decoderStreams(
         await prepared.release();
       }
     },
-    async likelihood(stream) {
-      const prepared = await executor.prepare(forward.parts.head, replacedWeights(weights));
+    async likelihood(stream, replacements) {
+      const prepared = await executor.prepare(forward.parts.head, replacedWeights(weights, replacements));
       let [nats, tokens] = [0, 0];
       try {
         for (const [n, tensor] of stream) {
@@ -198,6 +207,38 @@ export function decoderStreams(
         await prepared.release();
       }
       return { nats, tokens };
+    },
+    async finalNorm(compressed, dense) {
+      const { finalNorm } = forward.parts;
+      if (finalNorm === undefined) return undefined;
+      const { pass, weight, offset } = finalNorm;
+      const prepared = await executor.prepare(pass, replacedWeights(weights));
+      const channels = pass.inputs.stream?.shape.at(-1) ?? 0;
+      const [cross, squares] = [new Float64Array(channels), new Float64Array(channels)];
+      const normed = async (stream: DeviceTensor, wanted: Int32Array<ArrayBuffer>) => {
+        const results = await prepared.run({ stream, wanted: { shape: [wanted.length], data: wanted } });
+        const numbers = (await results.normed?.read()) ?? new Float32Array();
+        results.normed?.release?.();
+        return numbers;
+      };
+      try {
+        for (const [n, tensor] of compressed) {
+          signal?.throwIfAborted();
+          const rows = Int32Array.from(predictionsOf(batchAt(n)), ({ row }) => row);
+          const other = dense.get(n);
+          if (rows.length === 0 || other === undefined) continue;
+          const [found, wanted] = [await normed(tensor, rows), await normed(other, rows)];
+          for (let i = 0; i < found.length; i++) {
+            const channel = i % channels;
+            const value = found[i] as number;
+            cross[channel] = (cross[channel] as number) + value * (wanted[i] as number);
+            squares[channel] = (squares[channel] as number) + value * value;
+          }
+        }
+      } finally {
+        await prepared.release();
+      }
+      return { weight, offset, cross, squares };
     },
     release() {
       for (const name of featureNames(forward)) releaseFeatures(name);

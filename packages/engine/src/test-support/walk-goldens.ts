@@ -33,7 +33,11 @@ export const walkGoldens = readGolden<{
   readonly models: Readonly<
     Record<
       string,
-      { readonly blocks: readonly BlockGolden[]; readonly distances: readonly (readonly number[])[] }
+      {
+        readonly blocks: readonly BlockGolden[];
+        readonly finalNorm: Readonly<Record<"cross" | "squares", readonly number[]>> | null;
+        readonly distances: readonly (readonly number[])[];
+      }
     >
   >;
 }>("walks");
@@ -58,7 +62,7 @@ export async function expectWalk(name: string, executor: Executor, tolerance = 2
   };
   const rowsOf = (matrix: ArrayLike<number> | undefined, width: number) =>
     rows.flatMap((row) => Array.from({ length: width }, (_, i) => matrix?.[row * width + i] as number));
-  const { blocks = [] } = models[name] ?? {};
+  const { blocks = [], finalNorm } = models[name] ?? {};
   await using checkpoint = await openCheckpoint(path);
   const walk = await openCalibrationWalk(checkpoint, data, { executor, dropped: [dropped] });
   expect(walk.blocks).toEqual(blocks.map(({ layer, kind }) => ({ layer, kind })));
@@ -85,6 +89,15 @@ export async function expectWalk(name: string, executor: Executor, tolerance = 2
     const replacements = pruned ? await prunedBlock(checkpoint, layer, kind) : undefined;
     close([await walk.loss(replacements)], [golden.loss]);
     close([(await walk.advance(replacements)).error], [golden.error]);
+  }
+  const norm = await walk.finalNorm();
+  expect(norm === undefined).toBe(finalNorm === null);
+  if (norm !== undefined && finalNorm) {
+    close(norm.cross, finalNorm.cross);
+    close(norm.squares, finalNorm.squares);
+    const gain = await readFloats(await modelWeights(checkpoint), norm.weight);
+    const same = await walk.loss(new Map([[norm.weight, { shape: [gain.length], data: gain }]]));
+    close([same], [await walk.loss()]);
   }
   await walk.release();
 }

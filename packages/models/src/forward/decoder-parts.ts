@@ -13,6 +13,8 @@ import {
   attentionBlock,
   type DecoderInputs,
   embedTokens,
+  finalGain,
+  finalNormed,
   headLogits,
   mlpBlock,
   withDeepFeatures,
@@ -26,8 +28,18 @@ export interface DecoderParts {
   readonly embed: ForwardPass;
   /** @throws {ConfigError} where the tensors given hold no whole heads */
   block(block: Block, options?: BlockOptions): BlockForward;
+  /** From `stream` to `normed` `[1, wanted, hiddenSize]`; undefined where the model has no RMS norm before its output layer. */
+  readonly finalNorm: FinalNorm | undefined;
   /** From `stream` to `logits` `[1, wanted, vocabSize]`. */
   readonly head: ForwardPass;
+}
+
+export interface FinalNorm {
+  readonly pass: ForwardPass;
+  /** Name of its gain. */
+  readonly weight: string;
+  /** Added to the gain: 1 in Gemma. */
+  readonly offset: number;
 }
 
 export interface BlockOptions {
@@ -69,6 +81,7 @@ export function decoderParts(
 ): DecoderParts {
   const { hiddenSize, layers } = description.languageModel;
   const stream: InputSpec = { dtype: "F32", shape: [undefined, undefined, hiddenSize] };
+  const gain = finalGain(description);
   const only = (...names: string[]) =>
     Object.fromEntries(Object.entries(inputs).filter(([name]) => names.includes(name)));
   const passOf = <T>(ops: Ops<T>, given: Readonly<Record<string, T>>) => ({
@@ -119,6 +132,19 @@ export function decoderParts(
         },
       };
     },
+    finalNorm:
+      gain === undefined
+        ? undefined
+        : {
+            weight: gain,
+            offset: settings.normOffset,
+            pass: {
+              inputs: { stream, ...only("wanted") },
+              run: <T>(ops: Ops<T>, given: Readonly<Record<string, T>>) => ({
+                normed: finalNormed(passOf(ops, given), given.stream as T, given.wanted as T),
+              }),
+            },
+          },
     head: {
       inputs: { stream, ...only("wanted") },
       run: <T>(ops: Ops<T>, given: Readonly<Record<string, T>>) => ({

@@ -103,13 +103,15 @@ export function withDeepFeatures<T>({ ops, inputs }: DecoderPass<T>, stream: T, 
     : ops.putRows(stream, deep, inputs.images.rows, "add");
 }
 
+const FINAL_NORM = "norm";
+
 /** Logits of some tokens `[1, wanted, vocabSize]` from the stream behind the last layer. */
 export function headLogits<T>(pass: DecoderPass<T>, stream: T, wanted: T): T {
   const { ops, settings } = pass;
   const { lmHead, embedTokens: table } = languageModelOf(pass);
   const taken = ops.takeRows(stream, wanted);
   const normed = !isOpt(pass)
-    ? rmsNorm(pass, taken, "norm")
+    ? rmsNorm(pass, taken, FINAL_NORM)
     : settings.finalNorm
       ? optNorm(pass, taken, "final_layer_norm")
       : taken;
@@ -117,6 +119,17 @@ export function headLogits<T>(pass: DecoderPass<T>, stream: T, wanted: T): T {
   const scores = ops.linear(x, lmHead?.weight ?? table, lmHead?.bias);
   const cap = settings.logitSoftcap;
   return cap === undefined ? scores : ops.scale(ops.tanh(ops.scale(scores, 1 / cap)), cap);
+}
+
+/** The gain of the RMS norm before the output layer; undefined where a model has none. */
+export function finalGain(description: ModelDescription): string | undefined {
+  const { modelType } = description.languageModel;
+  return modelType === "opt" ? undefined : nameOf({ description }, FINAL_NORM);
+}
+
+/** Rows of the stream as the final RMS norm gives them. */
+export function finalNormed<T>(pass: DecoderPass<T>, stream: T, wanted: T): T {
+  return rmsNorm(pass, pass.ops.takeRows(stream, wanted), FINAL_NORM);
 }
 
 /** Whether what a block's last linear gives goes into the stream as it is: some models norm it, or the sum. */
@@ -137,7 +150,11 @@ function languageModelOf({ description }: DecoderPass<unknown>): LanguageModel {
 }
 
 /** The weight of a part of the decoder's body. */
-function nameOf({ description }: DecoderPass<unknown>, part: string, kind = "weight"): string {
+function nameOf(
+  { description }: Pick<DecoderPass<unknown>, "description">,
+  part: string,
+  kind = "weight",
+): string {
   return `${description.prefixes.languageModel ?? ""}${part}.${kind}`;
 }
 
