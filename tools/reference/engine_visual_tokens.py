@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import transformers as tf
 from PIL import Image
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "packages" / "engine" / "goldens" / "visual-tokens.json.gz"
@@ -239,6 +240,58 @@ class Tiny:
             places.append(places[-1] + 1)
         return found
 
+    # Attention that the last row pays to each, in a layer, of hidden states before it.
+    def attention_of_last(self, layer, x, places):
+        attention = layer.self_attn
+        normed = layer.input_layernorm(x)
+        split = lambda y: y.view(1, x.shape[1], -1, attention.head_dim).transpose(1, 2)
+        cos, sin = self.model.model.language_model.rotary_emb(x, places)
+        q, k = apply_rotary_pos_emb(split(attention.q_proj(normed)), split(attention.k_proj(normed)), cos, sin)
+        k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
+        return torch.softmax(q[0, :, -1:] @ k[0].transpose(1, 2) * attention.scaling, dim=-1)[:, 0].mean(0)
+
+    # FastV, arXiv:2403.06764: before the third layer, by the second one's attention. PyramidDrop, arXiv:2410.17247: behind each quarter of
+    # the layers, by the attention of the next. The last prompt token ranks; places are kept.
+    def dropped(self, ids, features, method, keep, tokens=24):
+        language = self.model.model.language_model
+        start, count = int((ids == IMAGE_TOKEN).nonzero()[0, 0]), len(ids)
+        layers = len(language.layers)
+        if method == "fastv":
+            stages = {2: keep}
+        else:
+            cuts = [math.floor(quarter * layers / 4 + 0.5) for quarter in (1, 2, 3)]
+            stages = {cut: keep if n == 2 else int(64 * (keep / 64) ** ((n + 1) / 3)) for n, cut in enumerate(cuts)}
+        embedded = language.embed_tokens(ids)
+        embedded[start : start + 64] = features
+        chosen, found = {}, []
+        while len(found) < tokens:
+            added = torch.tensor(found, dtype=torch.long)
+            x = torch.cat([embedded, language.embed_tokens(added)])[None]
+            places = torch.arange(count + len(found))
+            before = x
+            for index, layer in enumerate(language.layers):
+                if index in stages:
+                    if index not in chosen:
+                        source, ranked = (index - 1, before) if method == "fastv" else (index, x)
+                        scores = self.attention_of_last(language.layers[source], ranked, places[None])
+                        pictures = ((places >= start) & (places < start + 64)).nonzero()[:, 0]
+                        top = pictures[scores[pictures].topk(stages[index]).indices]
+                        text = [i for i in range(len(places)) if i not in set(pictures.tolist())]
+                        chosen[index] = places[sorted(text + top.tolist())].tolist()
+                    going = set(chosen[index])
+                    rows = [i for i, place in enumerate(places.tolist()) if place in going or place >= count]
+                    x, places = x[:, rows], places[rows]
+                mask = torch.where(torch.ones(len(places), len(places)).tril() > 0, 0.0, -1e9)[None, None]
+                before = x
+                turns = language.rotary_emb(x, places[None])
+                x = layer(x, attention_mask=mask, position_ids=places[None], position_embeddings=turns)
+                x = x[0] if isinstance(x, tuple) else x
+            token = int(self.model.lm_head(language.norm(x))[0, -1].argmax())
+            if token == 2:
+                break
+            found.append(token)
+        return found
+
     def golden(self, row):
         ids, p = self.see(row["image"], row["question"])
         found = choices(p, [32, 16])
@@ -252,6 +305,8 @@ class Tiny:
             states = torch.stack([p["zipped"][i] for i in zipped])
             features = self.model.model.multi_modal_projector(states[None])[0]
             answers[f"visionzip {keep}"] = self.answer(ids, zipped, features, [1] * keep)
+            for method in ("fastv", "pyramiddrop"):
+                answers[f"{method} {keep}"] = self.dropped(ids, p["features"], method, keep)
             answers[f"visionzip {keep} merged"] = self.answer(ids, zipped, features, p["sizes"])
         pooled = pooling(p, (4, 8))
         middles = [(2 * (i // 8)) * 8 + i % 8 for i in range(32)]

@@ -12,6 +12,8 @@ import type { DeviceTensor, Executor, KvCache, PassInput } from "./executors/exe
 import { featureNames, type ImageFeatures, imageSight, stackedFeatures } from "./image-features.ts";
 import { preparedOnce } from "./prepared-once.ts";
 import { readJson } from "./read-json.ts";
+import { droppingDecoder, segmentsFor } from "./visual-tokens/dropping-model.ts";
+import type { DecoderMethod } from "./visual-tokens/method.ts";
 import { type RelevanceOf, reducedSight } from "./visual-tokens/reduce-picture.ts";
 import { savedVisualTokens } from "./visual-tokens/saved-visual-tokens.ts";
 import { type VisualTokenPlan, type VisualTokens, visualTokenPlan } from "./visual-tokens/visual-tokens.ts";
@@ -36,6 +38,8 @@ export interface Model {
   decode(step: ModelStep): Promise<Float32Array>;
   /** The same, the logits staying where they were computed: `[1, wanted, vocabSize]`. */
   step(step: ModelStep): Promise<DeviceTensor>;
+  /** The same model, which drops picture tokens inside of its decoder as a plan says: of one sequence at a time. */
+  dropping(plan: VisualTokenPlan): Model;
   readonly executor: Executor;
   readonly checkpoint: Checkpoint;
   release(): Promise<void>;
@@ -78,30 +82,43 @@ export async function loadModel(
   const visualTokens = asked === false ? undefined : visualTokenPlan("loadModel: visualTokens", asked);
   const prepared = preparedOnce(executor, weights);
   // The decoder that will be asked is there once the model is; another one waits until it is.
-  await prepared(visualTokens?.merge === true ? forward.weightedDecoder : forward.decoder);
+  const segmentsOf = new Map<DecoderMethod, ReturnType<typeof segmentsFor>>();
+  const segments = (method: DecoderMethod) => {
+    const found = segmentsOf.get(method) ?? segmentsFor({ forward }, method);
+    segmentsOf.set(method, found);
+    return found;
+  };
+  const passes =
+    visualTokens?.method.place === "decoder"
+      ? segments(visualTokens.method).map(({ pass }) => pass)
+      : [visualTokens?.merge === true ? forward.weightedDecoder : forward.decoder];
+  for (const pass of passes) await prepared(pass);
   const [sight, reduced] = [
     imageSight(prepared, description, forward),
     reducedSight(prepared, description, forward),
   ];
+  async function imageInputs(images: ModelStep["images"]): Promise<Record<string, PassInput>> {
+    if (forward.imageEncoder === undefined) return {};
+    const rows = Int32Array.from(images?.rows ?? []);
+    const inputs: Record<string, PassInput> = { imageRows: { shape: [rows.length], data: rows } };
+    for (const name of featureNames(forward)) {
+      inputs[name] = await stackedFeatures(executor, hiddenSize, images?.features ?? [], name);
+    }
+    return inputs;
+  }
   async function step({ cache, sequences, wanted, images, tokens }: ModelStep): Promise<DeviceTensor> {
     const inputs: Record<string, PassInput> = {
       ...forward.decoderInputs({ sequences, wanted, capacity: cache.capacity }),
     };
     if (tokens !== undefined) inputs.ids = { ...tokens, shape: [sequences.length, 1] };
-    if (forward.imageEncoder !== undefined) {
-      const rows = Int32Array.from(images?.rows ?? []);
-      inputs.imageRows = { shape: [rows.length], data: rows };
-      for (const name of featureNames(forward)) {
-        inputs[name] = await stackedFeatures(executor, hiddenSize, images?.features ?? [], name);
-      }
-    }
+    Object.assign(inputs, await imageInputs(images));
     const added = sequences.map(({ ids }) => ids.length);
     const isWeighted = sequences.some(({ sizes }) => sizes !== undefined);
     const decoder = await prepared(isWeighted ? forward.weightedDecoder : forward.decoder);
     const { logits } = await decoder.run(inputs, { cache, added });
     return logits as DeviceTensor;
   }
-  return {
+  const model: Model = {
     description,
     forward,
     visualTokens,
@@ -115,8 +132,14 @@ export async function loadModel(
       logits.release?.();
       return read;
     },
+    dropping({ method, keep }) {
+      const dropper = method as DecoderMethod;
+      const parts = { forward, executor, prepared, imageInputs };
+      return { ...model, ...droppingDecoder(parts, segments(dropper), dropper, keep) };
+    },
     executor,
     checkpoint,
     release: prepared.release,
   };
+  return model;
 }

@@ -71,7 +71,10 @@ describe("options that are wrong are refused in one sentence", () => {
     [{ executor: "gpu" }, 'executor is "gpu", not one of "ort", "webgpu", "auto", "plain" or an object'],
     [{ activations: "int4" }, 'activations is "int4", not one of "int8", "float32"'],
     [{ providers: [] }, "providers has 0 items, not 1 or more"],
-    [{ device: "cuda" }, 'there is no option "device"; there are threads, providers, activations, visualTokens, executor'],
+    [
+      { device: "cuda" },
+      'there is no option "device"; there are threads, providers, activations, visualTokens, executor',
+    ],
   ])("of loading: %o", async (options, sentence) => {
     await expect(loadVlm(tinyLlava, options as object)).rejects.toThrow(`loadVlm: ${sentence}`);
   });

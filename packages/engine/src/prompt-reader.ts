@@ -9,7 +9,7 @@ import { withoutImageMarks } from "./text/image-marks.ts";
 import { promptTokens, type Question } from "./text/prompt.ts";
 import type { Tokenizer } from "./text/tokenizer.ts";
 import { keptPrompt } from "./visual-tokens/kept-prompt.ts";
-import type { RelevanceOf } from "./visual-tokens/reduce-picture.ts";
+import { assertTokens, type RelevanceOf } from "./visual-tokens/reduce-picture.ts";
 import type { VisualTokenPlan } from "./visual-tokens/visual-tokens.ts";
 
 export type Request = Question & { readonly images?: readonly ImageInput[] };
@@ -49,6 +49,9 @@ export async function promptReader(
     const relevance = fewer?.clip === undefined ? undefined : relevanceOf?.(fewer.clip, wordsOf(request));
     for (const picture of prepared)
       images.push({ ...picture, features: await see(picture, fewer, relevance) });
+    if (fewer?.method.place === "decoder") {
+      for (const { features } of images) assertTokens(features.rows, fewer.keep);
+    }
     const vision = performance.now() - started;
     // Texts are made for all tokens of pictures, which their marks and places count.
     const whole = images.map((image) => ({

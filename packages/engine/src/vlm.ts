@@ -3,7 +3,13 @@ import type { Checkpoint } from "@vlmopt/tensor-io";
 import { checkRequest } from "./check-request.ts";
 import { type QuestionRelevance, questionRelevance } from "./clip/question-relevance.ts";
 import { areSound, brokenLogits } from "./generate/broken-logits.ts";
-import { generateTokens, type TokenAnswer, tokensLeft } from "./generate/generate-tokens.ts";
+import {
+  generateTokens,
+  type TokenAnswer,
+  type TokenOptions,
+  type TokenPrompt,
+  tokensLeft,
+} from "./generate/generate-tokens.ts";
 import { generationDefaults } from "./generate/generation-config.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
 import type { Model } from "./model.ts";
@@ -108,6 +114,23 @@ async function vlmOf(
     return settings === false ? undefined : visualTokenPlan("generate: visualTokens", settings);
   };
 
+  /** Inside of the decoder tokens are dropped for one sequence at a time. */
+  async function answerSeverally(dropping: Model, prompts: readonly TokenPrompt[], options: TokenOptions) {
+    const answers: TokenAnswer[] = [];
+    const timings = { prefill: 0, tokens: [] as number[] };
+    for (const [n, prompt] of prompts.entries()) {
+      const own = await generateTokens(dropping, [prompt], {
+        ...options,
+        ...(options.sampling === undefined ? {} : { sampling: [options.sampling[n] as SamplingOptions] }),
+        onToken: (_, token) => options.onToken(n, token),
+      });
+      answers.push(...own.answers);
+      timings.prefill += own.timings.prefill;
+      timings.tokens.push(...own.timings.tokens);
+    }
+    return { answers, timings };
+  }
+
   async function generateBatch(requests: readonly Request[], options: GenerateOptions = {}) {
     checkOptions("generate", options, generateRules);
     if (!Array.isArray(requests) || requests.length === 0) {
@@ -134,8 +157,11 @@ async function vlmOf(
     }
     const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
     let ttft = 0;
-    const { answers, timings } = await generateTokens(
-      model,
+    const answerTogether =
+      fewer?.method.place === "decoder"
+        ? answerSeverally.bind(undefined, model.dropping(fewer))
+        : generateTokens.bind(undefined, model);
+    const { answers, timings } = await answerTogether(
       prepared.map(({ prompt }) => prompt),
       {
         maxNewTokens,

@@ -32,6 +32,7 @@ export {
 } from "./description.ts";
 export { type ClipForward, clipForward } from "./forward/clip.ts";
 export type { BlockForward, BlockOptions, DecoderParts } from "./forward/decoder-parts.ts";
+export type { DecoderSegment, RankingAttention } from "./forward/decoder-segments.ts";
 export { type Gpt2Forward, gpt2Forward } from "./forward/gpt2.ts";
 export { type Evidence, evidenceKinds } from "./forward/image-encoders/evidence.ts";
 export type {

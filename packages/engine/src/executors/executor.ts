@@ -81,6 +81,8 @@ export interface KvCache {
   readonly lengths: Int32Array;
   /** Of keys and values of one token, in all layers. */
   readonly bytesPerToken: number;
+  /** Of keys and values of tokens that were dropped from some layers. */
+  readonly droppedBytes?: number;
   /** Gives its memory back, where that does not happen by itself. */
   release?(): void;
 }

@@ -165,7 +165,8 @@ export async function generateTokens(
     answers: answers.map(({ tokens, finish }, n) => ({
       tokens,
       finish,
-      cacheBytes: cache.bytesPerToken * ((prompts[n]?.ids.length ?? 0) + tokens.length),
+      cacheBytes:
+        cache.bytesPerToken * ((prompts[n]?.ids.length ?? 0) + tokens.length) - (cache.droppedBytes ?? 0),
     })),
     timings: { prefill: times[0] ?? 0, tokens: times.slice(1) },
   };

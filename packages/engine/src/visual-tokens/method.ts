@@ -1,5 +1,5 @@
 // What a method is that lets fewer of a picture's tokens go on: one file each, listed in methods.ts.
-import type { Evidence, TokenGrid } from "@vlmopt/models";
+import type { Evidence, RankingAttention, TokenGrid } from "@vlmopt/models";
 import type { Cosines } from "./cosines.ts";
 
 /** What a method is shown of a picture. Tokens are numbered from 0 here, those that are no place of the picture left out. */
@@ -47,16 +47,11 @@ export interface DecoderMethod {
   readonly name: string;
   readonly summary: string;
   readonly place: "decoder";
-  /** Whose attention: that of the last layer before tokens are dropped, or of the next one, computed for it. */
-  readonly attention: "last layer" | "next layer";
-  /** How many picture tokens each further part of the layers has, and where it begins, ascending. */
-  stages(keep: number, tokens: number, layers: number): readonly DropStage[];
-}
-
-export interface DropStage {
-  /** The first layer that has fewer tokens. */
-  readonly layer: number;
-  readonly keep: number;
+  readonly ranking: RankingAttention;
+  /** The first layers that have fewer tokens, ascending. */
+  cuts(layers: number): readonly number[];
+  /** Tokens that each of them has, in the end as many as are to stay. */
+  keeps(keep: number, tokens: number): readonly number[];
 }
 
 export type VisualTokenMethod = PictureMethod | DecoderMethod;

@@ -1,8 +1,10 @@
 import { cdpruner } from "./cdpruner.ts";
 import { divprune } from "./divprune.ts";
+import { fastv } from "./fastv.ts";
 import { hiprune } from "./hiprune.ts";
 import type { VisualTokenMethod } from "./method.ts";
 import { pooling } from "./pooling.ts";
+import { pyramiddrop } from "./pyramiddrop.ts";
 import { uniform } from "./uniform.ts";
 import { visionzip } from "./visionzip.ts";
 import { vispruner } from "./vispruner.ts";
@@ -14,6 +16,8 @@ export const visualTokenMethods: readonly VisualTokenMethod[] = [
   vispruner,
   hiprune,
   cdpruner,
+  fastv,
+  pyramiddrop,
   pooling,
   uniform,
 ];

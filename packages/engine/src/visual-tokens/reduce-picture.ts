@@ -82,11 +82,7 @@ export function reducedSight(
     const { grids } = layout;
     const of = layout.patches.length;
     const candidates = [...layout.patches.keys()].filter((token) => layout.patches[token]?.length !== 0);
-    if (plan.keep > candidates.length) {
-      throw new RangeError(
-        `the picture has ${candidates.length} tokens, and ${plan.keep} are to stay: keep ${candidates.length} or fewer`,
-      );
-    }
+    assertTokens(candidates.length, plan.keep);
     const method = plan.method as PictureMethod;
     const kinds = kindsFor(method, plan, tokens, description);
     if (plan.keep === candidates.length) {
@@ -131,6 +127,12 @@ export function reducedSight(
       for (const tensor of Object.values(tensors)) tensor.release?.();
     }
   };
+}
+
+/** @throws {RangeError} where a picture has fewer tokens than are to stay */
+export function assertTokens(count: number, keep: number): void {
+  if (keep <= count) return;
+  throw new RangeError(`the picture has ${count} tokens, and ${keep} are to stay: keep ${count} or fewer`);
 }
 
 /** Evidence that the method needs, and merging behind it. */

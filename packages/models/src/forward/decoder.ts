@@ -1,6 +1,6 @@
 import type { Attention, LanguageModel, Layer, Mlp, ModelDescription } from "../description.ts";
 import type { DecoderSettings } from "./decoder-settings.ts";
-import type { Ops, Rotary } from "./ops.ts";
+import type { AttentionShape, Ops, Rotary } from "./ops.ts";
 
 /** What a decoder takes besides its weights. Tokens of all batches lie one after the other where they are counted through. */
 export interface DecoderInputs<T> {
@@ -63,14 +63,16 @@ export function embedTokens<T>(pass: DecoderPass<T>, ids: T): T {
 /**
  * The residual stream behind a layer's attention.
  * @param cached the layer of the cache that keeps keys and values
+ * @param watch is told the queries and keys
  */
 export function attentionBlock<T>(
   pass: DecoderPass<T>,
   stream: T,
   layer: Layer<Attention>,
   cached: number,
+  watch?: (attention: AttentionInputs<T>) => void,
 ): T {
-  const attention = (x: T) => attend(pass, x, layer, cached);
+  const attention = (x: T) => attend(pass, x, layer, cached, watch);
   if (isOpt(pass)) return aroundOpt(pass, stream, layer, "self_attn_layer_norm", attention);
   const attended = attention(layerNorm(pass, stream, layer, "input_layernorm"));
   return pass.ops.add(
@@ -188,9 +190,34 @@ function optNorm<T>(pass: DecoderPass<T>, x: T, name: string): T {
     : ops.layerNorm(x, settings.eps);
 }
 
-function attend<T>(pass: DecoderPass<T>, x: T, { index, attention }: Layer<Attention>, cached: number): T {
+/** Queries and keys of a layer, rotated. */
+export interface AttentionInputs<T> {
+  readonly q: T;
+  readonly k: T;
+  readonly shape: AttentionShape;
+}
+
+/** Queries and keys that a layer's attention would have of this stream. */
+export function attentionInputs<T>(
+  pass: DecoderPass<T>,
+  stream: T,
+  layer: Layer<Attention>,
+): AttentionInputs<T> {
+  if (!isOpt(pass)) return queriesAndKeys(pass, layerNorm(pass, stream, layer, "input_layernorm"), layer);
+  const { settings } = pass;
+  const normed = settings.normFirst
+    ? optNorm(pass, stream, `layers.${layer.index}.self_attn_layer_norm`)
+    : stream;
+  return queriesAndKeys(pass, normed, layer);
+}
+
+function queriesAndKeys<T>(
+  pass: DecoderPass<T>,
+  x: T,
+  { index, attention }: Layer<Attention>,
+): AttentionInputs<T> {
   const { ops, settings, inputs } = pass;
-  const { qProj, kProj, vProj, oProj, numHeads, numKvHeads, headDim } = attention;
+  const { qProj, kProj, numHeads, numKvHeads } = attention;
   const normed = (heads: T, count: number, name: string) =>
     settings.qkNorm
       ? ops.headRmsNorm(heads, nameOf(pass, `layers.${index}.self_attn.${name}`), settings.eps, count)
@@ -199,6 +226,22 @@ function attend<T>(pass: DecoderPass<T>, x: T, { index, attention }: Layer<Atten
     inputs.rotary === undefined ? heads : ops.rotate(heads, inputs.rotary, count);
   const q = rotated(normed(ops.linear(x, qProj.weight, qProj.bias), numHeads, "q_norm"), numHeads);
   const k = rotated(normed(ops.linear(x, kProj.weight, kProj.bias), numKvHeads, "k_norm"), numKvHeads);
+  return { q, k, shape: { heads: numHeads, kvHeads: numKvHeads, scale: settings.attentionScale } };
+}
+
+function attend<T>(
+  pass: DecoderPass<T>,
+  x: T,
+  layer: Layer<Attention>,
+  cached: number,
+  watch?: (attention: AttentionInputs<T>) => void,
+): T {
+  const { ops, settings, inputs } = pass;
+  const { index, attention } = layer;
+  const { vProj, oProj, numHeads, numKvHeads, headDim } = attention;
+  const seen = queriesAndKeys(pass, x, layer);
+  const { q, k } = seen;
+  watch?.(seen);
   const v = ops.linear(x, vProj.weight, vProj.bias);
   const shape = {
     layer: cached,

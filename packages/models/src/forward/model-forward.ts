@@ -4,6 +4,7 @@ import type { ModelDescription } from "../description.ts";
 import { readModelConfig } from "../sub-configs.ts";
 import { type DecoderInputs, decode } from "./decoder.ts";
 import { type DecoderParts, decoderParts } from "./decoder-parts.ts";
+import { type DecoderSegment, decoderSegments, type RankingAttention } from "./decoder-segments.ts";
 import { assertCausality, decoderSettings, maxPositionsOf } from "./decoder-settings.ts";
 import { blip2ImageEncoder } from "./image-encoders/blip-2.ts";
 import { idefics3ImageEncoder } from "./image-encoders/idefics3.ts";
@@ -32,6 +33,8 @@ export interface ModelForward {
   readonly decoder: ForwardPass;
   /** The same with `visible` among its inputs, which says what tokens see, and how much tokens count that stand for several. */
   readonly weightedDecoder: ForwardPass;
+  /** The same cut before some layers, for one sequence: see `decoderSegments`. */
+  segments(cuts: readonly number[], ranking: RankingAttention): readonly DecoderSegment[];
   /** The same in parts. */
   readonly parts: DecoderParts;
   /** The tensors of `deep…` that come with image features. */
@@ -115,6 +118,8 @@ export function modelForward(config: unknown, description: ModelDescription): Mo
     maxPositions,
     decoder,
     weightedDecoder: seesPromptWhole ? decoder : decoderOf({ ...inputs, ...visibleInputs }),
+    segments: (cuts, ranking) =>
+      decoderSegments(description, settings, inputs, (given) => decoderInputsOf(given, deep), cuts, ranking),
     parts: decoderParts(description, settings, inputs, (given) => decoderInputsOf(given, deep)),
     cache: {
       layers: languageModel.layers.map(({ attention }) => ({
