@@ -18,7 +18,7 @@ const webgpu = await webgpuExecutor({ f16: false }).catch(() => undefined);
 const executors: readonly Executor[] = [plainExecutor(), ...(webgpu === undefined ? [] : [webgpu])];
 
 describe.each(executors)("$name", (executor) => {
-  test("gives the evidence that ONNX Runtime gives", { timeout: 120_000 }, async () => {
+  test("gives the evidence that ONNX Runtime gives", { timeout: 600_000 }, async () => {
     const small: MadeShape = { side: 5, heads: 3, head_dim: 8, features: 20, class_token: true };
     const given = madeEvidence(small, 1);
     const { relevance: _, ...inputs } = given;
