@@ -16,11 +16,14 @@ export interface Calibration {
 /** What became of a block. */
 export interface BlockReport {
   readonly layer: number;
-  readonly kind: "attention" | "mlp";
+  /** `norm` is the final norm, behind the last layer. */
+  readonly kind: "attention" | "mlp" | "norm";
   /** Units that stay, where some go: heads or neurons. */
   readonly units?: { readonly before: number; readonly after: number };
   /** The stream error before the last linear was fitted, with the old weights of the units that stay. */
   readonly unfittedError?: number;
+  /** Of the final norm, whose gain was fitted: mean negative log-likelihood of the tokens held out, in nats. */
+  readonly loss?: { readonly before: number; readonly after: number };
   /** Pull towards the old weights that was used. */
   readonly lambda?: number;
   /** There were fewer tokens than columns, so that the pull alone decides part of the weights. */

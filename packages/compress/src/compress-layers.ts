@@ -22,6 +22,7 @@ import type { BlockReport, Calibration } from "./calibration.ts";
 import { type BlockContext, compressAttention, compressMlp } from "./compress-block.ts";
 import { type Compression, pruningTargets, scorersOf } from "./compression.ts";
 import { cutHeads, cutNeurons } from "./cut-block.ts";
+import { fitFinalNorm } from "./fit-final-norm.ts";
 import { type BlockQuantization, quantizeBlock } from "./quantize-block.ts";
 import { columnsOf, readFloats, withColumns } from "./stored-matrix.ts";
 
@@ -198,7 +199,22 @@ async function walkThrough(
     done.push({ ...block, repaired: new Map(), packed: undefined });
     onBlock?.(index + 1, walk.blocks.length, index + 1 < store.done);
   }
-  return done;
+  const norm = context.refit && (changed || quantize?.method.refit === true) && (await closingNorm());
+  return norm ? [...done, norm] : done;
+
+  async function closingNorm(): Promise<DoneBlock | undefined> {
+    const index = walk.blocks.length;
+    if (index < store.done) return store.read(index);
+    const fitted = await fitFinalNorm(source, walk, signal);
+    const { layer = 0, streamError = 0 } = done.at(-1)?.report ?? {};
+    if (fitted === undefined) return undefined;
+    const block = {
+      report: { layer, kind: "norm", loss: fitted.loss, streamError },
+      repaired: fitted.replacements,
+    } as const;
+    await store.write(index, block);
+    return block;
+  }
 }
 
 /** The tensors of a block that was done earlier: new ones from the store, smaller ones cut again. */

@@ -88,5 +88,12 @@ function errorTable(reports: readonly BlockReport[]): string {
       ? []
       : [`| ${layer} ${kind} | ${percent(unfittedError)} | ${percent(streamError)} |`],
   );
-  return `| squared error of the residual stream on held-out data, behind | before the fit | after |\n|---|---:|---:|\n${rows.join("\n")}\n`;
+  const loss = reports.find(({ kind }) => kind === "norm")?.loss;
+  const norm = loss === undefined ? "" : `\n${finalNormSentence(loss)}\n`;
+  return `| squared error of the residual stream on held-out data, behind | before the fit | after |\n|---|---:|---:|\n${rows.join("\n")}\n${norm}`;
+}
+
+/** What fitting the final norm changed. */
+export function finalNormSentence({ before, after }: NonNullable<BlockReport["loss"]>): string {
+  return `The final norm's gain is fitted too: ${before.toFixed(4)} → ${after.toFixed(4)} nats a token on held-out data.`;
 }

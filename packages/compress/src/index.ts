@@ -15,7 +15,7 @@ export {
   pruningTargets,
   scorersOf,
 } from "./compression.ts";
-export { compressionCard } from "./compression-card.ts";
+export { compressionCard, finalNormSentence } from "./compression-card.ts";
 export type { QuantizationMethod, RoundedLinear, RoundingResult } from "./methods/quantization-method.ts";
 export {
   defaultQuantizationMethod,

@@ -1,4 +1,4 @@
-import type { BlockReport, CompressionPreview } from "@vlmopt/compress";
+import { type BlockReport, type CompressionPreview, finalNormSentence } from "@vlmopt/compress";
 import type { ModelSize, PruningPlan } from "@vlmopt/pruning";
 import { formatBytes, formatCount } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -85,5 +85,7 @@ function blockErrors(reports: readonly BlockReport[]): string {
     rows,
   );
   const stream = `residual stream behind the last layer, on data held out: ${percent(reports.at(-1)?.streamError ?? 0)} from the dense model's`;
-  return rows.length === 0 ? stream : `${table}\n${stream}`;
+  const loss = reports.find(({ kind }) => kind === "norm")?.loss;
+  const parts = [...(rows.length === 0 ? [] : [table]), stream, ...(loss ? [finalNormSentence(loss)] : [])];
+  return parts.join("\n");
 }
