@@ -1,4 +1,6 @@
+import { resolve } from "node:path";
 import type { ClipEmbedder, Encoder, LanguageScorer } from "@vlmopt/engine";
+import { bertScoreLayer, type EncoderLayer } from "@vlmopt/metrics";
 
 /** A metric asks a model, and none was named. */
 export class MissingModelError extends Error {
@@ -16,10 +18,14 @@ export class MissingModelError extends Error {
  * The encoder that BERTScore asks for token embeddings.
  * @throws {MissingModelError} where none was named
  */
-export async function encoderFor(folder: string | undefined, layer: number | undefined): Promise<Encoder> {
+export async function encoderFor(
+  folder: string | undefined,
+  layer: EncoderLayer | undefined,
+): Promise<Encoder> {
   if (folder === undefined) throw new MissingModelError("bertscore", "an encoder", "--encoder");
   const { loadEncoder } = await import("@vlmopt/engine");
-  return loadEncoder(folder, layer === undefined ? {} : { layer });
+  const count = layer === "bert-score" ? bertScoreLayer(resolve(folder)) : layer;
+  return loadEncoder(folder, count === undefined ? {} : { layer: count });
 }
 
 /**

@@ -1,3 +1,4 @@
+export { type AnswerRows, answerRows } from "./answers/answer-rows.ts";
 export { DatasetError, type DatasetErrorCode } from "./dataset-error.ts";
 export { findAccessToken } from "./hub/access-token.ts";
 export { type DownloadOptions, type DownloadResult, downloadRepository } from "./hub/download-repository.ts";
@@ -6,6 +7,7 @@ export { HubError, type HubErrorCode } from "./hub/hub-error.ts";
 export type { HubFile } from "./hub/hub-file.ts";
 export type { DownloadProgress, FetchOptions, FetchResult, HubFolder } from "./hub/hub-folder.ts";
 export { type OpenHubFolderOptions, openHubFolder } from "./hub/open-hub-folder.ts";
+export { listOfTexts } from "./records/cell.ts";
 export {
   type ColumnMapping,
   type ColumnMappingInput,

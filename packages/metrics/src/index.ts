@@ -1,7 +1,7 @@
 export { packUnit } from "./benchmarks/unit.ts";
 export { type Baseline, publishedBaseline, readBaselines } from "./bertscore/baseline.ts";
 export { type BertScoreOptions, bertScore } from "./bertscore/bertscore.ts";
-export { bertScoreLayers, type EncodedText, type Encoder } from "./bertscore/encoder.ts";
+export { bertScoreLayer, bertScoreLayers, type EncodedText, type Encoder } from "./bertscore/encoder.ts";
 export { type BleuOptions, bleu, cocoBleu } from "./bleu/bleu.ts";
 export type { BleuTokenizer } from "./bleu/tokenizers.ts";
 export { type ChrfOptions, chrf } from "./chrf/chrf.ts";
@@ -39,10 +39,18 @@ export {
 } from "./model-metrics/perplexity.ts";
 export type { AskedQuestion, Reading } from "./reading/reading.ts";
 export { type ReadingName, readingNames, readings } from "./reading/readings.ts";
-export { type MetricResources, metricByName, metricNames } from "./registry.ts";
+export {
+  type EncoderLayer,
+  type MetricResources,
+  type MetricSpec,
+  metricByName,
+  metricNames,
+  parseMetric,
+} from "./registry.ts";
 export { cocoRougeL, type RougeOptions, type RougeType, rouge } from "./rouge/rouge.ts";
 export { scorecardCsv, scorecardTable, type TableText, topicTable } from "./scorecard/render.ts";
 export {
+  type AnswerRow,
   joinScoreFiles,
   type LeftOutLine,
   type PredictionLine,

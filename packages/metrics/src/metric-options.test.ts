@@ -1,16 +1,18 @@
 import {
   bertScore,
+  bertScoreLayer,
   bleu,
   chrf,
   clipScore,
   meteor,
+  metricByName,
   perplexity,
   rouge,
   scorecard,
   vqaAccuracy,
   wilsonInterval,
 } from "@vlmopt/metrics";
-import { describe, expect, test } from "vitest";
+import { describe, expect, it, test } from "vitest";
 
 describe("options of metrics that are wrong are refused in one sentence", () => {
   test.each<[string, () => unknown, string]>([
@@ -79,5 +81,44 @@ describe("options of metrics that are wrong are refused in one sentence", () => 
     );
     await expect(card({ by: "colour" })).rejects.toThrow('scorecard: by is "colour", not "topic"');
     await expect(card({ byTopic: true })).rejects.toThrow('scorecard: there is no option "byTopic"');
+  });
+});
+
+describe("options of metrics by name", () => {
+  it.each([
+    ["rouge:stemmer:types=rouge1+rougeL", "stem:porter-nltk", "types:rouge1+rougeL"],
+    ["bleu:tokenizer=intl:lowercase:smoothing=floor", "tok:intl", "case:lc"],
+    ["meteor:nltk=3.10:tokenizer=whitespace:alpha=0.8", "nltk:3.10", "alpha:0.8"],
+    ["chrf:wordOrder=1", "nw:1", "case:mixed"],
+  ])("%s", async (spec, ...parts) => {
+    const { signature } = await metricByName(spec);
+    for (const part of parts) expect(signature).toContain(part);
+  });
+
+  it("of BERTScore: idf, a file of baselines, and the layer that bert_score takes", async () => {
+    const layers: unknown[] = [];
+    const encoder = async (layer?: unknown) => {
+      layers.push(layer);
+      return { name: "roberta-large", layer: 17, encode: async () => [] };
+    };
+    expect((await metricByName("bertscore:idf:rescale:layer=bert-score", { encoder })).signature).toContain(
+      "_L17_idf-rescaled",
+    );
+    await metricByName("bertscore:layer=9", { encoder });
+    expect(layers).toEqual(["bert-score", 9]);
+    expect(bertScoreLayer("/models/roberta-large")).toBe(17);
+    expect(bertScoreLayer("microsoft/deberta-xlarge-mnli")).toBe(40);
+    expect(() => bertScoreLayer("gpt2")).toThrow("bert_score knows no layer for gpt2");
+  });
+
+  it.each([
+    ["blue", /there is no metric "blue"/],
+    ["rouge:stem", /rouge has no option "stem"; there are stemmer, types/],
+    ["cider:n=4", /cider has no option "n"; it has none/],
+    ["bleu:tokenizer", /bleu: tokenizer is a value/],
+    ["bleu:tokenizer=zh", /tokenizer/],
+    ["meteor:alpha=much", /alpha is a number/],
+  ])("that are wrong are refused: %s", async (spec, problem) => {
+    await expect(metricByName(spec)).rejects.toThrow(problem);
   });
 });

@@ -1,11 +1,11 @@
 import { dirname, resolve } from "node:path";
-import { type ClipEncoder, clipScore, type ModelMetric, ScoreFileError } from "@vlmopt/metrics";
-
-/** A file of records, as JSON lines that have been checked. */
-export interface RecordFile {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
+import {
+  type ClipEncoder,
+  clipScore,
+  type ModelMetric,
+  type ScoreFile,
+  ScoreFileError,
+} from "@vlmopt/metrics";
 
 /**
  * The picture of each item: the `image` of its record in the first file that has one.
@@ -14,28 +14,19 @@ export interface RecordFile {
  */
 export function picturesOf(
   ids: readonly string[],
-  files: readonly RecordFile[],
+  files: readonly ScoreFile<{ readonly image?: string }>[],
   folder?: string,
 ): readonly string[] {
-  const places = files.map(({ name, bytes }) => placesIn(bytes, folder ?? dirname(name)));
   return ids.map((id) => {
-    const place = places.map((known) => known.get(id)).find((found) => found !== undefined);
-    if (place !== undefined) return place;
+    for (const { name, lines } of files) {
+      const image = lines.get(id)?.image;
+      if (image !== undefined) return resolve(folder ?? dirname(name), image);
+    }
     const names = files.map(({ name }) => name).join(" and ");
     throw new ScoreFileError(
       `${names}: item "${id}" has no "image", which clipscore looks at: add its file name, or leave clipscore out of --metrics`,
     );
   });
-}
-
-function placesIn(bytes: Uint8Array, folder: string): Map<string, string> {
-  const places = new Map<string, string>();
-  for (const line of new TextDecoder().decode(bytes).split("\n")) {
-    if (line.trim() === "") continue;
-    const { id, image } = JSON.parse(line) as { readonly id: string | number; readonly image?: unknown };
-    if (typeof image === "string" && image !== "") places.set(`${id}`, resolve(folder, image));
-  }
-  return places;
 }
 
 /** A picture as CLIP sees it, or why it cannot. */

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -282,5 +283,50 @@ describe("vlmopt score", () => {
     expect(stderr).toBe(
       "error: bertscore needs an encoder: --encoder <folder>\nhint: give one, or leave bertscore out of --metrics\n",
     );
+  });
+});
+
+describe("vlmopt score, of files that others write", () => {
+  const answers = fileURLToPath(new URL("../../../../packages/datasets/goldens/answers/", import.meta.url));
+  const exactMatch = (...args: string[]) => {
+    const { status, stdout, stderr } = score(...args, "--metrics", "exact-match,rouge:stemmer", "--json");
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    const { figures, count, metrics } = JSON.parse(stdout);
+    expect(metrics.rouge).toContain("stem:porter-nltk");
+    return [count, figures[0].value];
+  };
+
+  // Two of four answers are right.
+  it.each([
+    ["samples of lmms-eval", "samples_lmms-eval.jsonl", undefined],
+    ["an Excel table of VLMEvalKit", "vlmevalkit.xlsx", undefined],
+    ["its table of text", "vlmevalkit.tsv", undefined],
+    ["CSV", "table.csv", undefined],
+    ["results of VQA with its annotations", "vqa-results.json", "vqa-annotations.json"],
+    ["an OpenAI batch", "openai-batch.jsonl.gz", "references.jsonl"],
+    ["answers of LLaVA, lists of references in CSV", "llava.jsonl", "references.csv"],
+    ["answers by their ids", "by-id.json", "references.jsonl"],
+  ])("%s", (_, predictions, references) => {
+    const other = references === undefined ? [] : ["--references", answers + references];
+    expect(exactMatch("--predictions", answers + predictions, ...other)).toEqual([4, 0.5]);
+  });
+
+  it("standard input, and keys that are told", () => {
+    const args = ["score", "--predictions", "-", "--metrics", "exact-match", "--json"];
+    const keys = ["--id", "custom_id", "--prediction", "response.body.choices.message.content"];
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      [main, ...args, ...keys, "--references", `${answers}references.jsonl`],
+      { input: readFileSync(`${answers}openai-batch.jsonl.gz`), encoding: "utf8" },
+    );
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout).figures[0].value).toBe(0.5);
+  });
+
+  it("refuses options that a metric does not have", () => {
+    const { status, stderr } = score(...files, "--metrics", "rouge:stem");
+    expect(status).toBe(2);
+    expect(stderr).toContain('Rouge has no option "stem"; there are stemmer, types.');
   });
 });

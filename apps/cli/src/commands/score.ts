@@ -1,17 +1,22 @@
 import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { type AnswerRows, answerRows, listOfTexts } from "@vlmopt/datasets";
 import {
   bootstrapRules,
+  type EncoderLayer,
   joinScoreFiles,
   type Metric,
   type ModelMetric,
   metricByName,
   metricNames,
+  parseMetric,
   readPredictions,
   readReferences,
   type Scorecard,
   type ScoreFile,
   ScoreFileError,
+  type ScoreFileOptions,
   scorecard,
   scorecardCsv,
   scorecardTable,
@@ -34,18 +39,34 @@ export function scoreCommand() {
     .description(
       "Scores answers against references, alone or beside another system's, with confidence intervals and significance.",
     )
-    .requiredOption("--predictions <file>", 'JSON lines: {"id", "prediction" or "answer" or "text", "topic"}')
     .requiredOption(
-      "--references <file>",
-      'JSON lines: {"id", "references" or "reference" or "answer", "topic"}; a text or a list of texts',
+      "--predictions <file>",
+      "JSON lines or a JSON list, CSV, TSV, an Excel table or a text of an answer a line, also packed by gzip; - reads standard input",
     )
+    .option(
+      "--references <file>",
+      "the same, a text or a list of texts each (default: in the file of predictions)",
+    )
+    .option("--id <key>", "key or column of ids (default: id, question_id, custom_id, doc_id or index)")
+    .option(
+      "--prediction <key>",
+      "key or column of predictions; dots reach inside (default: found by its name)",
+    )
+    .option("--reference <key>", "key or column of references (default: found by its name)")
     .addOption(
-      new Option("--metrics <list>", `of ${knownMetrics.join(", ")}`)
+      new Option(
+        "--metrics <list>",
+        `of ${knownMetrics.join(", ")}; options behind colons, such as rouge:stemmer, bleu:tokenizer=intl, meteor:nltk=3.10, bertscore:idf:rescale`,
+      )
         .argParser(parseMetrics)
         .default(["meteor", "rouge", "bleu"], "meteor,rouge,bleu"),
     )
     .option("--encoder <folder>", "of bertscore: a BERT, RoBERTa or one of their kin, with its tokenizer")
-    .option("--encoder-layer <count>", "layers of it that are run (default: all)", parseWhole(0))
+    .option(
+      "--encoder-layer <count>",
+      "layers of it that are run, or bert-score: as many as bert_score takes for that model (default: all)",
+      parseLayer,
+    )
     .option("--language-model <folder>", "of perplexity: GPT-2 or another decoder, with its tokenizer")
     .option("--clip <folder>", "of clipscore: a CLIP, with its tokenizer and image processor")
     .option(
@@ -58,7 +79,7 @@ export function scoreCommand() {
       "--images <folder>",
       'of clipscore: where the pictures lie that "image" of a line names (default: beside its file)',
     )
-    .option("--vs <file>", "predictions of another system, to compare with")
+    .option("--vs <file>", "predictions of another system, to compare with, in any of these forms")
     .option("--retention", "with --vs the dense model's: how much of its skill is kept")
     .addOption(
       new Option("--by <key>", "score each topic too, and resample within topics").choices([
@@ -83,17 +104,24 @@ Examples:
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl
   $ vlmopt score --predictions small.jsonl --references refs.jsonl --vs dense.jsonl --retention
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl --metrics meteor,rouge --by topic --csv
+  $ vlmopt score --predictions samples_gqa.jsonl --metrics exact-match-lmms
+  $ vlmopt score --predictions model_MMBench.xlsx --metrics exact-match --prediction prediction --reference answer
+  $ zcat batch.jsonl.gz | vlmopt score --predictions - --references refs.csv --metrics rouge:stemmer
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl --metrics clipscore --clip clip-vit-base-patch32 --images pictures`,
     )
     .action(async (options, command) => {
       const { vs, by, json, csv, interval, confidence, resamples, seed } = options;
       if (options.retention && vs === undefined)
         command.error("error: --retention needs --vs, the answers of the dense model");
-      const answered = { name: options.predictions, bytes: await read(options.predictions) };
-      const asked = { name: options.references, bytes: await read(options.references) };
-      const predictions = readPredictions(answered.bytes, answered.name, { leaveOut: true });
-      const references = readReferences(asked.bytes, asked.name, { leaveOut: true });
-      const versus = vs === undefined ? undefined : readPredictions(await read(vs), vs, { leaveOut: true });
+      if (options.references === options.predictions && options.references === "-")
+        command.error("error: standard input is read once: leave --references out where it holds them too");
+      const given = await answersIn(options.predictions);
+      const { references: other = options.predictions } = options;
+      const asked = other === options.predictions ? given : await answersIn(other);
+      const predictions = readPredictions(given.rows, given.name, keysOf(options, given));
+      const references = readReferences(asked.rows, asked.name, keysOf(options, asked));
+      const others = vs === undefined ? undefined : await answersIn(vs);
+      const versus = others && readPredictions(others.rows, others.name, keysOf(options, others));
       const files = versus === undefined ? [predictions, references] : [predictions, versus, references];
       const unscored = leftOutOf(files);
       let items = joinScoreFiles(predictions, references, versus);
@@ -105,13 +133,17 @@ Examples:
         return model;
       };
       const resources = {
-        encoder: () => kept(encoderFor(options.encoder, options.encoderLayer)),
+        encoder: (layer: EncoderLayer | undefined = options.encoderLayer) =>
+          kept(encoderFor(options.encoder, layer)),
         languageModel: () => kept(languageModelFor(options.languageModel)),
       };
       const clipMetric = async () => {
         const encoder = await kept(clipFor(options.clip));
         const ids = items.map(({ id }) => id);
-        const pictures = await seenPictures(picturesOf(ids, [asked, answered], options.images), encoder);
+        const pictures = await seenPictures(
+          picturesOf(ids, [references, predictions], options.images),
+          encoder,
+        );
         const unseen = pictures.map((picture) => ("problem" in picture ? picture.problem : undefined));
         for (const [i, problem] of unseen.entries())
           if (problem !== undefined) unscored.push({ id: ids[i] ?? "", problem });
@@ -195,9 +227,30 @@ function tableOf({ head, rows }: TableText): string {
   );
 }
 
+/** Rows of a file, or of standard input. */
+async function answersIn(file: string): Promise<AnswerRows & { readonly name: string }> {
+  return { name: file, ...answerRows(await read(file), file) };
+}
+
+interface Keys {
+  readonly id?: string | undefined;
+  readonly prediction?: string | undefined;
+  readonly reference?: string | undefined;
+}
+
+function keysOf({ id, prediction, reference }: Keys, { cellsAreText }: AnswerRows): ScoreFileOptions {
+  return {
+    leaveOut: true,
+    ...(id === undefined ? {} : { id }),
+    ...(prediction === undefined ? {} : { prediction }),
+    ...(reference === undefined ? {} : { reference }),
+    ...(cellsAreText ? { readList: listOfTexts } : {}),
+  };
+}
+
 async function read(file: string): Promise<Uint8Array> {
   try {
-    return await readFile(file);
+    return file === "-" ? await buffer(process.stdin) : await readFile(file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ScoreFileError(`${file}: ${code === "ENOENT" ? "no such file" : message}`);
@@ -205,8 +258,28 @@ async function read(file: string): Promise<Uint8Array> {
 }
 
 function parseMetrics(text: string): string[] {
-  const names = [...new Set(text.split(",").map((name) => name.trim()))];
-  const unknown = names.find((name) => !knownMetrics.includes(name));
-  if (unknown === undefined) return names;
-  throw new InvalidArgumentError(`There is no metric "${unknown}"; there are ${knownMetrics.join(", ")}.`);
+  const specs = [...new Set(text.split(",").map((name) => name.trim()))];
+  const names = new Set<string>();
+  for (const spec of specs) {
+    const name = spec === CLIP_SCORE ? spec : metricNamed(spec);
+    if (names.has(name)) throw new InvalidArgumentError(`${name} is named twice.`);
+    names.add(name);
+  }
+  return specs;
+}
+
+function metricNamed(spec: string): string {
+  try {
+    return parseMetric(spec).name;
+  } catch (error) {
+    const { message } = error as Error;
+    const known = message.replace(/; there are .*, perplexity$/, `; there are ${knownMetrics.join(", ")}`);
+    throw new InvalidArgumentError(`${known[0]?.toUpperCase()}${known.slice(1)}.`);
+  }
+}
+
+const parseCount = parseWhole(0);
+
+function parseLayer(text: string): EncoderLayer {
+  return text === "bert-score" ? text : parseCount(text);
 }

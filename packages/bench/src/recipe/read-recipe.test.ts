@@ -109,7 +109,7 @@ test.each([
     { variants: [{ name: "a", model: "m", quantize: { scheme: "nf4", preset: "slow" } }] },
     'quantize.preset: there is no preset "slow": there are fast, best',
   ],
-  [{ metrics: ["metor"] }, 'metrics[0]: there is no metric "metor": there are meteor, '],
+  [{ metrics: ["metor"] }, 'metrics[0]: there is no metric "metor"; there are meteor, '],
   [
     { engine: { executor: "cuda" } },
     'engine.executor: there is no executor "cuda": there are auto, ort, webgpu, plain',

@@ -42,7 +42,9 @@ export interface Recipe {
   readonly metrics: readonly string[];
   /** Share of the questions that may be unusable or stay unanswered. */
   readonly maxFailed: number;
-  readonly encoder: { readonly folder: string; readonly layer?: number | undefined } | undefined;
+  readonly encoder:
+    | { readonly folder: string; readonly layer?: number | "bert-score" | undefined }
+    | undefined;
   readonly languageModel: string | undefined;
   readonly variants: readonly VariantSpec[];
 }

@@ -1,6 +1,6 @@
 import { compressionSchema } from "@vlmopt/compress";
 import { generateRules, ortRules, visualTokenMethodNames, visualTokenRules } from "@vlmopt/engine";
-import { metricNames } from "@vlmopt/metrics";
+import { parseMetric } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
 import { schemesNamed } from "@vlmopt/quant";
 import { z } from "zod";
@@ -133,6 +133,26 @@ const protocolSchema = z.strictObject({
 
 export type ProtocolSpec = z.output<typeof protocolSchema>;
 
+/** By its name, with options behind colons: `rouge:stemmer`. */
+const metricSchema = z
+  .string()
+  .refine((text) => metricProblem(text) === undefined, {
+    error: ({ input }) => metricProblem(String(input)),
+  });
+
+function metricProblem(text: string): string | undefined {
+  try {
+    parseMetric(text);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function isNamed(metric: string, name: string): boolean {
+  return metric === name || metric.startsWith(`${name}:`);
+}
+
 /** A recipe file, as it is written. */
 export const recipeSchema = z
   .strictObject({
@@ -143,14 +163,16 @@ export const recipeSchema = z
     /** What models read while they are pruned. */
     calibrate: calibrateSchema.default("own"),
     protocol: protocolSchema.prefault({}),
-    metrics: z
-      .array(oneOf("metric", metricNames as [string, ...string[]]))
-      .min(1)
-      .optional(),
+    metrics: z.array(metricSchema).min(1).optional(),
     /** Share of the questions that may be unusable or stay unanswered; beyond it the run or the variant fails. */
     maxFailed: ruled<number>(finite({ from: 0, below: 1 })).default(0.5),
     /** Of BERTScore: folder of a BERT or one of its kin. */
-    encoder: z.strictObject({ folder: z.string().min(1), layer: count.optional() }).optional(),
+    encoder: z
+      .strictObject({
+        folder: z.string().min(1),
+        layer: z.union([count, z.literal("bert-score")]).optional(),
+      })
+      .optional(),
     /** Of perplexity: folder of GPT-2 or another decoder. */
     languageModel: z.string().min(1).optional(),
     engine: engineSchema.prefault({}),
@@ -167,12 +189,17 @@ export const recipeSchema = z
     error: "says nothing beside tasks, which have metrics of their own",
     path: ["metrics"],
   })
-  .refine(({ metrics = [], encoder }) => !metrics.includes("bertscore") || encoder !== undefined, {
-    error: "bertscore needs an encoder",
-    path: ["encoder"],
-  })
   .refine(
-    ({ metrics = [], languageModel }) => !metrics.includes("perplexity") || languageModel !== undefined,
+    ({ metrics = [], encoder }) =>
+      !metrics.some((metric) => isNamed(metric, "bertscore")) || encoder !== undefined,
+    {
+      error: "bertscore needs an encoder",
+      path: ["encoder"],
+    },
+  )
+  .refine(
+    ({ metrics = [], languageModel }) =>
+      !metrics.some((metric) => isNamed(metric, "perplexity")) || languageModel !== undefined,
     {
       error: "perplexity needs a languageModel",
       path: ["languageModel"],

@@ -1,6 +1,7 @@
 import { languageScorer, loadEncoder } from "@vlmopt/engine";
 import {
   approximateRandomization,
+  bertScoreLayer,
   bootstrapIntervals,
   type CorpusResult,
   type FigureInterval,
@@ -11,6 +12,7 @@ import {
   meansOf,
   metricByName,
   noSkillFloor,
+  parseMetric,
   retention,
 } from "@vlmopt/metrics";
 import { BenchError } from "../bench-error.ts";
@@ -58,10 +60,11 @@ export function judgeResources({
     return model;
   };
   return {
-    async encoder() {
+    async encoder(wanted) {
       if (encoder === undefined) throw new BenchError("bertscore needs an encoder", "name one in the recipe");
-      const { folder, layer } = encoder;
-      return kept(loadEncoder(folder, layer === undefined ? {} : { layer }));
+      const { folder, layer = wanted } = encoder;
+      const count = layer === "bert-score" ? bertScoreLayer(folder) : layer;
+      return kept(loadEncoder(folder, count === undefined ? {} : { layer: count }));
     },
     async languageModel() {
       if (languageModel === undefined)
@@ -97,9 +100,10 @@ export async function assertScorable(
   metrics: readonly string[],
   items: readonly { readonly id: string; readonly references: readonly string[] }[],
 ): Promise<void> {
-  for (const name of metrics) {
+  for (const spec of metrics) {
+    const { name } = parseMetric(spec);
     if (name === "bertscore" || name === "perplexity") continue;
-    const { fewestReferences } = await metricByName(name);
+    const { fewestReferences } = await metricByName(spec);
     const short = items.find(
       ({ references: { length } }) => length > 0 && length < (fewestReferences?.count ?? 0),
     );

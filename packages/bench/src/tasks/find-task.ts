@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { type Task, taskSchema, tasks } from "@vlmopt/datasets";
-import { metricNames, type ReadingName, readingNames } from "@vlmopt/metrics";
+import { parseMetric, type ReadingName, readingNames } from "@vlmopt/metrics";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 import { BenchError } from "../bench-error.ts";
@@ -37,7 +37,13 @@ async function readTask(file: string): Promise<Task> {
   const { reading, metrics } = task;
   const used = typeof reading === "string" ? [reading] : [...Object.values(reading.cases), reading.otherwise];
   assertKnown(file, "reading", used, readingNames);
-  assertKnown(file, "metric", metrics, metricNames);
+  for (const metric of metrics) {
+    try {
+      parseMetric(metric);
+    } catch (error) {
+      throw new BenchError(`${file}: ${(error as Error).message}`);
+    }
+  }
   return task;
 }
 

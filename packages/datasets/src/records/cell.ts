@@ -46,6 +46,14 @@ export function textsOf(value: unknown, column: string, place: Place): string[] 
   return all.flatMap((item) => cellText(item, column, place) ?? []);
 }
 
+/** The texts of a list in Python's, numpy's or JSON's writing; undefined where a text is none. */
+export function listOfTexts(text: string): readonly string[] | undefined {
+  const read = LIST.test(text) ? structured(text) : undefined;
+  return Array.isArray(read)
+    ? read.flat().flatMap((item) => (item === null ? [] : [String(item)]))
+    : undefined;
+}
+
 function writtenList(text: string, column: string, place: Place): unknown {
   const isList = LIST.test(text);
   if (!isList && !PERHAPS_LIST.test(text)) return text;

@@ -52,7 +52,8 @@ function withoutNothing(record: Readonly<Record<string, string>>): Record<string
   );
 }
 
-function delimiterOf(text: string, usual: string): string {
+/** What parts cells: the usual one, unless another one parts the line of names into more. */
+export function delimiterOf(text: string, usual: string): string {
   const [names = ""] = text.replace(/"[^"]*"/g, "").split(/[\r\n]/);
   const parts = (delimiter: string) => names.split(delimiter).length;
   return DELIMITERS.reduce((best, other) => (parts(other) > parts(best) ? other : best), usual);

@@ -32,3 +32,20 @@ export const bertScoreLayers: Readonly<Record<string, number>> = {
   "microsoft/deberta-xlarge-mnli": 40,
   "microsoft/deberta-large-mnli": 18,
 };
+
+/**
+ * The layer that bert_score takes for a model.
+ * @param name of the model, or the folder that it lies in
+ * @throws {Error} for models that it does not know
+ */
+export function bertScoreLayer(name: string): number {
+  const last = name.replace(/^.*[\\/]/, "");
+  const [, layer] =
+    Object.entries(bertScoreLayers).find(
+      ([model]) => model === name || model.replace(/^.*\//, "") === last,
+    ) ?? [];
+  if (layer !== undefined) return layer;
+  throw new Error(
+    `bert_score knows no layer for ${last}: give its number; it knows ${Object.keys(bertScoreLayers).join(", ")}`,
+  );
+}

@@ -25,9 +25,9 @@ describe("score files", () => {
   it.each([
     [['{"id":"a","text":"x"}', "{oops"], "preds.jsonl:2: is not JSON: "],
     [["[]"], "preds.jsonl:1: is not a JSON object but a list"],
-    [['{"text":"x"}'], 'preds.jsonl:1: has no "id"'],
+    [['{"text":"x"}', '{"id":"a","text":"x"}'], 'preds.jsonl:1: has no "id"'],
     [['{"id":1.5,"text":"x"}'], 'preds.jsonl:1: "id" is neither text nor a whole number but a number'],
-    [['{"id":"a"}'], 'preds.jsonl:1: has none of "prediction", "answer", "text"'],
+    [['{"id":"a"}'], 'preds.jsonl:1: has none of "prediction", '],
     [['{"id":"a","text":null}'], 'preds.jsonl:1: "text" is not text but null'],
     [['{"id":"a","text":"x","topic":{}}'], 'preds.jsonl:1: "topic" is not text but an object'],
     [
@@ -43,10 +43,10 @@ describe("score files", () => {
   it.each([
     ['{"id":"a","references":[]}', 'refs.jsonl:1: "references" is an empty list'],
     [
-      '{"id":"a","references":["x",3]}',
-      'refs.jsonl:1: "references" is not text or a list of texts but has a number',
+      '{"id":"a","references":["x",true]}',
+      'refs.jsonl:1: "references" is not text or a list of texts but has a boolean',
     ],
-    ['{"id":"a","text":"x"}', 'refs.jsonl:1: has none of "references", "reference", "answers", "answer"'],
+    ['{"id":"a","caption":"x"}', 'refs.jsonl:1: has none of "references", "reference", '],
   ])("of references are refused by line: %s", (line, message) => {
     expect(() => references(line)).toThrow(message);
   });
@@ -64,7 +64,7 @@ describe("score files", () => {
     expect([...(asked.leftOut ?? [])]).toEqual([
       ["a", { line: 1, problem: '"references" is an empty list' }],
       ["b", { line: 2, problem: '"reference" is null' }],
-      ["e", { line: 5, problem: 'has none of "references", "reference", "answers", "answer"' }],
+      ["e", { line: 5, problem: expect.stringContaining('has none of "references", "reference", ') }],
     ]);
     const answered = ["a", "b", "c", "d", "e"].map((id) =>
       JSON.stringify({ id, text: id === "d" ? null : id }),
@@ -91,6 +91,70 @@ describe("score files", () => {
     const three = predictions('{"id":"a","text":"x"}', '{"id":"b","text":""}', '{"id":"c","text":"z"}');
     expect(() => joinScoreFiles(three, two)).toThrow(
       'refs.jsonl: has 2 ids and lacks 1 of the 3 in preds.jsonl, first "c" (preds.jsonl:3)',
+    );
+  });
+
+  const rowsOf = (...rows: readonly Readonly<Record<string, unknown>>[]) =>
+    rows.map((row, line) => ({ row, line }));
+  it.each([
+    ["a result of VQA", { question_id: 7, answer: "red" }],
+    [
+      "a sample of lmms-eval",
+      { doc_id: 7, target: "blue", resps: [["Red, I think"]], filtered_resps: ["red"] },
+    ],
+    ["a row of VLMEvalKit", { index: 7, question: "?", answer: "A", prediction: "red" }],
+    [
+      "a line of an OpenAI batch",
+      {
+        id: "batch_req_1",
+        custom_id: "7",
+        response: { status_code: 200, body: { choices: [{ message: { content: "red" } }] } },
+      },
+    ],
+    ["an answer of LLaVA", { question_id: 7, prompt: "?", text: "red", answer_id: "x", model_id: "y" }],
+  ])("of others are understood: %s", (_, row) => {
+    const { lines } = readPredictions(rowsOf(row), "theirs");
+    expect([...lines.values()]).toMatchObject([{ id: "7", prediction: "red" }]);
+  });
+
+  it("of references too: what ten people said, a target, a label that is a number", () => {
+    const { lines } = readReferences(
+      rowsOf(
+        { question_id: 1, answers: [{ answer: "a" }, { answer: "b" }] },
+        { question_id: 2, target: ["c"] },
+        { question_id: 3, label: 4 },
+        { question_id: 4, answer: "['d', 'e']" },
+      ),
+      "refs",
+      { readList: (text) => (text === "['d', 'e']" ? ["d", "e"] : undefined) },
+    );
+    expect([...lines.values()].map(({ references }) => references)).toEqual([
+      ["a", "b"],
+      ["c"],
+      ["4"],
+      ["d", "e"],
+    ]);
+  });
+
+  it("a request of a batch that failed has no answer", () => {
+    const failed = { custom_id: "1", response: null, error: { message: "expired" } };
+    const { leftOut } = readPredictions(rowsOf(failed), "batch", { leaveOut: true });
+    expect([...(leftOut ?? [])]).toEqual([["1", { line: 0, problem: '"response" is not text but null' }]]);
+  });
+
+  it("have keys that are told", () => {
+    const { lines } = readPredictions(rowsOf({ a: { key: "x" }, said: { words: "yes" }, text: "no" }), "p", {
+      id: "a.key",
+      prediction: "said.words",
+    });
+    expect([...lines.values()]).toMatchObject([{ id: "x", prediction: "yes" }]);
+  });
+
+  it("without ids are numbered, if all are", () => {
+    const given = readPredictions(rowsOf({ text: "a" }, { text: "b" }), "p");
+    expect(joinScoreFiles(given, readReferences(rowsOf({ text: "a" }, { text: "c" }), "r"))).toHaveLength(2);
+    expect(() => joinScoreFiles(given, readReferences(rowsOf({ id: 0, text: "a" }), "r"))).toThrow(
+      "p: has no ids, and r has: say which key holds them (--id)",
     );
   });
 });

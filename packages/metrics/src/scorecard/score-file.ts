@@ -3,6 +3,7 @@ export interface PredictionLine {
   readonly id: string;
   readonly prediction: string;
   readonly topic?: string;
+  readonly image?: string;
   readonly line: number;
 }
 
@@ -11,6 +12,7 @@ export interface ReferenceLine {
   readonly id: string;
   readonly references: readonly string[];
   readonly topic?: string;
+  readonly image?: string;
   readonly line: number;
 }
 
@@ -18,6 +20,8 @@ export interface ReferenceLine {
 export interface ScoreFile<Line> {
   readonly name: string;
   readonly lines: ReadonlyMap<string, Line>;
+  /** No line has an id: they are numbered. */
+  readonly isNumbered?: boolean;
   /** Lines that hold nothing to score, by id, where reading was told to leave them out. */
   readonly leftOut?: ReadonlyMap<string, LeftOutLine>;
 }
@@ -31,6 +35,12 @@ export interface LeftOutLine {
 export interface ScoreFileOptions {
   /** Lines without an answer or a reference (null, an empty list) are left out and told, instead of being errors. */
   readonly leaveOut?: boolean;
+  /** Keys of ids, predictions and references, where they are not found by name; dots reach inside. */
+  readonly id?: string;
+  readonly prediction?: string;
+  readonly reference?: string;
+  /** Of files of text alone: the texts of a list that a cell holds as text; undefined where it holds none. */
+  readonly readList?: (text: string) => readonly string[] | undefined;
 }
 
 /** A prediction with what it is scored against. */
@@ -58,55 +68,88 @@ class EmptyLineError extends ScoreFileError {
   }
 }
 
-const predictionKeys = ["prediction", "answer", "text"];
-const referenceKeys = ["references", "reference", "answers", "answer"];
+/** A row of a file of whatever kind, and its place there: a line, or the number of the row. */
+export interface AnswerRow {
+  readonly line: number;
+  readonly row: Readonly<Record<string, unknown>>;
+}
 
 /**
- * Reads predictions, JSON an object a line: `id` (text or a whole number), `prediction` (or `answer`, or `text`) and perhaps `topic`.
- * Further keys are ignored, and empty lines.
- * @throws {ScoreFileError} for invalid UTF-8, lines that are not such objects, and ids that come twice
+ * Keys that predictions go by, as paths: of ours, of lmms-eval's samples, of OpenAI's batches, of VQA's and LLaVA's results. The first that a row has
+ * counts.
+ */
+const predictionKeys = [
+  ...["prediction", "filtered_resps", "response.body.choices.message.content", "resps", "answer", "text"],
+  ...["output", "generated_text", "pred", "response"],
+];
+const referenceKeys = [
+  ...[
+    "references",
+    "reference",
+    "answers.answer",
+    "answers",
+    "target",
+    "ground_truth",
+    "gt_answers",
+    "answer",
+  ],
+  ...["label", "text"],
+];
+const idKeys = ["custom_id", "id", "question_id", "questionId", "doc_id", "index"];
+
+/**
+ * Reads predictions, from rows or from JSON lines: an id (a text or a whole number) and an answer, by the keys that ours and other tools' files have, and
+ * perhaps `topic` and `image`. Further keys are ignored, and empty lines. Files of which no row has an id are numbered from 0.
+ * @throws {ScoreFileError} for invalid UTF-8, lines that are no objects, and ids that come twice
  */
 export function readPredictions(
-  bytes: Uint8Array,
+  given: Uint8Array | readonly AnswerRow[],
   name: string,
   options: ScoreFileOptions = {},
 ): ScoreFile<PredictionLine> {
-  return readLines(bytes, name, options, (object, line, shared) => {
-    const key = keyOf(object, predictionKeys, name, line);
-    const prediction = object[key];
-    if (prediction === null) throw new EmptyLineError(`${name}:${line}`, `"${key}" is not text but null`);
-    if (typeof prediction !== "string")
-      throw new ScoreFileError(`${name}:${line}: "${key}" is not text but ${kindOf(prediction)}`);
-    return { ...shared, prediction };
+  const { prediction: told } = options;
+  return readRows(given, name, options, (row, line, shared) => {
+    const { key, value } = foundIn(row, told === undefined ? predictionKeys : [told], name, line);
+    const [first] = [value].flat(3);
+    if (first === undefined || first === null)
+      throw new EmptyLineError(
+        `${name}:${line}`,
+        `"${key}" ${first === null ? "is not text but null" : "is an empty list"}`,
+      );
+    if (typeof first !== "string" && typeof first !== "number")
+      throw new ScoreFileError(`${name}:${line}: "${key}" is not text but ${kindOf(first)}`);
+    return { ...shared, prediction: String(first) };
   });
 }
 
 /**
- * Reads references: as predictions, with `references` (a list of texts) or `reference`, `answers` or `answer`; each may be one text or a
+ * Reads references: as predictions, with `references` (a list of texts) or `reference`, `answers` or `answer` and more; each may be one text or a
  * list of them.
  * @throws {ScoreFileError} as `readPredictions`
  */
 export function readReferences(
-  bytes: Uint8Array,
+  given: Uint8Array | readonly AnswerRow[],
   name: string,
   options: ScoreFileOptions = {},
 ): ScoreFile<ReferenceLine> {
-  return readLines(bytes, name, options, (object, line, shared) => {
-    const key = keyOf(object, referenceKeys, name, line);
-    const given = object[key];
-    const references = [given].flat().filter((text: unknown) => text !== null);
+  const { reference: told, readList } = options;
+  return readRows(given, name, options, (row, line, shared) => {
+    const { key, value } = foundIn(row, told === undefined ? referenceKeys : [told], name, line);
+    const written = typeof value === "string" ? (readList?.(value) ?? value) : value;
+    const references = [written].flat(2).filter((text: unknown) => text !== null);
     if (references.length === 0)
       throw new EmptyLineError(
         `${name}:${line}`,
-        `"${key}" is ${Array.isArray(given) ? "an empty list" : "null"}`,
+        `"${key}" is ${Array.isArray(written) ? "an empty list" : "null"}`,
       );
-    if (!areTexts(references)) {
-      const odd = references.find((text) => typeof text !== "string");
+    const texts = references.map((text) => (typeof text === "number" ? String(text) : text));
+    if (!areTexts(texts)) {
+      const odd = texts.find((text) => typeof text !== "string");
       throw new ScoreFileError(
         `${name}:${line}: "${key}" is not text or a list of texts but has ${kindOf(odd)}`,
       );
     }
-    return { ...shared, references };
+    return { ...shared, references: texts };
   });
 }
 
@@ -120,6 +163,12 @@ export function joinScoreFiles(
   versus?: ScoreFile<PredictionLine>,
 ): ScoredItem[] {
   for (const file of versus ? [predictions, versus] : [predictions]) {
+    if (file.isNumbered !== references.isNumbered) {
+      const [without, others] = file.isNumbered ? [file, references] : [references, file];
+      throw new ScoreFileError(
+        `${without.name}: has no ids, and ${others.name} has: say which key holds them (--id)`,
+      );
+    }
     assertHolds(file, references);
     assertHolds(references, file);
   }
@@ -153,40 +202,75 @@ function assertHolds(file: ScoreFile<unknown>, other: ScoreFile<{ readonly line:
 interface SharedKeys {
   readonly id: string;
   readonly topic?: string;
+  readonly image?: string;
   readonly line: number;
 }
 
-function readLines<Line extends SharedKeys>(
-  bytes: Uint8Array,
+function readRows<Line extends SharedKeys>(
+  given: Uint8Array | readonly AnswerRow[],
   name: string,
-  { leaveOut = false }: ScoreFileOptions,
-  read: (object: Readonly<Record<string, unknown>>, line: number, shared: SharedKeys) => Line,
+  { leaveOut = false, id: told }: ScoreFileOptions,
+  read: (row: AnswerRow["row"], line: number, shared: SharedKeys) => Line,
 ): ScoreFile<Line> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const rows = given instanceof Uint8Array ? jsonLines(given, name) : given;
   const lines = new Map<string, Line>();
   const leftOut = new Map<string, LeftOutLine>();
+  const keys = told === undefined ? idKeys : [told, ...idKeys];
+  const isNumbered = rows.every(({ row }) => keys.every((key) => reach(row, key) === undefined));
+  for (const [i, { row, line }] of rows.entries()) {
+    const id = isNumbered ? String(i) : idOf(row, keys, name, line);
+    const { image } = row;
+    const shared = {
+      id,
+      line,
+      ...topicOf(row, name, line),
+      ...(typeof image === "string" && image !== "" ? { image } : {}),
+    };
+    const earlier = lines.get(id) ?? leftOut.get(id);
+    if (earlier !== undefined)
+      throw new ScoreFileError(`${name}:${line}: id "${id}" is there already, in line ${earlier.line}`);
+    try {
+      lines.set(id, read(row, line, shared));
+    } catch (error) {
+      if (!leaveOut || !(error instanceof EmptyLineError)) throw error;
+      leftOut.set(id, { line, problem: error.problem });
+    }
+  }
+  if (lines.size + leftOut.size === 0) throw new ScoreFileError(`${name}: has no lines`);
+  return { name, lines, leftOut, ...(isNumbered ? { isNumbered } : {}) };
+}
+
+function jsonLines(bytes: Uint8Array, name: string): AnswerRow[] {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const rows: AnswerRow[] = [];
   for (let start = 0, line = 1; start < bytes.length; line++) {
     const newline = bytes.indexOf(10, start);
     const end = newline === -1 ? bytes.length : newline;
     const text = decodeLine(decoder, bytes.subarray(start, end), name, line);
     start = end + 1;
-    if (text.trim() === "") continue;
-    const object = parseObject(text, name, line);
-    const shared = { id: idOf(object, name, line), line, ...topicOf(object, name, line) };
-    const earlier = lines.get(shared.id) ?? leftOut.get(shared.id);
-    if (earlier !== undefined)
-      throw new ScoreFileError(
-        `${name}:${line}: id "${shared.id}" is there already, in line ${earlier.line}`,
-      );
-    try {
-      lines.set(shared.id, read(object, line, shared));
-    } catch (error) {
-      if (!leaveOut || !(error instanceof EmptyLineError)) throw error;
-      leftOut.set(shared.id, { line, problem: error.problem });
-    }
+    if (text.trim() !== "") rows.push({ line, row: parseObject(text, name, line) });
   }
-  if (lines.size + leftOut.size === 0) throw new ScoreFileError(`${name}: has no lines`);
-  return { name, lines, leftOut };
+  return rows;
+}
+
+/** What a path reaches: within lists, of each object in them. */
+function reach(row: unknown, path: string): unknown {
+  if (typeof row === "object" && row !== null && Object.hasOwn(row, path))
+    return (row as Readonly<Record<string, unknown>>)[path];
+  let value: unknown = row;
+  for (const part of path.split(".")) {
+    if (Array.isArray(value)) {
+      const found = value.map((item) => member(item, part));
+      value = found.length > 0 && found.every((item) => item === undefined) ? undefined : found;
+    } else value = member(value, part);
+  }
+  return value;
+}
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.hasOwn(value, key)
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined;
 }
 
 function decodeLine(decoder: TextDecoder, bytes: Uint8Array, name: string, line: number): string {
@@ -209,10 +293,13 @@ function parseObject(text: string, name: string, line: number): Readonly<Record<
   return value as Readonly<Record<string, unknown>>;
 }
 
-function idOf({ id }: Readonly<Record<string, unknown>>, name: string, line: number): string {
-  if (id === undefined) throw new ScoreFileError(`${name}:${line}: has no "id"`);
+function idOf(row: AnswerRow["row"], keys: readonly string[], name: string, line: number): string {
+  const key = keys.find((candidate) => reach(row, candidate) !== undefined);
+  if (key === undefined)
+    throw new ScoreFileError(`${name}:${line}: has no "${keys === idKeys ? "id" : keys[0]}"`);
+  const id = reach(row, key);
   if (typeof id === "string" || Number.isSafeInteger(id)) return String(id);
-  throw new ScoreFileError(`${name}:${line}: "id" is neither text nor a whole number but ${kindOf(id)}`);
+  throw new ScoreFileError(`${name}:${line}: "${key}" is neither text nor a whole number but ${kindOf(id)}`);
 }
 
 function topicOf(
@@ -225,14 +312,16 @@ function topicOf(
   throw new ScoreFileError(`${name}:${line}: "topic" is not text but ${kindOf(topic)}`);
 }
 
-function keyOf(
-  object: Readonly<Record<string, unknown>>,
+function foundIn(
+  row: AnswerRow["row"],
   keys: readonly string[],
   name: string,
   line: number,
-): string {
-  const key = keys.find((candidate) => object[candidate] !== undefined);
-  if (key !== undefined) return key;
+): { key: string; value: unknown } {
+  for (const key of keys) {
+    const value = reach(row, key);
+    if (value !== undefined) return { key, value };
+  }
   throw new EmptyLineError(`${name}:${line}`, `has none of ${keys.map((k) => `"${k}"`).join(", ")}`);
 }
 
