@@ -134,11 +134,9 @@ const protocolSchema = z.strictObject({
 export type ProtocolSpec = z.output<typeof protocolSchema>;
 
 /** By its name, with options behind colons: `rouge:stemmer`. */
-const metricSchema = z
-  .string()
-  .refine((text) => metricProblem(text) === undefined, {
-    error: ({ input }) => metricProblem(String(input)),
-  });
+const metricSchema = z.string().refine((text) => metricProblem(text) === undefined, {
+  error: ({ input }) => metricProblem(String(input)),
+});
 
 function metricProblem(text: string): string | undefined {
   try {
