@@ -57,33 +57,33 @@ describe("a checkpoint of random weights", () => {
     expect(bytes).toBe(2 * parameters);
   });
 
-  test.each(["int4-g128", "int4-g32", "int4-row", "int4-g64-zero", "int8", "nf4", "fp4"])(
-    "as %s has the tensors that vlmopt quantize writes, of about the same weights",
-    async (scheme) => {
-      const config = { ...deep, num_hidden_layers: 2 };
-      const dense = randomCheckpoint(config, "bf16");
-      const specs = specsOf(dense);
-      const plan = planQuantization(describeModel(config, specs), specs, { scheme: schemeNamed(scheme) });
-      const written = join(folder, `${scheme}-written`);
-      await quantizeCheckpoint(dense, plan, written, { workers: 0 });
-      const made = randomCheckpoint(config, scheme);
-      await using expected = await openCheckpoint(written);
-      expect(specsOf(made)).toEqual(new Map([...specsOf(expected)].sort(byPlaceIn(made))));
-      const json = async (checkpoint: Checkpoint) =>
-        JSON.parse(new TextDecoder().decode(await checkpoint.readSibling("config.json")));
-      const { quantization_config } = await json(expected);
-      expect(await json(made)).toEqual({ ...config, quantization_config });
+  test.each([
+    ...["int4-g128", "int4-g32", "int4-row", "int4-g64-zero", "int3-g128", "int2-g64", "int2-g64-zero"],
+    ...["int8-g128", "int8", "nf4", "fp4"],
+  ])("as %s has the tensors that vlmopt quantize writes, of about the same weights", async (scheme) => {
+    const config = { ...deep, num_hidden_layers: 2 };
+    const dense = randomCheckpoint(config, "bf16");
+    const specs = specsOf(dense);
+    const plan = planQuantization(describeModel(config, specs), specs, { scheme: schemeNamed(scheme) });
+    const written = join(folder, `${scheme}-written`);
+    await quantizeCheckpoint(dense, plan, written, { workers: 0 });
+    const made = randomCheckpoint(config, scheme);
+    await using expected = await openCheckpoint(written);
+    expect(specsOf(made)).toEqual(new Map([...specsOf(expected)].sort(byPlaceIn(made))));
+    const json = async (checkpoint: Checkpoint) =>
+      JSON.parse(new TextDecoder().decode(await checkpoint.readSibling("config.json")));
+    const { quantization_config } = await json(expected);
+    expect(await json(made)).toEqual({ ...config, quantization_config });
 
-      const decoded = join(folder, `${scheme}-decoded`);
-      await dequantizeCheckpoint(made, decoded, { workers: 0 });
-      await using weights = await openCheckpoint(decoded);
-      const name = "model.layers.1.mlp.down_proj.weight";
-      const numbers = toFloat32(await readTensor(weights, name), "BF16");
-      const deviation = Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0) / numbers.length);
-      expect(deviation).toBeGreaterThan(0.019);
-      expect(deviation).toBeLessThan(0.021);
-    },
-  );
+    const decoded = join(folder, `${scheme}-decoded`);
+    await dequantizeCheckpoint(made, decoded, { workers: 0 });
+    await using weights = await openCheckpoint(decoded);
+    const name = "model.layers.1.mlp.down_proj.weight";
+    const numbers = toFloat32(await readTensor(weights, name), "BF16");
+    const deviation = Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0) / numbers.length);
+    expect(deviation).toBeGreaterThan(0.019);
+    expect(deviation).toBeLessThan(0.021);
+  });
 
   test("leaves linears dense that groups do not divide", () => {
     const { tensors } = randomCheckpoint(
@@ -145,7 +145,16 @@ describe("a checkpoint of random weights", () => {
   });
 
   test("cannot be of every scheme", () => {
-    for (const scheme of ["awq", "int4", "int4-g0", "nf4-dq", "F16", "toString"]) {
+    for (const scheme of [
+      "awq",
+      "int4",
+      "int4-g0",
+      "int3-g64-zero",
+      "int5-g64",
+      "nf4-dq",
+      "F16",
+      "toString",
+    ]) {
       expect(() => randomCheckpoint(deep, scheme)).toThrow(BenchError);
     }
     expect(() => randomCheckpoint(deep, "awq")).toThrow(

@@ -36,10 +36,11 @@ const MOST_BYTES = Math.min(constants.MAX_LENGTH, 2 ** 40);
 
 const denseDtypes: Readonly<Record<string, FloatDtype>> = { f32: "F32", f16: "F16", bf16: "BF16" };
 
-/** Names of schemes whose weights can be made up; int4 in groups of any size. */
+/** Names of schemes whose weights can be made up; integers in groups of any size. */
 const randomSchemes = [
   ...Object.keys(denseDtypes),
-  ...["int4-g32", "int4-g64", "int4-g128", "int4-row", "int4-g128-zero", "int8", "nf4", "fp4"],
+  ...["int4-g32", "int4-g64", "int4-g128", "int4-row", "int4-g128-zero"],
+  ...["int3-g64", "int3-g128", "int2-g64", "int2-g128", "int8-g128", "int8", "nf4", "fp4"],
 ];
 
 /**
@@ -47,7 +48,7 @@ const randomSchemes = [
  * Gaussian with deviation 0.02, norms 1; of quantized linears, which are those that `vlmopt quantize` takes, the numbers are uniform
  * noise and all scales one that gives weights of about that deviation.
  * @param config the contents of config.json; a `quantization_config` in it does not count
- * @param scheme `f32`, `f16`, `bf16`, or one of `vlmopt quantize`: `int4-g128` and its kin, `int8`, `nf4`, `fp4`; what is not quantized
+ * @param scheme `f32`, `f16`, `bf16`, or one of `vlmopt quantize`: `int4-g128`, `int3-g128`, `int2-g64` and their kin, `int8`, `nf4`, `fp4`; what is not quantized
  *   is then bf16
  * @throws {ConfigError} where the configuration is not understood
  * @throws {BenchError} for other schemes, and for tensors that are larger than memory can be
@@ -94,10 +95,11 @@ export function randomCheckpoint(config: unknown, scheme: string): Checkpoint {
 
 /** @throws {BenchError} where weights of this scheme cannot be made up */
 export function assertRandomScheme(scheme: string): void {
-  if (randomSchemes.includes(scheme) || /^int4-(g[1-9]\d*|row)(-zero)?$/.test(scheme)) return;
+  // Zero points of 3 bits fill no bytes.
+  if (randomSchemes.includes(scheme) || /^int([248]-(g[1-9]\d*|row)-zero|[2348]-(g[1-9]\d*|row))$/.test(scheme)) return;
   throw new BenchError(
     `random weights are not made as "${scheme}": there are ${randomSchemes.join(", ")}`,
-    "int4-g<size> takes groups of other sizes too",
+    "int4-g<size> and int2, int3 and int8 take groups of other sizes too",
   );
 }
 
@@ -131,12 +133,14 @@ function quantized(
     edits,
     bytesOf({ name, dtype, bytes }, part) {
       if (bytes !== undefined) return { piece: bytes, from: 0 };
-      // Two numbers of 4 bits a byte, 8 each.
-      if (name.endsWith("_zero_point")) return repeatedByte(0x88);
+      if (name.endsWith("_zero_point")) return repeatedByte(middles[Number(scheme.bits)] ?? 0);
       return dtype === "F32" || dtype === "BF16" ? constantBytes(dtype, scale) : noise(part);
     },
   };
 }
+
+/** Zero points in the middle, as many to a byte as fit, by their bits. */
+const middles: Readonly<Record<number, number>> = { 2: 0xaa, 4: 0x88, 8: 0x80 };
 
 /** The scale that gives weights of numbers that are equally likely their deviation. */
 function scaleOf(scheme: Scheme): number {

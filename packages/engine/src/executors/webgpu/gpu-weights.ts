@@ -9,6 +9,7 @@ import {
   nf4,
   packedCodes,
   readParts,
+  widenedBy,
 } from "@vlmopt/quant/browser";
 import {
   bitsPerElement,
@@ -23,7 +24,8 @@ import { readAs } from "../../weights/read-as.ts";
 import { concatenated } from "../concatenated.ts";
 import type { LinearNode } from "../recorded-pass.ts";
 import { bufferBytes } from "./gpu-plan.ts";
-import { denseFormats, type WeightFormat } from "./kernels/weight-format.ts";
+import { planesOf } from "./kernels/three-bits.ts";
+import { denseFormats, type WeightFormat, wordsToNextRow } from "./kernels/weight-format.ts";
 import { type GpuContext, NoGpuError } from "./webgpu-device.ts";
 
 /** Weights one below the other, `[n, k]` together. */
@@ -33,8 +35,6 @@ export interface GpuWeight {
   /** Rows of each of the weights. */
   readonly parts: readonly number[];
   readonly k: number;
-  /** 16-byte words of a row. */
-  readonly rowWords: number;
   /** Scales of a row. */
   readonly rowGroups: number;
   /** In the order in which shaders declare them. */
@@ -140,7 +140,7 @@ export function gpuWeights({ device, name }: GpuContext, weights: ModelWeights):
       });
       bias = await uploaded(concatenated(await Promise.all(vectors)));
     }
-    return { format, n, parts: parts.map(({ rows }) => rows), k, rowWords, rowGroups, buffers: all, bias };
+    return { format, n, parts: parts.map(({ rows }) => rows), k, rowGroups, buffers: all, bias };
   }
 
   return {
@@ -238,57 +238,65 @@ function quantizedRows(
   k: number,
 ): Stored | undefined {
   const { layout } = found.weight;
-  if (layout.kind === "other") return undefined;
-  const { kind, values, groupSize } =
-    layout.kind === "codebook"
-      ? ({ kind: "codebook", values: 32, groupSize: layout.blockSize } as const)
-      : ({ ...integerKinds[layout.bits], groupSize: layout.groupSize } as const);
-  if (kind === undefined || k % values !== 0 || groupSize % values !== 0 || k % groupSize !== 0)
-    return undefined;
-  const parts = () => readParts(weights.checkpoint, found.weight);
-  const bits = 128 / values;
-  const shape = { rows, k, rowBytes: (k * bits) / 8, rowWords: k / values, rowGroups: k / groupSize };
   const stored = reader(weights, tensor);
+  const parts = () => readParts(weights.checkpoint, found.weight);
+  const rowsOf = (format: WeightFormat & { readonly groupSize: number }) => {
+    const rowWords = wordsToNextRow(format, k);
+    return { format, rows, k, rowBytes: rowWords * 16, rowWords, rowGroups: k / format.groupSize };
+  };
+  const fits = (values: number, groupSize: number) =>
+    k % values === 0 && groupSize % values === 0 && k % groupSize === 0;
   if (layout.kind === "codebook") {
-    const { values: numbers } = layout.codebook === "nf4" ? nf4 : fp4;
+    const { blockSize: groupSize, codebook } = layout;
+    if (!fits(32, groupSize)) return undefined;
+    const numbers = [...(codebook === "nf4" ? nf4 : fp4).values];
     return {
-      ...shape,
-      format: { kind, values, groupSize, scales: "f32", zeros: false, codebook: [...numbers] },
+      ...rowsOf({ kind: "codebook", values: 32, groupSize, scales: "f32", zeros: false, codebook: numbers }),
       read: stored,
       scales: async () => fromFloat32(blockScalesOf(found, await parts()), "F32"),
       zeros: noZeros,
     };
   }
   // The kernel of bytes takes signed ones, whose zero is 0.
-  if (layout.bits === 8 && layout.zeroPoints) return undefined;
-  const asStored = layout.stored === (layout.bits === 8 ? "signed" : "packed");
+  if (layout.kind === "other" || (layout.bits === 8 && layout.zeroPoints)) return undefined;
+  const { bits, groupSize } = layout;
+  // Words hold 64 numbers of 2 and 3 bits: those in smaller groups are widened to 4 bits, which changes none.
+  const width = bits < 4 && !fits(64, groupSize) ? 4 : bits;
+  const { kind, values } = integerKinds[width];
+  if (!fits(values, groupSize)) return undefined;
+  const asStored = layout.stored === storedAsKernels[width] && width === bits;
   const codes = async () => {
-    const packed = packedCodes(found, await readTensor(weights.checkpoint, tensor.name), await parts());
-    return layout.bits === 8 ? packed.map((byte) => byte ^ 0x80) : packed;
+    const numbers = await readTensor(weights.checkpoint, tensor.name);
+    if (width === 3) return planesOf(integersOf(found, await parts()).codes(numbers), k);
+    const packed = packedCodes(found, numbers, await parts(), width);
+    return width === 8 ? packed.map((byte) => byte ^ 0x80) : packed;
   };
+  const shape = rowsOf({
+    ...{ kind, values, groupSize, codebook: undefined },
+    scales: scaleTypes[layout.scaleDtype],
+    zeros: layout.zeroPoints,
+  });
   return {
     ...shape,
-    format: {
-      kind,
-      values,
-      groupSize,
-      scales: scaleTypes[layout.scaleDtype],
-      zeros: layout.zeroPoints,
-      codebook: undefined,
-    },
     read: asStored ? stored : readerOnce(codes, rows * shape.rowBytes),
     scales: async () => fromFloat32(integersOf(found, await parts()).scales, layout.scaleDtype),
-    zeros: async () => Float32Array.from(integersOf(found, await parts()).zeroPoints ?? []),
+    zeros: async () =>
+      Float32Array.from(
+        integersOf(found, await parts()).zeroPoints ?? [],
+        (zero) => zero + widenedBy(bits, width),
+      ),
   };
 }
 
 /** Of each number of bits, its kernel and how many numbers a word of 16 bytes holds. */
 const integerKinds = {
-  2: { kind: undefined, values: 64 },
-  3: { kind: undefined, values: 0 },
+  2: { kind: "int2", values: 64 },
+  3: { kind: "int3", values: 64 },
   4: { kind: "int4", values: 32 },
   8: { kind: "int8", values: 16 },
 } as const;
+
+const storedAsKernels = { 2: "packed", 3: undefined, 4: "packed", 8: "signed" } as const;
 
 const scaleTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
 

@@ -28,7 +28,7 @@ import {
   unfoldPatches,
 } from "./kernels/rows.ts";
 import { matvecTuning } from "./kernels/tuning.ts";
-import { denseFormats } from "./kernels/weight-format.ts";
+import { denseFormats, wordsOfRow } from "./kernels/weight-format.ts";
 
 /** What a pass uses besides its inputs, found before it is lowered. */
 export interface PassWeights {
@@ -206,7 +206,7 @@ export function lowerPass(
     const halves = ends && goesAsHalves(onlyOutput, tokens);
     function byMatrices(given: Placed): Placed {
       const product = plan.place(shape(n), halves);
-      const tile = chooseTile(tokens, n, weight.k, gated !== undefined);
+      const tile = chooseTile(tokens, n, weight.k, gated !== undefined, weight.format.values);
       const outputs = outputsOfTile(tile, gated !== undefined);
       const whole =
         n % outputs === 0 &&
@@ -550,11 +550,11 @@ export function lowerPass(
         const rows = sizeOf(ids.shape);
         const params = {
           rows,
-          features: stored.rowWords,
+          features: wordsOfRow(stored.format, stored.k),
           width: stored.k,
           rowGroups: stored.rowGroups,
         };
-        const groups = overRows(rows, stored.rowWords);
+        const groups = overRows(rows, wordsOfRow(stored.format, stored.k));
         plan.dispatch(
           embedRows,
           [stored.format],

@@ -19,8 +19,9 @@ import { relativeScores } from "./relative-scores.ts";
 import { embedRows } from "./rows.ts";
 import type { Shader } from "./shader.ts";
 import { type SubtractOptions, subtractProducts } from "./subtract-products.ts";
+import { planesOf } from "./three-bits.ts";
 import { matvecTuning } from "./tuning.ts";
-import { denseFormats, type WeightFormat } from "./weight-format.ts";
+import { denseFormats, pairFunctions, type WeightFormat } from "./weight-format.ts";
 
 // Kernels for cards with F16 and units for matrices, which no card in software has: here a compiler reads them that runs nothing.
 Object.assign(globalThis, globals);
@@ -58,6 +59,9 @@ const int4: WeightFormat = {
 const formats: readonly (readonly [string, WeightFormat])[] = [
   ["int4", int4],
   ["int4 with zeros", { ...int4, groupSize: 32, zeros: true, scales: "bf16" }],
+  ["int3", { ...int4, kind: "int3", values: 64 }],
+  ["int3 with zeros", { ...int4, kind: "int3", values: 64, groupSize: 64, zeros: true, scales: "bf16" }],
+  ["int2", { ...int4, kind: "int2", values: 64 }],
   ["int8", { ...int4, kind: "int8", values: 16, groupSize: 4096, scales: "f32" }],
   [
     "nf4",
@@ -97,7 +101,7 @@ test.each(formats)("products with %s weights are valid WGSL", async (_, format) 
       for (const store of ["matrices", "numbers", "halves"] as const) {
         for (const tile of [
           { down: 7, across: 2, depth: 64 },
-          { down: 3, across: 1, depth: 32 },
+          { down: 3, across: 1, depth: format.values > 32 ? 64 : 32 },
         ]) {
           expect(
             await problemOf(matmulMatrices(gpu, { ...linear, gated: false, tile, store })),
@@ -115,6 +119,48 @@ test.each(formats)("products with %s weights are valid WGSL", async (_, format) 
   }
   expect(await problemOf(embedRows(gpu, format))).toBeUndefined();
 });
+
+/** What a kernel's expression over halves of 32 bits gives, its text run as JavaScript: no card in software has F16. */
+function halvesOf(text: string, bits: number, high: number, zero: number): readonly [number, number] {
+  const js = text
+    .replaceAll("bitcast<vec2<f16>>", "mantissas")
+    .replaceAll("vec2<f16>", "")
+    .replace(/(0x[\da-f]+|\d)[uh]\b/g, "$1")
+    .replaceAll(">>", ">>>");
+  const mantissas = (word: number) =>
+    [word & 0xffff, word >>> 16].map((half) => {
+      expect(half & 0xfc00).toBe(0x6400);
+      return 1024 + (half & 0x3ff);
+    });
+  const fma = (a: readonly number[], b: number, c: number) => a.map((each) => each * b + c);
+  const run = new Function("bits", "high", "zero", "mantissas", "fma", `return ${js};`);
+  return run(bits, high, zero, mantissas, fma) as [number, number];
+}
+
+test.each(["int2", "int3"] as const)("pairs of %s are the codes less their zero", (kind) => {
+  const k = 192;
+  const codes = Uint8Array.from({ length: k }, (_, i) => (i * 7 + (i >> 3)) % (kind === "int2" ? 4 : 8));
+  const bytes = kind === "int3" ? planesOf(codes, k) : packedTwo(codes);
+  const words = new Uint32Array(bytes.buffer);
+  const text = pairFunctions(gpu, { ...int4, kind, values: 64 }, false);
+  const expressions = [...text.matchAll(/fma\(.*\)(?=,$|\);$)/gm)].map(([found]) => found);
+  expect(expressions).toHaveLength(kind === "int3" ? 16 : 8);
+  for (let sixteen = 0; sixteen < k / 16; sixteen++) {
+    const high = words[k / 16 + (sixteen >> 1)] as number;
+    for (let pair = 0; pair < 8; pair++) {
+      const expression = expressions[(kind === "int3" ? 8 * (sixteen % 2) : 0) + pair] as string;
+      const found = halvesOf(expression, words[sixteen] as number, high, 3);
+      const first = 16 * sixteen + pair;
+      expect(found).toEqual([(codes[first] as number) - 3, (codes[first + 8] as number) - 3]);
+    }
+  }
+});
+
+function packedTwo(codes: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: codes.length / 4 }, (_, i) =>
+    codes.subarray(4 * i, 4 * i + 4).reduce((byte, code, n) => byte | (code << (2 * n)), 0),
+  );
+}
 
 test.each([64, 80, 128])("attention with heads of %i is valid WGSL", async (headDim) => {
   for (const flags of [0, 1, 2, 4, 8, 15]) {

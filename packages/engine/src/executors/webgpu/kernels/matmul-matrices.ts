@@ -6,13 +6,16 @@ import { type Shader, shader, unrolled } from "./shader.ts";
 import { UNITS } from "./tuning.ts";
 import {
   inHalves,
+  middleOf,
   pairCount,
   pairFunctions,
+  pairsOf,
   scaleIndex,
   type WeightFormat,
   weightFunctions,
   weightSetup,
   wordsOfRow,
+  wordsToNextRow,
 } from "./weight-format.ts";
 
 const SUBGROUPS = 4;
@@ -44,15 +47,23 @@ export const outputsOfTile = ({ across }: MatricesTile, gated: boolean) =>
  * The tile that is done first, by what was measured on an H100: a tile's time goes with its products, what it loads for them and what each
  * step costs anyway; two workgroups share a unit, and one alone there is not twice as fast.
  * @param k numbers of a row of W
+ * @param values numbers of a word of it
  */
-export function chooseTile(tokens: number, outputs: number, k: number, gated: boolean): MatricesTile {
+export function chooseTile(
+  tokens: number,
+  outputs: number,
+  k: number,
+  gated: boolean,
+  values = 1,
+): MatricesTile {
   // Both factors of an output are a subgroup's own.
   const tiles = (gated ? [2] : [1, 2]).flatMap((across) =>
     [1, 2, 3, 4, 5, 6, 7, 8].map((down) => {
       const tile = { down, across, depth: 32 };
       const groups = Math.ceil(tokens / tokensOfTile(tile)) * Math.ceil(outputs / outputsOfTile(tile, gated));
       // Rows of halves end at multiples of 32. Fewer, longer steps pay where nothing else runs meanwhile, and where there is much to do.
-      const isLong = halvesStride(k) % 64 === 0 && (gated || groups <= UNITS || groups > 4 * UNITS);
+      const isLong =
+        values > 32 || (halvesStride(k) % 64 === 0 && (gated || groups <= UNITS || groups > 4 * UNITS));
       const time = turns(groups) * (down * across + down + across + 6) * (isLong ? 0.9 : 1);
       return { tile: { ...tile, depth: isLong ? 64 : 32 }, time };
     }),
@@ -111,7 +122,7 @@ ${unrolled(
   wordLoads,
   (j) => `  {
     let word = ${exact ? `${step} * ${words}u + w${j} % ${words}u` : `min(${step} * ${words}u + w${j} % ${words}u, ${rowWords - 1}u)`};
-    word${j} = words[row${j} * ${rowWords}u + word];
+    word${j} = wordAt(row${j} * ${wordsToNextRow(format, k)}u, ${rowWords}u, word);
     ${format.scales === undefined ? "" : `scale${j} = scaleAt(${scaleIndex(format, `row${j}`, k)});`}
     ${format.zeros ? `zero${j} = zeroAt(${scaleIndex(format, `row${j}`, k)});` : ""}
   }`,
@@ -142,7 +153,7 @@ ${unrolled(down * across, (t) =>
     : `var sum${t}: subgroup_matrix_result<f32, 16, 16>;`,
 )}
 ${unrolled(xLoads, (j) => `var x${j}: vec4<u32>;`)}
-${unrolled(wordLoads, (j) => `var word${j}: vec4<u32>; var scale${j} = 1.0; var zero${j} = 8.0;`)}
+${unrolled(wordLoads, (j) => `var word${j}: Word; var scale${j} = 1.0; var zero${j} = ${middleOf(format)};`)}
 ${places}
 ${load("0u")}
 for (var step = 0u; step < ${Math.ceil(k / depth)}u; step++) {
@@ -191,7 +202,7 @@ function storeWord(gpu: GpuContext, format: WeightFormat, chunk: number, j: numb
   const unpacked = halves
     ? unrolled(
         4,
-        (bits) => `    let all${bits} = pairs(word${j}[${bits}], f16(zero${j}));
+        (bits) => `    let all${bits} = ${pairsOf(format, `word${j}`, bits, `f16(zero${j})`)};
 ${unrolled(count, (pair) => `    let pairs${bits}_${pair} = all${bits}[${pair}] * f16(scale${j});`)}`,
       )
     : `    let values = unpack(word${j}, zero${j});`;

@@ -2,7 +2,7 @@ import type { GpuContext } from "../webgpu-device.ts";
 import { mapFunction } from "./activation.ts";
 import { finishProduct, type LinearOptions, linearParams, linearReads } from "./linear.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
-import { scaleIndex, weightFunctions, weightSetup, wordsOfRow } from "./weight-format.ts";
+import { scaleIndex, weightFunctions, weightSetup, wordsOfRow, wordsToNextRow } from "./weight-format.ts";
 
 /** Tokens and outputs of a workgroup, and how many of the inner axis it takes at a time. */
 export const MATMUL_TILE = 64;
@@ -16,7 +16,9 @@ const RESERVED = 64;
 export function matmul(gpu: GpuContext, options: LinearOptions): Shader {
   const { format, k, activation } = options;
   const rowWords = wordsOfRow(format, k);
-  const words = DEPTH / format.values;
+  const words = Math.max(1, DEPTH / format.values);
+  /** Of words that hold more numbers than a tile is deep. */
+  const pieces = Math.max(1, format.values / DEPTH);
   const room = gpu.device.limits.maxComputeWorkgroupStorageSize - RESERVED;
   // Where there is little room, rows of tokens are not kept apart, and codes are looked up elsewhere.
   const padding = 8 * DEPTH * (MATMUL_TILE + PADDING) > room ? 0 : PADDING;
@@ -55,10 +57,11 @@ for (var depth = 0u; depth < ${k}u; depth += ${DEPTH}u) {
     let n = min(firstN + row, p.n - 1u);
     if (word < ${rowWords}u) {
       let at = ${scaleIndex(format, "n", k)};
-      let values = unpack(words[n * ${rowWords}u + word], zeroAt(at));
+      var values = unpack(wordAt(n * ${wordsToNextRow(format, k)}u, ${rowWords}u, word), zeroAt(at));
       let scale = scaleAt(at);
       let k = (i % ${words}u) * ${format.values}u;
-${unrolled(format.values, (v) => `      ws[(k + ${v}u) * ${row}u + row] = values[${v >> 2}][${v & 3}] * scale;`)}
+      let piece = (depth / ${DEPTH}u) % ${pieces}u;
+${unrolled(format.values / pieces, (v) => `      ws[(k + ${v}u) * ${row}u + row] = values[${pieces === 1 ? "" : `piece * ${DEPTH / 4}u + `}${v >> 2}${pieces === 1 ? "" : "u"}][${v & 3}] * scale;`)}
     }
   }
   workgroupBarrier();

@@ -7,13 +7,17 @@ import { type Shader, shader, unrolled } from "./shader.ts";
 import { type MatvecTuning, UNITS } from "./tuning.ts";
 import {
   inHalves,
+  middleOf,
   pairCount,
   pairFunctions,
+  pairsOf,
   scaleIndex,
   shrunkBy,
+  type WeightFormat,
   weightFunctions,
   weightSetup,
   wordsOfRow,
+  wordsToNextRow,
 } from "./weight-format.ts";
 
 export interface MatvecOptions extends LinearOptions {
@@ -86,7 +90,7 @@ export function matvec(gpu: GpuContext, options: MatvecOptions, constants: Matve
     let word = min((${step}) * ${stride}u + part * ${lanes}u + lane, ${rowWords - 1}u);
 ${unrolled(
   rows,
-  (r) => `    next${r} = words[row${r} * ${rowWords}u + word];
+  (r) => `    next${r} = wordAt(row${r} * ${wordsToNextRow(format, k)}u, ${rowWords}u, word);
     ${format.scales === undefined ? "" : `nextScale${r} = scaleAt(${scaleIndex(format, `row${r}`, k)});`}
     ${format.zeros ? `nextZero${r} = zeroAt(${scaleIndex(format, `row${r}`, k)});` : ""}`,
 )}
@@ -94,16 +98,18 @@ ${unrolled(
   const product = halves ? productInHalves : productInFull;
   const numbers = rowsType(quads);
   const join = parts && joinedSplits(parts, k, threads);
+  /** From one four of a pair to the other: pairs of 16 numbers are 8 apart, those of 8 numbers 4. */
+  const apart = halves && pairCount(format) === 8 ? 8 : 4;
   /** Fours of x that a thread puts into workgroup memory, by 16 bytes there, and then by fours of those. */
   const fours = Array.from({ length: Math.ceil((tile * stride * chunks) / threads) }, (_, i) =>
-    Array.from({ length: chunk / 4 }, (_, q) => ({ name: `x${i}_${q}`, at: `k${i} + ${4 * q}u` })),
+    Array.from({ length: chunk / 4 }, (_, q) => ({ name: `x${i}_${q}`, at: `k${i} + ${apart * q}u` })),
   );
   const read = (tileStep: string) =>
     fours
       .map((own, i) =>
         [
           `let i${i} = local + ${i * threads}u;`,
-          `let k${i} = ${tileStep} * ${stride * format.values}u + i${i} * ${chunk}u;`,
+          `let k${i} = ${tileStep} * ${stride * format.values}u + ${apart === 8 ? `(i${i} / 2u) * 16u + (i${i} % 2u) * 4u` : `i${i} * ${chunk}u`};`,
           ...own.flatMap((four) => [
             join === undefined
               ? `let ${four.name} = xAt(xRow, ${four.at});`
@@ -159,9 +165,9 @@ let xRow = ${join === undefined ? "p.xOffset + group.y * p.xStride" : "group.y"}
 ${unrolled(
   rows,
   (r) => `var row${r} = ${rowOf(r, "group.x")};
-var next${r}: vec4<u32>;
+var next${r}: Word;
 var nextScale${r} = 1.0;
-var nextZero${r} = 8.0;`,
+var nextZero${r} = ${middleOf(format)};`,
 )}
 ${load("0u")}
 ${waits ? read("0u") : ""}
@@ -181,7 +187,7 @@ ${unrolled(rows, (r) => `        row${r} = ${rowOf(r, "(block + groups.x)")};`)}
       ${load("select(s + 1u, 0u, turns)")}
       let at = ((s - tile) * ${split}u + part) * ${lanes * chunks}u + lane;
 ${unrolled(chunks, (q) => `      let x${q} = xs[at + ${q * lanes}u];`)}
-${unrolled(rows, (r) => `      {\n${product(r, format.values)}\n      }`)}
+${unrolled(rows, (r) => `      {\n${product(r, format)}\n      }`)}
     }
   }
 ${unrolled(rows, (r) => `  sum${r} = subgroupAdd(sum${r});`)}
@@ -217,8 +223,9 @@ function clamped(four: string, halves: boolean): string {
   return halves ? `clamp(${four}, vec4<f32>(-65504.0), vec4<f32>(65504.0))` : four;
 }
 
-/** WGSL: eight numbers in F16, paired as `pairs` pairs those of 32 bits of a weight. */
-function packed(pairs: number): string {
+/** WGSL: eight numbers in F16, paired as `pairs` pairs those of 32 bits of a weight; of more than eight such, x has four and their fellows. */
+function packed(all: number): string {
+  const pairs = Math.min(4, all);
   const number = (i: number) => `f16(x${i >> 2}[${i & 3}])`;
   const words = Array.from({ length: 4 }, (_, i) => {
     const first = Math.floor(i / pairs) * 2 * pairs + (i % pairs);
@@ -227,20 +234,20 @@ function packed(pairs: number): string {
   return `vec4<u32>(${words.join(", ")})`;
 }
 
-function productInHalves(r: number, values: number): string {
-  const pairs = values / 8;
+function productInHalves(r: number, format: WeightFormat): string {
+  const pairs = pairCount(format);
   return `      var sum = vec2<f16>();
 ${unrolled(4, (bits) => {
   const products = unrolled(pairs, (j) => {
     const i = bits * pairs + j;
     return `      sum = fma(w${bits}[${j}], bitcast<vec2<f16>>(x${i >> 2}[${i & 3}]), sum);`;
   });
-  return `      let w${bits} = pairs(word${r}[${bits}], f16(zero${r}));\n${products}`;
+  return `      let w${bits} = ${pairsOf(format, `word${r}`, bits, `f16(zero${r})`)};\n${products}`;
 })}
       sum${r} += scale${r} * (f32(sum.x) + f32(sum.y));`;
 }
 
-function productInFull(r: number, values: number): string {
+function productInFull(r: number, { values }: WeightFormat): string {
   const dots = Array.from({ length: values / 4 }, (_, q) => `dot(w[${q}], x${q})`);
   return `      let w = unpack(word${r}, zero${r});
       sum${r} += scale${r} * (${dots.join(" + ")});`;

@@ -3,6 +3,7 @@ import type { GpuContext } from "../webgpu-device.ts";
 import { type Shader, shader, unrolled } from "./shader.ts";
 import {
   groupOfWord,
+  nextRow,
   type WeightFormat,
   weightBuffers,
   weightFunctions,
@@ -94,7 +95,7 @@ ${FOR_EACH}
   let stored = u32(ids[row]);
   let word = column;
   let at = stored * p.rowGroups + ${groupOfWord(format)};
-  let numbers = unpack(words[stored * p.features + column], zeroAt(at));
+  let numbers = unpack(wordAt(stored * ${nextRow(format, "p.features")}, p.features, column), zeroAt(at));
   let scale = scaleAt(at);
   let first = column * ${values}u;
 ${unrolled(values, (v) => `  if (first + ${v}u < p.width) { out[row * p.width + first + ${v}u] = numbers[${v >> 2}][${v & 3}] * scale; }`)}

@@ -1,18 +1,19 @@
 import type { GpuContext } from "../webgpu-device.ts";
 import { unrolled } from "./shader.ts";
+import { highBit, raisedHigh } from "./three-bits.ts";
 
 /**
  * How the numbers of a weight lie in its buffer: rows of 16-byte words, each of which holds `values` numbers next to each other. A
  * number is (what the word says − zero) × scale, one scale for each `groupSize` numbers of a row.
  */
 export interface WeightFormat {
-  readonly kind: "f32" | "f16" | "bf16" | "int8" | "int4" | "codebook";
+  readonly kind: "f32" | "f16" | "bf16" | "int8" | "int4" | "int3" | "int2" | "codebook";
   /** Numbers in a word. */
   readonly values: number;
   /** Numbers under one scale; undefined where there are none. */
   readonly groupSize: number | undefined;
   readonly scales: "f32" | "f16" | "bf16" | undefined;
-  /** Of int4: whether each group has a zero of its own; it is 8 otherwise. */
+  /** Of integers of 2 to 4 bits: whether each group has a zero of its own; it is in the middle otherwise. */
   readonly zeros: boolean;
   /** Of codebooks: what the 16 codes mean. */
   readonly codebook: readonly number[] | undefined;
@@ -44,9 +45,43 @@ export function inHalves({ hasF16 }: GpuContext, { kind }: WeightFormat): boolea
   return hasF16 && kind !== "f32" && kind !== "bf16";
 }
 
-/** Words of 16 bytes that a row of k numbers takes. */
+/** Words that a row of k numbers takes, those apart that hold the highest bits of numbers of 3 bits. */
 export function wordsOfRow({ values }: WeightFormat, k: number): number {
   return Math.ceil(k / values);
+}
+
+/**
+ * 16-byte words from a row's beginning to the next one's. Of numbers of 3 bits a row has their two low bits first, 64 to a word, and then the high
+ * ones, 128 to a word.
+ */
+export function wordsToNextRow(format: WeightFormat, k: number): number {
+  const words = wordsOfRow(format, k);
+  return format.kind === "int3" ? words + Math.ceil(words / 2) : words;
+}
+
+/** The same in WGSL, from the words of a row. */
+export function nextRow({ kind }: WeightFormat, words: string): string {
+  return kind === "int3" ? `(${words} + (${words} + 1u) / 2u)` : words;
+}
+
+/**
+ * WGSL: `Word`, what a thread takes of a row at a time, and `wordAt(start, count, word)`, which reads one of the row's `count` words that begin
+ * at `start`.
+ */
+function wordFunctions({ kind }: WeightFormat): string {
+  return kind === "int3"
+    ? `struct Word { low: vec4<u32>, high: vec2<u32> }
+fn wordAt(start: u32, count: u32, word: u32) -> Word {
+  let two = words[start + count + word / 2u];
+  return Word(words[start + word], select(two.xy, two.zw, word % 2u == 1u));
+}`
+    : `alias Word = vec4<u32>;
+fn wordAt(start: u32, count: u32, word: u32) -> Word { return words[start + word]; }`;
+}
+
+/** WGSL: the zero of groups that have none of their own. */
+export function middleOf({ kind }: WeightFormat): string {
+  return kind === "int2" ? "2.0" : kind === "int3" ? "4.0" : "8.0";
 }
 
 /** WGSL: the index of the scale of the numbers of `word`, counted within a row. */
@@ -77,7 +112,8 @@ export function weightFunctions(
   return `
 alias Unpacked = array<vec4<f32>, ${values / 4}>;
 ${lookup}
-fn unpack(word: vec4<u32>, zero: f32) -> Unpacked {
+${wordFunctions(format)}
+fn unpack(word: Word, zero: f32) -> Unpacked {
   var result: Unpacked;
 ${unpacking[kind]}
   return result;
@@ -104,6 +140,8 @@ const shrinking: Readonly<Record<WeightFormat["kind"], number>> = {
   bf16: 1,
   int8: 2 ** -7,
   int4: 2 ** -4,
+  int3: 2 ** -4,
+  int2: 2 ** -3,
   codebook: 1,
 };
 
@@ -117,17 +155,30 @@ export function pairCount({ values }: WeightFormat): number {
   return values / 8;
 }
 
+/** WGSL: the pairs of a word's `bits`-th 32 bits, by the functions below. */
+export function pairsOf({ kind }: WeightFormat, word: string, bits: number, zero: string): string {
+  return kind === "int3"
+    ? `pairs${bits % 2}(${word}.low[${bits}], ${word}.high[${bits >> 1}], ${zero})`
+    : `pairs(${word}[${bits}], ${zero})`;
+}
+
 /**
  * WGSL functions: `pairs(bits, zero)` gives the numbers of 32 bits in F16, unscaled: pair j holds numbers j and j + pairs. Integers become
- * mantissas of 2¹⁰, from which one exact fma takes what is too much. `scaleAt` and `zeroAt` are those of `weightFunctions`.
+ * mantissas of 2¹⁰, from which one exact fma takes what is too much. Of 3 bits there are two functions, which take the high bits, too. `scaleAt` and `zeroAt` are those of `weightFunctions`.
  * @param shrunk multiplies integers with the power of two that `shrunkBy` makes good
  */
 export function pairFunctions(gpu: GpuContext, format: WeightFormat, shrunk: boolean): string {
   const { kind, codebook } = format;
   const factor = shrunk ? shrinking[kind] : 1;
   const lookup = codebook === undefined ? "" : `var<workgroup> codebook: array<f16, 16>;`;
-  const exact = (bits: string, mask: string, place: number, zero: string) =>
-    `fma(bitcast<vec2<f16>>((${bits} & ${mask}) | 0x64006400u), vec2<f16>(${factor / place}), vec2<f16>(-(${1024 / place}h + ${zero}) * ${factor}h))`;
+  const exact = (bits: string, mask: string, place: number, zero: string, more = "") =>
+    `fma(bitcast<vec2<f16>>((${bits} & ${mask})${more} | 0x64006400u), vec2<f16>(${factor / place}), vec2<f16>(-(${1024 / place}h + ${zero}) * ${factor}h))`;
+  // Of 16 numbers of two bits, pair 4i + j in the i-th byte of either half.
+  const two = (more: (pair: number) => string) =>
+    Array.from({ length: 8 }, (_, pair) => {
+      const place = 4 ** (pair % 4);
+      return exact(pair < 4 ? "bits" : "(bits >> 8u)", hex(0x30003 * place), place, "zero", more(pair));
+    });
   const code = (number: number) =>
     `codebook[(bits >> ${8 * (number >> 1) + (number % 2 === 0 ? 4 : 0)}u) & 15u]`;
   const all: Readonly<Partial<Record<WeightFormat["kind"], readonly string[]>>> = {
@@ -138,15 +189,31 @@ export function pairFunctions(gpu: GpuContext, format: WeightFormat, shrunk: boo
       exact(bits, "0x00f000f0u", 16, "zero"),
     ]),
     codebook: [0, 1, 2, 3].map((j) => `vec2<f16>(${code(j)}, ${code(j + 4)})`),
+    int2: two(() => ""),
   };
   const count = pairCount(format);
+  const functions =
+    kind === "int3"
+      ? [0, 1].map(
+          (odd) => `fn pairs${odd}(bits: u32, high: u32, zero: f16) -> Pairs {
+  return Pairs(${two((pair) => ` | (${raisedHigh(odd, pair)} & ${hex(0x40004 * 4 ** (pair % 4))})`).join(",\n    ")});
+}`,
+        )
+      : [
+          `fn pairs(bits: u32, zero: f16) -> Pairs {
+  return Pairs(${(all[kind] ?? []).join(",\n    ")});
+}`,
+        ];
   return `
 alias Pairs = array<vec2<f16>, ${count}>;
 ${lookup}
-fn pairs(bits: u32, zero: f16) -> Pairs {
-  return Pairs(${(all[kind] ?? []).join(",\n    ")});
-}
+${wordFunctions(format)}
+${functions.join("\n")}
 ${scaleFunctions(gpu, format)}`;
+}
+
+function hex(bits: number): string {
+  return `0x${bits.toString(16).padStart(8, "0")}u`;
 }
 
 /**
@@ -159,6 +226,14 @@ function int4Number(word: string, nibble: number): string {
   const bits = `${nibble < 5 ? word : `(${word} >> 12u)`} & ${0xf * 16 ** place}u`;
   const shift = (2 ** 23 / 16 ** place).toFixed(1);
   return `fma(bitcast<f32>((${bits}) | 0x4b000000u), ${16 ** -place}, -(${shift} + zero))`;
+}
+
+/** WGSL: sixteen numbers of the i-th 32 bits, their zero taken off. */
+function quadsOf(i: number, code: (n: number) => string): string {
+  return unrolled(4, (quad) => {
+    const codes = [0, 1, 2, 3].map((n) => code(4 * quad + n)).join(", ");
+    return `  result[${4 * i + quad}] = vec4<f32>(vec4<u32>(${codes})) - zero;`;
+  });
 }
 
 const unpacking: Readonly<Record<WeightFormat["kind"], string>> = {
@@ -180,6 +255,14 @@ const unpacking: Readonly<Record<WeightFormat["kind"], string>> = {
     return `  result[${2 * i}] = vec4<f32>(${quad([0, 1, 2, 3])});
   result[${2 * i + 1}] = vec4<f32>(${quad([4, 5, 6, 7])});`;
   }),
+  int3: unrolled(4, (i) =>
+    quadsOf(
+      i,
+      (n) =>
+        `((word.low[${i}] >> ${2 * n}u) & 3u) | (((word.high[${i >> 1}] >> ${highBit(i % 2, n)}u) & 1u) << 2u)`,
+    ),
+  ),
+  int2: unrolled(4, (i) => quadsOf(i, (n) => `(word[${i}] >> ${2 * n}u) & 3u`)),
   // Two numbers to a byte, the first one highest.
   codebook: unrolled(
     4,
@@ -190,7 +273,8 @@ const unpacking: Readonly<Record<WeightFormat["kind"], string>> = {
   ),
 };
 
-function scaleFunctions({ hasF16 }: GpuContext, { scales, zeros }: WeightFormat): string {
+function scaleFunctions({ hasF16 }: GpuContext, format: WeightFormat): string {
+  const { scales, zeros } = format;
   const value = {
     none: "1.0",
     f32: "scales[group]",
@@ -198,5 +282,5 @@ function scaleFunctions({ hasF16 }: GpuContext, { scales, zeros }: WeightFormat)
     bf16: "bitcast<f32>((scales[group / 2u] >> (16u * (group % 2u))) << 16u)",
   }[scales ?? "none"];
   return `fn scaleAt(group: u32) -> f32 { return ${value}; }
-fn zeroAt(group: u32) -> f32 { return ${zeros ? "zeros[group]" : "8.0"}; }`;
+fn zeroAt(group: u32) -> f32 { return ${zeros ? "zeros[group]" : middleOf(format)}; }`;
 }
