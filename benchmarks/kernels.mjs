@@ -1,5 +1,5 @@
 // Kernels of the WebGPU executor alone, over LLaVA-1.5-7B's shapes: bytes or operations a second, beside what the card copies.
-//   node benchmarks/kernels.mjs [--schemes int4-g128,nf4,f16] [--tokens 1,650] [--seen 700]
+//   node benchmarks/kernels.mjs [--schemes int4-g128,int3-g128,int2-g128,nf4,f16] [--tokens 1,650] [--seen 700]
 import { parseArgs } from "node:util";
 import { randomCheckpoint } from "@vlmopt/bench";
 import { modelWeights, webgpuExecutor } from "@vlmopt/engine";
@@ -8,7 +8,7 @@ import { median, printTable } from "./side-by-side.mjs";
 
 const { values } = parseArgs({
   options: {
-    schemes: { type: "string", default: "int4-g128,nf4,f16" },
+    schemes: { type: "string", default: "int4-g128,int3-g128,int2-g128,nf4,f16" },
     tokens: { type: "string", default: "1,650" },
     seen: { type: "string", default: "700" },
   },

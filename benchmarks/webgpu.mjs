@@ -1,6 +1,6 @@
 // LLaVA-1.5-7B's shapes with random weights, fewer layers or neurons if told, on a graphics card: first token and decode, at 650 tokens
 // of prompt with a picture. `vlmopt bench --random-weights` does the same for any configuration.
-//   node benchmarks/webgpu.mjs [--schemes int4-g128,nf4,f16] [--tokens 128] [--layers 32] [--neurons 11008] [--rounds 3]
+//   node benchmarks/webgpu.mjs [--schemes int4-g128,int3-g128,int2-g128,nf4,f16] [--tokens 128] [--layers 32] [--neurons 11008] [--rounds 3]
 import { parseArgs } from "node:util";
 import { measureShapes, shapeTable } from "@vlmopt/bench";
 import { llavaConfig } from "./llava-shapes.mjs";
@@ -8,7 +8,7 @@ import { printTable } from "./side-by-side.mjs";
 
 const { values } = parseArgs({
   options: {
-    schemes: { type: "string", default: "int4-g128,nf4,f16" },
+    schemes: { type: "string", default: "int4-g128,int3-g128,int2-g128,nf4,f16" },
     tokens: { type: "string", default: "128" },
     layers: { type: "string", default: "32" },
     neurons: { type: "string", default: "11008" },

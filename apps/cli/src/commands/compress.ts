@@ -62,7 +62,10 @@ export function compressCommand(name: "compress" | "prune") {
     )
     .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
     .option("--plan <file>", "apply a saved plan (pruning.json) instead of making one")
-    .option("--quantize <scheme>", `store what stays in 4 or 8 bits, in the same pass: ${schemeList}`)
+    .option(
+      "--quantize <scheme>",
+      `store what stays in 2 to 8 bits, in the same pass: ${schemeList}, or several as in \`vlmopt quantize\``,
+    )
     .addOption(presetOption())
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)

@@ -9,9 +9,9 @@ const dtypes = { bf16: "BF16", f16: "F16", f32: "F32" } as const;
 
 export function dequantizeCommand() {
   return new Command("dequantize")
-    .summary("write 4-bit and 8-bit weights as plain ones")
+    .summary("write weights of 2 to 8 bits as plain ones")
     .description(
-      "Writes a checkpoint of compressed-tensors or bitsandbytes with plain weights, of the dtype that they had or another.",
+      "Writes a checkpoint of compressed-tensors, bitsandbytes, GPTQ or AWQ with plain weights, of the dtype that they had or another.",
     )
     .argument("<in>", "folder of a quantized model")
     .argument("<out>", "folder to write")

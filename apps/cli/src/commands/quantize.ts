@@ -18,15 +18,15 @@ import { errorReport, presetOption, quantizationSummary, schemeList } from "./qu
 
 export function quantizeCommand() {
   return new Command("quantize")
-    .summary("store weights in 4 or 8 bits")
+    .summary("store weights in 2, 3, 4 or 8 bits")
     .description(
-      "Writes a checkpoint whose language model's linears take 4 or 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) and a model card beside it. Vision tower, projector, embeddings, output layer and norms stay as they are.",
+      "Writes a checkpoint whose language model's linears take 2 to 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) and a model card beside it. Vision tower, projector, embeddings, output layer and norms stay as they are unless the scheme names them.",
     )
     .argument("<in>", "folder of a model: config.json and safetensors")
     .argument("[out]", "folder to write; not needed with --plan-only")
     .requiredOption(
       "--scheme <name>",
-      `${schemeList}, ${ggufSchemes.join(", ")}; -zero is with zero points, whose weights transformers decodes as it loads them`,
+      `${schemeList}, ${ggufSchemes.join(", ")}; integers of 2, 3, 4 and 8 bits take groups of any size (-g<size>, -row), and zero points (-zero), with which transformers decodes weights as it loads them; gptq is symmetric, gptq-int8, gptq-int3-g64 and so on of other widths; +down=int8 stores some linears otherwise: vision, projector, qformer, q, k, v, qkv, o, gate, up, down, fc1, fc2, head, embedding, layers such as 0-1, and these joined by dots`,
     )
     .addOption(presetOption())
     .option("--skip <pattern...>", "tensors that stay; * stands for anything")
@@ -46,6 +46,7 @@ Examples:
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-int4 --scheme int4-g128
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-nf4 --scheme nf4-dq --preset fast
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-gguf --scheme gguf-q4_k
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-mixed --scheme int3-g128+down=int4-g128+vision=int8+0-1=int8
   $ vlmopt quantize ./model --scheme int4-g64 --skip "*.layers.0.*" --plan-only`,
     )
     .action(async (input, output, options, command) => {

@@ -96,7 +96,11 @@ export function randomCheckpoint(config: unknown, scheme: string): Checkpoint {
 /** @throws {BenchError} where weights of this scheme cannot be made up */
 export function assertRandomScheme(scheme: string): void {
   // Zero points of 3 bits fill no bytes.
-  if (randomSchemes.includes(scheme) || /^int([248]-(g[1-9]\d*|row)-zero|[2348]-(g[1-9]\d*|row))$/.test(scheme)) return;
+  if (
+    randomSchemes.includes(scheme) ||
+    /^int([248]-(g[1-9]\d*|row)-zero|[2348]-(g[1-9]\d*|row))$/.test(scheme)
+  )
+    return;
   throw new BenchError(
     `random weights are not made as "${scheme}": there are ${randomSchemes.join(", ")}`,
     "int4-g<size> and int2, int3 and int8 take groups of other sizes too",

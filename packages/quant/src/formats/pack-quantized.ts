@@ -30,9 +30,10 @@ export interface PackQuantized extends GroupedScheme {
  */
 export const packQuantized: Format<PackQuantized> = {
   name: "pack-quantized",
-  schemes: [4, 3, 2, 8].flatMap((bits) =>
-    ["", "-zero"].flatMap((zero) => ["g32", "g64", "g128", "row"].map((size) => `int${bits}-${size}${zero}`)),
-  ),
+  schemes: [
+    ...["int4-g32", "int4-g64", "int4-g128", "int4-row", "int4-g128-zero"],
+    ...["int3-g64", "int3-g128", "int2-g32", "int2-g64", "int8-g128"],
+  ],
   parse(name, preset) {
     const [, bits, size, zero] = /^int([2348])-(g[1-9]\d*|row)(-zero)?$/.exec(name) ?? [];
     if (size === undefined) return undefined;
