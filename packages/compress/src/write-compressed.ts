@@ -52,7 +52,9 @@ export async function quantizationAfter(
   const description = describeModel(edited, tensors);
   const plan = planQuantization(description, tensors, request);
   const magnitudes = await joinedMagnitudes(source, plan, transform);
-  return { plan, description, quantization: quantization(plan, { measure: true, magnitudes, encoded }) };
+  const { formats } = request;
+  const options = { measure: true, magnitudes, encoded, ...(formats === undefined ? {} : { formats }) };
+  return { plan, description, quantization: quantization(plan, options) };
 }
 
 /** A checkpoint some of whose tensors are those of others, which may have other shapes. Closing it closes none of them. */

@@ -65,7 +65,7 @@ describe.skipIf(executor === undefined)("by WebGPU", { timeout: 300_000 }, () =>
   });
 
   // Kernels of one token, and of many.
-  test.each(["int4-g64-zero", "int3-g64", "int2-g64-zero", "int3-g32", "nf4-dq", "int8"])(
+  test.each(["int4-g64-zero", "nf4-dq", "int8"])(
     "multiplies with %s weights as they are stored",
     async (scheme) => {
       const path = join(folder, scheme);

@@ -42,7 +42,7 @@ export interface Transforms {
 }
 
 /** Changes with how checkpoints are made, so that those of earlier versions are not taken for today's. */
-const MADE_VERSION = 2;
+const MADE_VERSION = 3;
 
 /**
  * Makes a variant's checkpoint, pruned and quantized in one pass, unless it has been made before. Where the cache then holds more than its limit,
