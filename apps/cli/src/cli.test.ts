@@ -549,6 +549,26 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
     expect(stderr).toContain("error: 1 of 3 variants failed");
   });
 
+  it("lists benchmarks, prints one, and says what is wrong with tasks", () => {
+    const { stdout } = vlmopt("tasks");
+    expect(stdout.trim().split("\n")).toHaveLength(17);
+    expect(stdout).toMatch(
+      /^pope +POPE \(Li et al. 2023\) +lmms-lab-encoder\/POPE +data test +lmms-eval, llava-1.5 +pope *$/m,
+    );
+    expect(JSON.parse(vlmopt("tasks", "mme").stdout)).toMatchObject({
+      name: "mme",
+      metrics: ["mme"],
+      full: 2000,
+    });
+    expect(vlmopt("tasks", "mmee").stderr).toContain(
+      'error: there is no task "mmee"\nhint: there are gqa, vqav2, ',
+    );
+    expect(vlmopt("run", "recipe.yaml", "--limit", "3")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("error: --limit needs --tasks"),
+    });
+  });
+
   it("says what is wrong with a recipe or with options", async () => {
     const { folder } = await ran();
     expect(vlmopt("run", "/nowhere.yaml")).toMatchObject({
@@ -559,7 +579,7 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
     expect(vlmopt("bench")).toMatchObject({ status: 2, stderr: expect.stringContaining("name a model") });
     expect(vlmopt("bench", "m")).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining("--data or --vqaonline"),
+      stderr: expect.stringContaining("one of --data, --vqaonline and --tasks"),
     });
     expect(vlmopt("bench", "m", "--glu", "2")).toMatchObject({
       status: 2,

@@ -1,7 +1,12 @@
 export { type AnswerRows, answerRows } from "./answers/answer-rows.ts";
 export { DatasetError, type DatasetErrorCode } from "./dataset-error.ts";
 export { findAccessToken } from "./hub/access-token.ts";
-export { type DownloadOptions, type DownloadResult, downloadRepository } from "./hub/download-repository.ts";
+export {
+  type DownloadOptions,
+  type DownloadResult,
+  downloadRepository,
+  downloadRules,
+} from "./hub/download-repository.ts";
 export type { HubOptions } from "./hub/hub-connection.ts";
 export { HubError, type HubErrorCode } from "./hub/hub-error.ts";
 export type { HubFile } from "./hub/hub-file.ts";
@@ -19,7 +24,6 @@ export { type Sampling, sampleRecords, samplingSchema } from "./sampling.ts";
 export { cacheFolder } from "./sets/cache-folder.ts";
 export { type HubSetOptions, hubSet } from "./sets/hub-set.ts";
 export { localFolder } from "./sets/local-folder.ts";
-export { downloadRules } from "./sets/option-rules.ts";
 export type { VqaSet, VqaSetOptions } from "./sets/vqa-set.ts";
 export {
   VQAONLINE_REPOSITORY,

@@ -1,5 +1,5 @@
-import { checkOptions } from "@vlmopt/options";
-import { downloadRules } from "../sets/option-rules.ts";
+import { checkOptions, flag, listOf, name, type Rules } from "@vlmopt/options";
+import { fetchRules, hubRules } from "../sets/option-rules.ts";
 import { HubError } from "./hub-error.ts";
 import type { FetchOptions, FetchResult, HubFolder } from "./hub-folder.ts";
 import { type OpenHubFolderOptions, openHubFolder } from "./open-hub-folder.ts";
@@ -13,6 +13,14 @@ export interface DownloadOptions extends OpenHubFolderOptions, FetchOptions {
   /** Where a repository has its weights as safetensors, leave the same weights in other forms. Default false. */
   readonly safetensorsOnly?: boolean;
 }
+
+export const downloadRules: Rules<DownloadOptions> = {
+  ...fetchRules,
+  ...hubRules,
+  allow: listOf(name),
+  ignore: listOf(name),
+  safetensorsOnly: flag,
+};
 
 export interface DownloadResult extends FetchResult {
   readonly folder: string;

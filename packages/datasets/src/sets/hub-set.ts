@@ -1,9 +1,9 @@
-import { checkOptions } from "@vlmopt/options";
+import { checkOptions, name, type Rules } from "@vlmopt/options";
 import type { FetchOptions, HubFolder } from "../hub/hub-folder.ts";
 import { type OpenHubFolderOptions, openHubFolder } from "../hub/open-hub-folder.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import type { FileTree } from "./file-tree.ts";
-import { hubSetRules } from "./option-rules.ts";
+import { fetchRules, hubRules, vqaSetRules } from "./option-rules.ts";
 import { openVqaSet, type VqaSet, type VqaSetOptions } from "./vqa-set.ts";
 
 /** Milliseconds that a reader of one image waits for another download into the same folder. */
@@ -13,6 +13,8 @@ export interface HubSetOptions extends VqaSetOptions, OpenHubFolderOptions, Fetc
   /** Where its files go. Default: below VLMOPT_CACHE, else the user's cache. */
   readonly folder?: string;
 }
+
+export const hubSetRules: Rules<HubSetOptions> = { ...vqaSetRules, ...fetchRules, ...hubRules, folder: name };
 
 /**
  * Any visual question set on the hub that is kept as JSON, JSON lines, CSV or parquet. The split's files are fetched; images within

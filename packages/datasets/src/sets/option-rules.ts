@@ -1,8 +1,6 @@
 import { finite, flag, func, listOf, name, object, type Rules, whole } from "@vlmopt/options";
-import type { DownloadOptions } from "../hub/download-repository.ts";
 import type { FetchOptions } from "../hub/hub-folder.ts";
 import type { OpenHubFolderOptions } from "../hub/open-hub-folder.ts";
-import type { HubSetOptions } from "./hub-set.ts";
 import type { VqaSetOptions } from "./vqa-set.ts";
 
 export const vqaSetRules: Rules<VqaSetOptions> = {
@@ -16,7 +14,7 @@ export const vqaSetRules: Rules<VqaSetOptions> = {
   leaveOut: func,
 };
 
-const fetchRules: Rules<FetchOptions> = {
+export const fetchRules: Rules<FetchOptions> = {
   concurrency: whole({ to: 256 }),
   replace: flag,
   wait: finite({ from: 0 }),
@@ -24,7 +22,7 @@ const fetchRules: Rules<FetchOptions> = {
   onProgress: func,
 };
 
-const hubRules: Rules<OpenHubFolderOptions> = {
+export const hubRules: Rules<OpenHubFolderOptions> = {
   retries: whole({ from: 0 }),
   retryDelay: finite({ from: 0 }),
   onWait: func,
@@ -39,14 +37,4 @@ const hubRules: Rules<OpenHubFolderOptions> = {
   fetch: func,
   env: object,
   revision: name,
-};
-
-export const hubSetRules: Rules<HubSetOptions> = { ...vqaSetRules, ...fetchRules, ...hubRules, folder: name };
-
-export const downloadRules: Rules<DownloadOptions> = {
-  ...fetchRules,
-  ...hubRules,
-  allow: listOf(name),
-  ignore: listOf(name),
-  safetensorsOnly: flag,
 };

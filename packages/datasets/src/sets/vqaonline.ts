@@ -1,6 +1,5 @@
 import { checkOptions, oneOf } from "@vlmopt/options";
-import { type HubSetOptions, hubSet } from "./hub-set.ts";
-import { hubSetRules } from "./option-rules.ts";
+import { type HubSetOptions, hubSet, hubSetRules } from "./hub-set.ts";
 import type { VqaSet } from "./vqa-set.ts";
 
 /** Where the hub keeps VQAonline (Chen et al., "Fully Authentic Visual Question Answering Dataset from Online Communities", 2024). */

@@ -1,12 +1,11 @@
-import { checkOptions, flag, name } from "@vlmopt/options";
+import { checkOptions, name } from "@vlmopt/options";
 import { DatasetError } from "../dataset-error.ts";
 import { openHubFolder } from "../hub/open-hub-folder.ts";
 import { pathFilter } from "../hub/path-patterns.ts";
 import { cacheFolder } from "../sets/cache-folder.ts";
 import type { FileTree } from "../sets/file-tree.ts";
-import { type HubSetOptions, hubTree } from "../sets/hub-set.ts";
+import { type HubSetOptions, hubSetRules, hubTree } from "../sets/hub-set.ts";
 import { folderTree } from "../sets/local-folder.ts";
-import { hubSetRules } from "../sets/option-rules.ts";
 import type { SetLayout } from "../sets/set-layout.ts";
 import { openVqaSet, type VqaSet } from "../sets/vqa-set.ts";
 import type { Task } from "./task.ts";
@@ -25,7 +24,7 @@ export interface OpenTaskOptions
  * @throws {DatasetError} where the task has no such prompt, or the data do not hold what it says
  */
 export async function openTask(task: Task, options: OpenTaskOptions = {}): Promise<VqaSet> {
-  checkOptions<object>("openTask", options, { ...hubSetRules, data: name, prompt: name, split: flag });
+  checkOptions<object>("openTask", options, { ...hubSetRules, data: name, prompt: name });
   const { data, prompt: wanted, ...others } = options;
   const prompt = promptOf(task, wanted);
   if (data !== undefined) {

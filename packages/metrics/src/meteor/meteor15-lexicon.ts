@@ -1,5 +1,5 @@
 import { snowballEnglishStem } from "../text/snowball-english.ts";
-import { type PartOfSpeech, partsOfSpeech } from "../wordnet/morphy.ts";
+import { type PartOfSpeech, partsOfSpeech } from "../wordnet/parts-of-speech.ts";
 import { type WordNet, wordNet } from "../wordnet/wordnet.ts";
 import { englishLists } from "./meteor15-english.ts";
 

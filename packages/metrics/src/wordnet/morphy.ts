@@ -1,7 +1,5 @@
+import type { PartOfSpeech } from "./parts-of-speech.ts";
 import type { WordNet } from "./wordnet.ts";
-
-export type PartOfSpeech = "n" | "v" | "a" | "r";
-export const partsOfSpeech: readonly PartOfSpeech[] = ["n", "v", "a", "r"];
 
 /** WordNet's detachment rules (Miller et al. 1990, morphy): an ending and what takes its place. */
 const RULES: Readonly<Record<PartOfSpeech, readonly (readonly [string, string])[]>> = {

@@ -1,4 +1,5 @@
-import { type MorphyOptions, morphy, partsOfSpeech } from "./morphy.ts";
+import { type MorphyOptions, morphy } from "./morphy.ts";
+import { partsOfSpeech } from "./parts-of-speech.ts";
 import type { WordNet } from "./wordnet.ts";
 
 /** Synsets of a word, in any case, as NLTK's `wordnet.synsets`: as noun, verb, adjective and adverb, through morphy. */

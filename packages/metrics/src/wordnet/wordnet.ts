@@ -1,5 +1,5 @@
 import { readAsset, unpackBrotli } from "../node-files.ts";
-import { type PartOfSpeech, partsOfSpeech } from "./morphy.ts";
+import { type PartOfSpeech, partsOfSpeech } from "./parts-of-speech.ts";
 
 /** What METEOR needs of WordNet 3.0 (Princeton University). Synsets are numbered 0 … synsetCount − 1, nouns first. */
 export interface WordNet {
