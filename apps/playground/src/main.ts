@@ -1,4 +1,4 @@
-import { loadVlm, openFiles, type Vlm } from "@vlmopt/engine/browser";
+import { loadVlm, openFiles, type PictureView, pictureView, type Vlm } from "@vlmopt/engine/browser";
 import { fetchModel } from "./fetch-model.ts";
 
 /** Pictures that come with the page, each with questions that the bundled model knows to answer. */
@@ -24,6 +24,7 @@ const question = element<HTMLInputElement>("question");
 const answer = element("answer");
 const timings = element("timings");
 const shown = element<HTMLImageElement>("picture");
+const visualTokens = element<HTMLInputElement>("visual-tokens");
 
 let vlm: Vlm | undefined;
 let picture: Blob | undefined;
@@ -73,6 +74,7 @@ function show(blob: Blob, questions: readonly string[]): void {
   // The rest of an answer about another picture is not wanted.
   answering?.abort();
   picture = blob;
+  cover(undefined);
   URL.revokeObjectURL(shown.src);
   shown.src = URL.createObjectURL(blob);
   shown.hidden = false;
@@ -102,11 +104,20 @@ async function answerQuestion(): Promise<void> {
   refresh();
   answer.textContent = "";
   timings.textContent = "";
+  cover(undefined);
   try {
-    const { timings: took, tokens } = await vlm.generate(
+    const keep = visualTokens.valueAsNumber;
+    const asked = picture;
+    const {
+      timings: took,
+      tokens,
+      promptTokens,
+      pictures = [],
+    } = await vlm.generate(
       { prompt: question.value, images: [picture] },
       {
         maxNewTokens: MOST_TOKENS,
+        ...(Number.isNaN(keep) ? {} : { visualTokens: { keep } }),
         signal: controller.signal,
         onText(text) {
           if (!controller.signal.aborted) answer.textContent += text;
@@ -118,7 +129,10 @@ async function answerQuestion(): Promise<void> {
       took.tokens.length > 0
         ? `, then ${((1000 * took.tokens.length) / later).toFixed(0)} tokens a second`
         : "";
-    timings.textContent = `${tokens.length} tokens; the first after ${seconds(took.ttft)}${rate}`;
+    const [reduced] = pictures;
+    if (reduced !== undefined && asked === picture)
+      cover(pictureView(vlm.model.description.modelType, reduced));
+    timings.textContent = `${tokens.length} tokens to ${promptTokens} of the prompt; the first after ${seconds(took.ttft)}${rate}`;
   } catch (error) {
     if (!controller.signal.aborted) fail(error);
   } finally {
@@ -126,6 +140,29 @@ async function answerQuestion(): Promise<void> {
     busy = false;
     refresh();
   }
+}
+
+/** Covers the tokens of the picture that did not go on. */
+function cover(view: PictureView | undefined): void {
+  const seen = element("seen");
+  seen.querySelector("svg")?.remove();
+  if (view === undefined) return;
+  const { width, height, stayed } = view;
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  // The middle of the picture is what the model sees; else all of it.
+  svg.setAttribute("preserveAspectRatio", view.fit === "middle" ? "xMidYMid meet" : "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${stayed.length} of the picture's ${width * height} tokens went on`);
+  const staying = new Set(stayed);
+  for (let cell = 0; cell < width * height; cell++) {
+    if (staying.has(cell)) continue;
+    const rect = document.createElementNS(svg.namespaceURI, "rect");
+    const place = { x: cell % width, y: Math.floor(cell / width), width: 1, height: 1 };
+    for (const [name, value] of Object.entries(place)) rect.setAttribute(name, String(value));
+    svg.append(rect);
+  }
+  seen.append(svg);
 }
 
 function seconds(milliseconds: number): string {
@@ -155,6 +192,12 @@ function takesFiles(
   });
 }
 
+// The cover lies on the picture, whatever its shape.
+shown.addEventListener("load", () => {
+  const ratio = shown.naturalWidth / shown.naturalHeight;
+  element("seen").style.aspectRatio = String(ratio);
+  element("seen").classList.toggle("tall", ratio < 1);
+});
 takesFiles(element("picture-drop"), element("picture-file"), ([file]) => {
   if (file !== undefined) show(file, []);
 });

@@ -57,6 +57,7 @@ export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 export { TokenizerError } from "./text/tokenizer-error.ts";
 export { keptPrompt } from "./visual-tokens/kept-prompt.ts";
 export { visualTokenMethodNames, visualTokenMethods } from "./visual-tokens/methods.ts";
+export { type PictureView, pictureView } from "./visual-tokens/picture-view.ts";
 export type { TokenReduction } from "./visual-tokens/reduce-picture.ts";
 export { SETTINGS_FILE } from "./visual-tokens/saved-visual-tokens.ts";
 export {

@@ -131,7 +131,7 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
         onProgress(++done, items.length);
         return;
       }
-      const { text, promptTokens, newTokens, cacheBytes = null, finish, latency } = answer;
+      const { text, promptTokens, newTokens, cacheBytes = null, pictures, finish, latency } = answer;
       journal.append({
         kind: "answer",
         hash,
@@ -141,6 +141,7 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
         promptTokens,
         newTokens,
         cacheBytes,
+        ...(pictures === undefined ? {} : { pictures }),
         finish,
         latency,
       });

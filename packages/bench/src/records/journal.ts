@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import type { PictureView } from "@vlmopt/engine";
 import { BenchError } from "../bench-error.ts";
 import type { DeviceFigures, EnergyFigures, MemoryFigures, ModelSize } from "./run-summary.ts";
 
@@ -45,6 +46,8 @@ export interface AnswerRecord {
   readonly promptTokens: number | null;
   readonly newTokens: number | null;
   readonly cacheBytes?: number | null;
+  /** Which of the pictures' tokens stayed, where some went. */
+  readonly pictures?: readonly PictureView[];
   readonly finish: "end" | "stop" | "length";
   /** Of the whole answer. */
   readonly latency: number;

@@ -1,4 +1,5 @@
 // What a run found, as plain data: summary.json is a RunSummary, items.jsonl an ItemResult a line. Reports need nothing else.
+import type { PictureView } from "@vlmopt/engine";
 
 /** One run: variants of models, on one set of questions, by one protocol. */
 export interface RunSummary {
@@ -255,6 +256,8 @@ export interface ItemResult {
   readonly references: readonly string[];
   readonly topic: string | null;
   readonly prediction: string;
+  /** Which of the pictures' tokens stayed, where some went. */
+  readonly pictures?: readonly PictureView[];
   /** Tokens; null where the target does not tell. */
   readonly newTokens: number | null;
   readonly finish: "end" | "stop" | "length";

@@ -10,6 +10,7 @@ import { precisionColours } from "./figures/palette.ts";
 import { pngOf } from "./figures/svg-document.ts";
 import { reportPage } from "./page/report-page.ts";
 import { resultsCsv, resultsMarkdown, taskFigures, titleOf } from "./result-table.ts";
+import { topicMarkdown } from "./topic-table.ts";
 
 /** Paths of what a report is made of. */
 export interface ReportFiles {
@@ -32,7 +33,7 @@ export async function writeReport(folder: string): Promise<ReportFiles> {
   const run = await readRun(folder);
   const contents = new Map<string, string | Uint8Array>([
     ["results.csv", resultsCsv(run.summary)],
-    ["results.md", resultsMarkdown(run.summary)],
+    ["results.md", `${resultsMarkdown(run.summary)}${topicMarkdown(run)}`],
   ]);
   for (const [name, svg] of figuresOf(run.summary)) {
     contents.set(`figures/${name}.svg`, svg);

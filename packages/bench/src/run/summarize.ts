@@ -267,6 +267,7 @@ function itemResults(
         references,
         topic,
         prediction: answer.prediction,
+        ...(answer.pictures === undefined ? {} : { pictures: answer.pictures }),
         newTokens: answer.newTokens,
         finish: answer.finish,
         scores: scored?.items.get(id) ?? {},

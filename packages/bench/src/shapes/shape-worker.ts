@@ -76,7 +76,8 @@ async function answer({ model, picture, ids, newTokens, fewer }: Shape): Promise
   const images = features === undefined ? [] : [{ features, ...grid }];
   let ttft = 0;
   const prompt = keptPrompt(model.forward, { ids, images });
-  const { answers } = await generateTokens(model, [prompt], {
+  const answering = fewer?.method.place === "decoder" ? model.dropping(fewer) : model;
+  const { answers } = await generateTokens(answering, [prompt], {
     maxNewTokens: newTokens,
     minNewTokens: newTokens,
     endTokens: [],

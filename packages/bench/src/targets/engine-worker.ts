@@ -1,6 +1,6 @@
 // The process that runs a model for `engineTarget`: nothing of the run but this model is in its memory.
 import { readFile } from "node:fs/promises";
-import { loadVlm, type Vlm, type VlmOptions } from "@vlmopt/engine";
+import { loadVlm, pictureView, type Vlm, type VlmOptions } from "@vlmopt/engine";
 import type { VisualTokensSpec } from "../recipe/recipe.ts";
 import { answerParent, peakResident } from "./answer-parent.ts";
 import type { FromEngine, ToEngine } from "./engine-protocol.ts";
@@ -42,7 +42,15 @@ async function answer({ question, images, maxNewTokens, fixedLength }: TargetReq
   const pictures = await Promise.all(images.map((image) => readFile(image)));
   const content = promptParts(question, pictures.length);
   const started = performance.now();
-  const { text, tokens, finish, promptTokens, cacheBytes, timings } = await vlm.generate(
+  const {
+    text,
+    tokens,
+    finish,
+    promptTokens,
+    cacheBytes,
+    pictures: reductions = [],
+    timings,
+  } = await vlm.generate(
     { messages: [{ role: "user", content }], images: pictures },
     // Runs are compared: the likeliest tokens, even where a checkpoint asks to draw.
     { maxNewTokens, minNewTokens: fixedLength ? maxNewTokens : 0, temperature: 0 },
@@ -50,5 +58,18 @@ async function answer({ question, images, maxNewTokens, fixedLength }: TargetReq
   const latency = performance.now() - started;
   const { ttft } = timings;
   const newTokens = tokens.length;
-  return { text, promptTokens, newTokens, cacheBytes, finish, ttft, tokens: timings.tokens, latency };
+  const { modelType } = vlm.model.description;
+  const views = reductions.flatMap((reduced) => pictureView(modelType, reduced) ?? []);
+  const seen = views.length === 0 ? {} : { pictures: views };
+  return {
+    text,
+    promptTokens,
+    newTokens,
+    cacheBytes,
+    ...seen,
+    finish,
+    ttft,
+    tokens: timings.tokens,
+    latency,
+  };
 }

@@ -1,3 +1,4 @@
+import type { PictureView } from "@vlmopt/engine";
 import type { MemoryFigures } from "../records/run-summary.ts";
 
 /** What answers: a model in a process of its own, or a server. */
@@ -30,6 +31,8 @@ export interface TargetAnswer {
   readonly newTokens: number | null;
   /** Of keys and values; null, or missing, where the target does not tell. */
   readonly cacheBytes?: number | null;
+  /** Of pictures that lost tokens, which stayed. */
+  readonly pictures?: readonly PictureView[];
   readonly finish: "end" | "stop" | "length";
   readonly ttft: number;
   /** Of each token, or piece of text, after the first. */

@@ -388,7 +388,10 @@ export function client(): void {
     const image =
       item.image === null
         ? make("p", { className: "missing", textContent: "The picture is in the run’s folder." })
-        : make("img", { src: item.image, alt: "The picture that was asked about" });
+        : tokensOver(
+            make("img", { src: item.image, alt: "The picture that was asked about" }),
+            answer.picture,
+          );
     section.append(
       make(
         "div",
@@ -396,6 +399,30 @@ export function client(): void {
         make("div", {}, image),
         textsOf(item.question, item.references, item.topic, answer, denseAnswer(item)),
       ),
+    );
+  }
+  /** The picture, tokens that went covered. */
+  function tokensOver(image: HTMLImageElement, picture: PageAnswer["picture"]): HTMLElement {
+    if (picture === undefined) return image;
+    const { width: across, height: down, stayed, fit } = picture;
+    const cells = Array.from({ length: across * down }, (_, cell) => cell).filter(
+      (cell) => !stayed.includes(cell),
+    );
+    const cover = draw("svg", {
+      ...{ viewBox: `0 0 ${across} ${down}`, preserveAspectRatio: "none", role: "img" },
+      "aria-label": `${stayed.length} of the picture’s ${across * down} tokens stayed`,
+    });
+    for (const cell of cells) {
+      const place = { x: cell % across, y: Math.floor(cell / across) };
+      cover.append(draw("rect", { ...place, width: 1, height: 1 }));
+    }
+    const frame = make("div", { className: fit === "middle" ? "tokens middle" : "tokens" }, image, cover);
+    if (fit === "middle") frame.style.aspectRatio = `${across} / ${down}`;
+    return make(
+      "figure",
+      {},
+      frame,
+      make("figcaption", { textContent: `${stayed.length} of ${across * down} tokens stayed` }),
     );
   }
   function denseAnswer(item: PageItem): PageAnswer | null {

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { PictureView } from "@vlmopt/engine";
 import type { Run } from "../../records/run-folder.ts";
 import type { ItemResult, QualityFigure, VariantSummary } from "../../records/run-summary.ts";
 import { type Chance, chanceIn } from "../chance.ts";
@@ -42,6 +43,8 @@ export interface PageVariant {
 
 export interface PageAnswer {
   readonly prediction: string;
+  /** Which of the picture's tokens stayed, where some went. */
+  readonly picture?: PictureView;
   readonly scores: Readonly<Record<string, number>>;
 }
 
@@ -207,6 +210,27 @@ const costs: readonly CostFigure[] = [
   },
   { key: "memory", title: "memory MB", digits: 0, inTable: true, of: memoryOf },
   {
+    key: "visualTokens",
+    title: "visual tokens kept",
+    digits: 0,
+    inTable: true,
+    of: ({ visualTokens }) => visualTokens?.keep,
+  },
+  {
+    key: "promptTokens",
+    title: "prompt tokens",
+    digits: 0,
+    inTable: false,
+    of: ({ promptTokens }) => promptTokens?.median,
+  },
+  {
+    key: "cache",
+    title: "cache MB",
+    digits: 2,
+    inTable: false,
+    of: ({ cacheBytes }) => (cacheBytes ? cacheBytes.median / 1e6 : undefined),
+  },
+  {
     key: "joules",
     title: "J per token",
     digits: 2,
@@ -288,7 +312,9 @@ async function itemsOf({ folder, summary, items }: Run): Promise<PageItem[]> {
       image: fits ? `data:${mediaType(bytes)};base64,${bytes.toString("base64")}` : null,
       answers: summary.variants.map(({ name }) => {
         const answer = answers.get(name);
-        return answer === undefined ? null : { prediction: answer.prediction, scores: answer.scores };
+        if (answer === undefined) return null;
+        const [picture] = answer.pictures ?? [];
+        return { prediction: answer.prediction, scores: answer.scores, ...(picture && { picture }) };
       }),
     });
   }

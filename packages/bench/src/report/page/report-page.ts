@@ -2,6 +2,7 @@ import type { Run } from "../../records/run-folder.ts";
 import type { RunSummary, VariantSummary } from "../../records/run-summary.ts";
 import { remarks } from "../remarks.ts";
 import { tableNotes, titleOf } from "../result-table.ts";
+import { topicTable } from "../topic-table.ts";
 import { verdictOf, verdictText } from "../verdict.ts";
 import { client } from "./client.ts";
 import { pageData } from "./page-data.ts";
@@ -50,6 +51,7 @@ ${verdict(summary)}
   <div class="scroll" tabindex="0" role="region" aria-labelledby="table-title"><table id="variants"></table></div>
   <p class="hint">${escaped(tableNotes(summary))}</p>
 </section>
+${byTopic(run)}
 ${failures(summary.variants)}
 <section>
   <details><summary>How it was measured</summary>${methods(summary)}</details>
@@ -78,6 +80,23 @@ function verdict(summary: RunSummary): string {
   const found = verdictOf(summary);
   if (found === undefined) return "";
   return `<p class="verdict">${verdictText(found, (name) => `<strong>${escaped(name)}</strong>`)}</p>`;
+}
+
+/** What fewer visual tokens cost differs between topics. */
+function byTopic(run: Run): string {
+  const table = topicTable(run);
+  if (table === undefined) return "";
+  const cells = (tag: string, texts: readonly string[]) =>
+    texts.map((text) => `<${tag}>${escaped(text)}</${tag}>`).join("");
+  const rows = table.rows.map(
+    ({ variant, means }) =>
+      `<tr><th scope="row">${escaped(variant)}</th>${cells(
+        "td",
+        means.map((mean) => (mean === null ? "–" : mean.toFixed(2))),
+      )}</tr>`,
+  );
+  const title = `${titleOf(table.figure)} by topic`;
+  return `<section aria-labelledby="topics-title"><h2 id="topics-title">${escaped(title)}</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="topics-title"><table class="topics"><thead><tr>${cells("th", ["variant", ...table.topics])}</tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
 function failures(variants: readonly VariantSummary[]): string {

@@ -50,6 +50,7 @@ th:first-child, td:first-child, .text { text-align: left !important; }
 tbody th { font-weight: 500; position: sticky; left: 0; background: var(--paper); }
 thead th { padding: 0; background: var(--panel); font-weight: 600; }
 thead button { border: 0; background: none; width: 100%; padding: 7px 8px; text-align: inherit; border-radius: 0; color: var(--faint); line-height: 1.25; white-space: normal; }
+.topics thead th { padding: 7px 8px; color: var(--faint); }
 thead [aria-sort] button { color: var(--ink); }
 thead [aria-sort="ascending"] button::after { content: " ↑"; }
 thead [aria-sort="descending"] button::after { content: " ↓"; }
@@ -61,6 +62,10 @@ tbody tr:hover, tbody tr:hover th, tbody tr.chosen, tbody tr.chosen th { backgro
 #answers .bar span { color: var(--faint); font-variant-numeric: tabular-nums; }
 .answer { display: grid; grid-template-columns: minmax(140px, 260px) 1fr; gap: 8px 24px; }
 .answer img { width: 100%; image-rendering: auto; border-radius: 6px; border: 1px solid var(--line); }
+.answer figure { margin: 0; } .answer figcaption { color: var(--faint); font-size: 13px; }
+.tokens { position: relative; overflow: hidden; border-radius: 6px; } .tokens img { display: block; border: 0; }
+.tokens.middle img { height: 100%; object-fit: cover; }
+.tokens svg { position: absolute; inset: 0; width: 100%; height: 100%; } .tokens rect { fill: var(--paper); opacity: .82; }
 .answer .missing { color: var(--faint); }
 dl { margin: 0; display: grid; align-content: start; grid-template-columns: max-content 1fr; gap: 6px 18px; }
 dt { color: var(--faint); }
