@@ -66,6 +66,44 @@ describe.skipIf(executablePath === undefined)("in a browser", () => {
   const column = (page: Page, index: number) =>
     page.locator(`#variants tbody tr > *:nth-child(${index})`).allTextContents();
 
+  test("the tokens that stayed are seen on the picture, and quality by topic", async () => {
+    const run = await readRun(example);
+    const name = run.summary.variants[1]?.name ?? "";
+    const picture = { width: 4, height: 2, stayed: [0, 5], fit: "whole" as const };
+    const html = await reportPage({
+      ...run,
+      summary: {
+        ...run.summary,
+        variants: run.summary.variants.map((variant) =>
+          variant.name === name
+            ? { ...variant, visualTokens: { keep: 2, method: "divprune", merge: true } }
+            : variant,
+        ),
+      },
+      items: run.items.map((item, i) => ({
+        ...item,
+        topic: i % 2 === 0 ? "counting" : "places",
+        ...(item.variant === name ? { pictures: [picture] } : {}),
+      })),
+    });
+    const own = await mkdtemp(join(tmpdir(), "vlmopt-tokens-"));
+    onTestFinished(() => rm(own, { recursive: true }));
+    await writeFile(join(own, "report.html"), html);
+    const page = await open("light", 1200, own);
+    expect(await page.locator(".topics thead th").allTextContents()).toEqual([
+      "variant",
+      "counting",
+      "places",
+    ]);
+    await page.locator("#variants tbody tr", { hasText: name }).first().click();
+    const cover = page.locator("#answers svg");
+    expect(await cover.getAttribute("aria-label")).toBe("2 of the picture’s 8 tokens stayed");
+    expect(await cover.locator("rect").count()).toBe(6);
+    const boxes = [await page.locator(".tokens img").boundingBox(), await cover.boundingBox()];
+    expect(boxes[1]?.width).toBeCloseTo(boxes[0]?.width ?? 0, 0);
+    expect(boxes[1]?.height).toBeCloseTo(boxes[0]?.height ?? 0, 0);
+  });
+
   test("the table sorts both ways, and says so", async () => {
     const page = await open();
     const heading = page.locator("#variants thead th", { hasText: /^MB/ });
