@@ -103,7 +103,7 @@ describe("vlmopt convert", () => {
     for (const command of [
       ["convert", input, out],
       ["prune", input, out, "--l1", "0.3"],
-      ["quantize", input, out, "--scheme", "int8"],
+      ["quantize", input, out, "--scheme", "int8", "--by-weights"],
       ["dequantize", out, join(folder, "again")],
     ]) {
       expect(vlmopt(...command, "--force").stderr, command.join(" ")).toBe("");
@@ -114,7 +114,11 @@ describe("vlmopt convert", () => {
     for (const [command, target, problem] of [
       [["convert"], out, "holds notes.txt, which vlmopt did not write, or which changed since"],
       [["prune", "--l1", "0.3"], input, "is the input, which is never replaced"],
-      [["quantize", "--scheme", "int8"], folder, `holds the input, ${input}, which is never replaced`],
+      [
+        ["quantize", "--scheme", "int8", "--by-weights"],
+        folder,
+        `holds the input, ${input}, which is never replaced`,
+      ],
       [["dequantize"], input, "is the input, which is never replaced"],
     ] as const) {
       const [name, ...args] = command;

@@ -1,4 +1,5 @@
 import { applyPruning, type PruningPlan, pruningTransform } from "@vlmopt/pruning";
+import type { QuantizationRequest } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
 import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
 import { filesOf } from "./compression-files.ts";
@@ -14,7 +15,14 @@ export async function applySavedPlan(
   source: Checkpoint,
   plan: PruningPlan,
   output: string | undefined,
-  { quantize, overwrite = false, baseModel, ...rewriting }: Omit<CompressOptions, "calibration" | "onBlock">,
+  {
+    quantize,
+    overwrite = false,
+    baseModel,
+    ...rewriting
+  }: Omit<CompressOptions, "calibration" | "onBlock" | "quantize"> & {
+    readonly quantize?: QuantizationRequest | undefined;
+  },
 ): Promise<Compressed> {
   const quantization =
     quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));

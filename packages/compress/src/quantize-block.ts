@@ -1,4 +1,10 @@
-import type { InputStatistics, LinearAlgebra, ReplacedTensor, Replacements } from "@vlmopt/models";
+import type {
+  Activations,
+  InputStatistics,
+  LinearAlgebra,
+  ReplacedTensor,
+  Replacements,
+} from "@vlmopt/models";
 import {
   linearAlgebra,
   neuronLinears,
@@ -61,87 +67,130 @@ export async function quantizeBlock(
   replaced: Replacements,
   quantization: BlockQuantization,
 ): Promise<QuantizedBlock> {
-  const { walk, source } = context;
-  const current = new Map(replaced);
-  const packed = new Map<string, PackedWeight>();
-  const repaired = new Set<string>();
-  const linears: LinearReport[] = [];
-  const notes: string[] = [];
-  const [reading, last] = linearsOf(attention, mlp, kind);
-  const weightOf = async (name: string): Promise<ReplacedTensor> =>
-    current.get(name) ?? {
-      shape: tensorNamed(source, name).shape,
-      data: await readFloats(source, name, context.signal),
-    };
+  const { walk, source, signal } = context;
   const { method } = quantization;
+  const [reading, last] = linearsOf(attention, mlp, kind);
+  let block: QuantizedBlock = {
+    replacements: replaced,
+    repaired: [],
+    packed: new Map(),
+    linears: [],
+    notes: [],
+  };
   for (const step of [reading, [last]]) {
     const isLast = step[0] === last;
-    const chosen = step.filter(({ weight }) => schemeOf(weight) !== undefined);
-    if (chosen.length === 0 && !(isLast && packed.size > 0 && method.refit)) continue;
-    context.signal?.throwIfAborted();
     const fits = isLast && method.refit && context.refit && last.bias === undefined;
+    const chosen = [];
+    for (const { weight: name } of step) {
+      const { shape, data } = await weightOf(context, name, block.replacements);
+      const scheme = quantization.schemeOf(name, shape);
+      if (scheme === undefined) continue;
+      const format = formatNamed(scheme.format, quantization.formats);
+      const tensor = { name, dtype: tensorNamed(source, name).dtype, shape };
+      chosen.push({ tensor, data, scheme, format, magnitude: undefined });
+    }
+    if (chosen.length === 0 && !(fits && block.packed.size > 0)) continue;
+    signal?.throwIfAborted();
     const { inputs, target } = await walk.observe(
       {
         gram: method.gram ? step.map(({ weight }) => weight) : [],
         ...(fits ? { target: SHARES[kind] } : {}),
       },
-      current,
+      block.replacements,
     );
-    if (target !== undefined) {
-      const { shape, data } = await weightOf(last.weight);
-      const outFeatures = shape[0] ?? 1;
-      const found = inputsOf(inputs.get(last.weight), last.weight);
-      const { weight } = await refit(
-        { name: last.weight, weight: data, outFeatures, inputs: found, target, lambda: PULL },
-        context.algebra,
-      );
-      current.set(last.weight, asStored(source, last.weight, { shape, data: weight }));
-      repaired.add(last.weight);
+    const plain = await rounded(context, method, chosen, inputs, block);
+    if (target === undefined) {
+      block = plain;
+      continue;
     }
-    for (const group of await byInput(chosen)) {
-      const statistics = inputsOf(inputs.get(group[0]?.tensor.name ?? ""), group[0]?.tensor.name ?? "");
-      const results = await method.round(group, statistics);
-      for (const [i, linear] of group.entries()) {
-        const { tensor, data, scheme, format, magnitude } = linear;
-        const result = results[i];
-        if (result === undefined) throw new PruningError(`${method.name} gave nothing for ${tensor.name}`);
-        const nearest = encodeMatrix(format, scheme, tensor, data, { magnitude });
-        const [before, after] = [
-          await outputError(data, nearest.decoded, statistics, context.algebra),
-          await outputError(data, result.decoded, statistics, context.algebra),
-        ];
-        // What only looks better is not taken.
-        const { parts, decoded } = after <= before ? result : nearest;
-        if (result.note !== undefined) notes.push(result.note);
-        packed.set(tensor.name, { scheme, parts, error: relativeError(data, decoded) });
-        current.set(tensor.name, asStored(source, tensor.name, { shape: tensor.shape, data: decoded }));
-        repaired.add(tensor.name);
-        linears.push({
-          name: tensor.name,
-          method: after <= before ? method.name : "rtn",
-          nearest: before,
-          error: Math.min(after, before),
-        });
-      }
-    }
-    async function byInput(names: readonly PrunableLinear[]): Promise<RoundedLinear[][]> {
-      const groups = new Map<InputStatistics | undefined, RoundedLinear[]>();
-      for (const { weight: name } of names) {
-        const { shape, data } = await weightOf(name);
-        const scheme = schemeOf(name, shape) as Scheme;
-        const format = formatNamed(scheme.format, quantization.formats);
-        const tensor = { name, dtype: tensorNamed(source, name).dtype, shape };
-        const key = inputs.get(name);
-        groups.set(key, [...(groups.get(key) ?? []), { tensor, data, scheme, format, magnitude: undefined }]);
-      }
-      return [...groups.values()].map(withSharedMagnitude);
-    }
+    const { shape, data } = await weightOf(context, last.weight, block.replacements);
+    const { weight } = await refit(
+      {
+        name: last.weight,
+        weight: data,
+        outFeatures: shape[0] ?? 1,
+        inputs: inputsOf(inputs, last.weight),
+        target,
+        lambda: PULL,
+      },
+      context.algebra,
+    );
+    const fitted = asStored(source, last.weight, { shape, data: weight });
+    const found = await rounded(
+      context,
+      method,
+      chosen.map((linear) => ({ ...linear, data: fitted.data })),
+      inputs,
+      {
+        ...block,
+        replacements: new Map([...block.replacements, [last.weight, fitted]]),
+        repaired: [...block.repaired, last.weight],
+      },
+    );
+    // A fit to few data may do harm: the better of the two on data held out is kept.
+    const [far, near] = [await walk.error(found.replacements), await walk.error(plain.replacements)];
+    block = far <= near ? found : plain;
   }
-  return { replacements: current, repaired: [...repaired], packed, linears, notes };
+  return block;
+}
 
-  function schemeOf(name: string, shape?: readonly number[]): Scheme | undefined {
-    return quantization.schemeOf(name, shape ?? current.get(name)?.shape ?? tensorNamed(source, name).shape);
+async function weightOf(
+  { source, signal }: BlockContext,
+  name: string,
+  replacements: Replacements,
+): Promise<ReplacedTensor> {
+  return (
+    replacements.get(name) ?? {
+      shape: tensorNamed(source, name).shape,
+      data: await readFloats(source, name, signal),
+    }
+  );
+}
+
+/** The block with some of its linears rounded. */
+async function rounded(
+  { source, algebra }: BlockContext,
+  method: QuantizationMethod,
+  chosen: readonly RoundedLinear[],
+  inputs: Activations,
+  before: QuantizedBlock,
+): Promise<QuantizedBlock> {
+  const replacements = new Map(before.replacements);
+  const packed = new Map(before.packed);
+  const repaired = new Set(before.repaired);
+  const linears = [...before.linears];
+  const notes = [...before.notes];
+  const groups = new Map<InputStatistics, RoundedLinear[]>();
+  for (const linear of chosen) {
+    const statistics = inputsOf(inputs, linear.tensor.name);
+    groups.set(statistics, [...(groups.get(statistics) ?? []), linear]);
   }
+  for (const [statistics, unscaled] of groups) {
+    const group = withSharedMagnitude(unscaled);
+    const results = await method.round(group, statistics);
+    for (const [i, { tensor, data, scheme, format, magnitude }] of group.entries()) {
+      const { name, shape } = tensor;
+      const result = results[i];
+      if (result === undefined) throw new PruningError(`${method.name} gave nothing for ${name}`);
+      const own = encodeMatrix(format, scheme, tensor, data, { magnitude });
+      const nearest = await outputError(data, own.decoded, statistics, algebra);
+      const error = await outputError(data, result.decoded, statistics, algebra);
+      // What only looks better is not taken.
+      const isBetter = error <= nearest;
+      const { parts, decoded } = isBetter ? result : own;
+      if (result.note !== undefined) notes.push(result.note);
+      packed.set(name, { scheme, parts, error: relativeError(data, decoded) });
+      replacements.set(name, asStored(source, name, { shape, data: decoded }));
+      repaired.add(name);
+      linears.push({
+        name,
+        method: isBetter ? method.name : "rtn",
+        nearest,
+        error: isBetter ? error : nearest,
+      });
+    }
+  }
+  return { replacements, repaired: [...repaired], packed, linears, notes };
 }
 
 /** Linears that read the block's stream, and the one that adds to it. */
@@ -160,14 +209,15 @@ function linearsOf(
 }
 
 /** Formats whose matrices share a scale of the whole are told the largest magnitude of all. */
-function withSharedMagnitude(linears: RoundedLinear[]): RoundedLinear[] {
+function withSharedMagnitude(linears: readonly RoundedLinear[]): readonly RoundedLinear[] {
   if (linears.length < 2 || !linears.some(({ format }) => format.sharesScales)) return linears;
   let magnitude = 0;
   for (const { data } of linears) for (const value of data) magnitude = Math.max(magnitude, Math.abs(value));
   return linears.map((linear) => ({ ...linear, magnitude }));
 }
 
-function inputsOf(found: InputStatistics | undefined, name: string): InputStatistics {
+function inputsOf(inputs: Activations, name: string): InputStatistics {
+  const found = inputs.get(name);
   if (found === undefined) throw new PruningError(`nothing is known of what goes into ${name}`);
   return found;
 }

@@ -1,27 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
-import {
-  applySavedPlan,
-  type Compressed,
-  type Compression,
-  type CompressOptions,
-  compressCheckpoint,
-  needsData,
-  previewCompression,
-  workFolder,
-} from "@vlmopt/compress";
+import { applySavedPlan, type Compression, needsData, previewCompression } from "@vlmopt/compress";
 import type { PruningPlan } from "@vlmopt/pruning";
 import type { QuantizationRequest } from "@vlmopt/quant";
-import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
-import { exitCodes } from "../terminal/failure.ts";
+import { openCheckpoint } from "@vlmopt/tensor-io";
 import { interruptible } from "../terminal/interrupt.ts";
-import { byteProgress, type Progress, stepProgress } from "../terminal/progress.ts";
 import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
-import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
+import { compressWithProgress } from "./compress-with-progress.ts";
 import { addCompressionOptions, compressionOf, cutsNothing } from "./compression-options.ts";
 import { printCompression } from "./compression-tables.ts";
-import { presetOption, schemeList } from "./quantization-options.ts";
+import { presetOption, quantizationMethodOption, schemeList } from "./quantization-options.ts";
 import { schemesOf } from "./quantize.ts";
 
 const warnings = {
@@ -66,6 +55,7 @@ export function compressCommand(name: "compress" | "prune") {
       "--quantize <scheme>",
       `store what stays in 2 to 8 bits, in the same pass: ${schemeList}, or several as in \`vlmopt quantize\``,
     )
+    .addOption(quantizationMethodOption("--quantize-method <name>"))
     .addOption(presetOption())
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
@@ -100,6 +90,12 @@ Examples:
       } else if (cutsNothing(spec)) {
         fail("error: say what to remove: --glu, --heads, --layers, --drop-…, --l1, or a saved --plan");
       }
+      const { quantizeMethod } = options;
+      if (quantizeMethod !== undefined) {
+        if (quantize === undefined) fail("error: --quantize-method says nothing without --quantize");
+        if (planFile !== undefined || !needsData(spec))
+          fail("error: --quantize-method rounds by data, which a saved --plan and --by-weights do without");
+      }
       if (calibrate !== undefined && planFile === undefined && !needsData(spec))
         fail(
           `error: --calibrate says nothing ${spec.byWeights ? "with --by-weights" : "where --l1 alone looks at weights"}`,
@@ -123,6 +119,14 @@ Examples:
         planFile === undefined
           ? await compressWithProgress(source, spec, output ?? "", {
               ...rewriting,
+              ...(request === undefined
+                ? {}
+                : {
+                    quantize: {
+                      ...request,
+                      ...(quantizeMethod === undefined ? {} : { method: quantizeMethod }),
+                    },
+                  }),
               ...{
                 calibrate,
                 split,
@@ -142,67 +146,6 @@ Examples:
       if (!planOnly && !json)
         console.log(`\n${output}: written in ${formatDuration((performance.now() - started) / 1000)}`);
     });
-}
-
-interface CompressWithProgress extends CalibrateOptions, Omit<CompressOptions, "calibration" | "onBlock"> {
-  readonly input: string;
-  readonly executor: "ort" | "webgpu";
-  readonly threads?: number | undefined;
-  readonly json: boolean;
-}
-
-/** @returns undefined where it was interrupted, which is told */
-async function compressWithProgress(
-  source: Checkpoint,
-  spec: Compression,
-  output: string,
-  { input, executor, threads, json, calibrate, split, samples, ...options }: CompressWithProgress,
-): Promise<Compressed | undefined> {
-  const answering = stepProgress(json);
-  const compressing = stepProgress(json);
-  // Begins once there is something to write: it tells the time since.
-  let writing: Progress | undefined;
-  const said = needsData(spec)
-    ? `interrupted; blocks that are done are kept in ${workFolder(output)}: run the same command to go on`
-    : "interrupted; nothing was written";
-  try {
-    return await interruptible(
-      (signal) =>
-        compressCheckpoint(source, spec, output, {
-          ...options,
-          signal,
-          calibration: async () => {
-            const { modelCalibration, openCalibrationSet } = await import("@vlmopt/bench");
-            const set = await openCalibrationSet(await calibrateSpec({ calibrate, split, samples }));
-            return modelCalibration(source, input, set, {
-              executor,
-              threads,
-              signal,
-              onAnswers: (done, total) => answering.update("answering", done, total, true),
-            });
-          },
-          onBlock: (done, total, resumed) => {
-            answering.stop();
-            compressing.update("compressing", done, total, !resumed);
-          },
-          onProgress: ({ bytes, totalBytes }) => {
-            compressing.stop();
-            writing ??= byteProgress("writing", json);
-            writing.update(bytes, totalBytes);
-          },
-        }),
-      said,
-    );
-  } catch (error) {
-    if (!(error instanceof Error && error.name === "AbortError")) throw error;
-    process.stderr.write(`error: ${said}\n`);
-    process.exitCode = exitCodes.interrupted;
-    return undefined;
-  } finally {
-    answering.stop();
-    compressing.stop();
-    writing?.stop();
-  }
 }
 
 function onlyL1(spec: Compression): boolean {

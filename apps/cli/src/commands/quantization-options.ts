@@ -1,4 +1,10 @@
 import { Option } from "@commander-js/extra-typings";
+import {
+  type BlockReport,
+  defaultQuantizationMethod,
+  quantizationMethodNames,
+  quantizationMethods,
+} from "@vlmopt/compress";
 import type { ComponentName, ModelDescription, Role } from "@vlmopt/models";
 import { type QuantizationPlan, schemeNames } from "@vlmopt/quant";
 import { formatBytes, formatCount } from "../terminal/quantities.ts";
@@ -11,6 +17,14 @@ export function presetOption() {
   )
     .choices(["fast", "best"] as const)
     .default("best" as const);
+}
+
+/** A method that rounds by data. */
+export function quantizationMethodOption<Flags extends string>(flags: Flags) {
+  const about = quantizationMethods.map(({ name, summary }) => `${name} (${summary})`).join("; ");
+  return new Option(flags, `how data round: ${about} (default: ${defaultQuantizationMethod})`).choices(
+    quantizationMethodNames,
+  );
 }
 
 export const schemeList = `of ${schemeNames.join(", ")}`;
@@ -60,6 +74,19 @@ export function errorReport(errors: ReadonlyMap<string, number>, description: Mo
   );
   const worst = [...errors].sort(([, a], [, b]) => b - a).slice(0, 3);
   return [roles, "", ...worst.map(([name, error]) => `worst: ${name} ${percent(error)}`)].join("\n");
+}
+
+/** What linears give, of their inputs: errors without data and with them. */
+export function linearErrors(reports: readonly BlockReport[]): string {
+  const linears = reports.flatMap((report) => report.linears ?? []);
+  const percent = (error: number) => `${(100 * error).toFixed(3)} %`;
+  const mean = (values: readonly number[]) =>
+    values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  const stream = reports.at(-1)?.streamError ?? 0;
+  return [
+    `squared error of what a linear gives, in the mean: ${percent(mean(linears.map(({ error }) => error)))}, without data ${percent(mean(linears.map(({ nearest }) => nearest)))}`,
+    `squared error of the residual stream behind the last layer, on data held out: ${percent(stream)}`,
+  ].join("\n");
 }
 
 function roleName(component: ComponentName | undefined, role: Role | undefined): string {

@@ -23,7 +23,16 @@ async function temporaryFolder(): Promise<string> {
 describe("vlmopt quantize", () => {
   it("writes 4-bit weights with their plan, and says what that cost", async () => {
     const out = join(await temporaryFolder(), "out");
-    const { status, stdout } = vlmopt("quantize", llava, out, "--scheme", "nf4", "--preset", "fast");
+    const { status, stdout } = vlmopt(
+      "quantize",
+      llava,
+      out,
+      "--scheme",
+      "nf4",
+      "--preset",
+      "fast",
+      "--by-weights",
+    );
     expect(status).toBe(0);
     // 4 bits, and 32 for each block of 64.
     expect(stdout).toMatch(/^bits a weight of 21 linears +32\.00 +4\.\d\d$/m);
@@ -67,6 +76,9 @@ describe("vlmopt quantize", () => {
     [[llava, "--scheme", "nf4"], 2, "error: name the folder to write, or ask for --plan-only"],
     [[llava, "out", "--scheme", "int3"], 2, 'error: no scheme is named "int3": there are int4-g32'],
     [[llava, llava, "--scheme", "nf4"], 1, "is already there"],
+    [[llava, "out", "--scheme", "nf4", "--by-weights", "--method", "gptq"], 2, "--method says nothing with"],
+    [[llava, "out", "--scheme", "nf4", "--method", "magic"], 2, "Allowed choices are gptq, imatrix, rtn"],
+    [[llava, "out", "--scheme", "gguf-q4_0", "--calibrate", "x"], 2, "--calibrate says nothing with a gguf"],
   ])("refuses %j", (args, code, message) => {
     const { status, stderr } = vlmopt("quantize", ...args);
     expect(status).toBe(code);
@@ -75,12 +87,39 @@ describe("vlmopt quantize", () => {
 
   it("refuses what is quantized already", async () => {
     const out = join(await temporaryFolder(), "out");
-    vlmopt("quantize", llava, out, "--scheme", "int8");
+    vlmopt("quantize", llava, out, "--scheme", "int8", "--by-weights");
     const { status, stderr } = vlmopt("quantize", out, "--scheme", "int8", "--plan-only");
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: `error: ${out}: config.json: says that the weights are quantized already (compressed-tensors)\nhint: run vlmopt dequantize first\n`,
     });
+  });
+});
+
+describe("vlmopt quantize, by data", () => {
+  const model = fileURLToPath(new URL("../../../../packages/engine/goldens/vlms/llava", import.meta.url));
+
+  it("rounds while the model reads what it answers itself, and says what each linear lost", async () => {
+    const folder = await temporaryFolder();
+    const out = join(folder, "out");
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [main, "quantize", model, out, "--scheme", "int4-g16-zero", "--json"],
+      { encoding: "utf8", env: { ...process.env, VLMOPT_CACHE: join(folder, "cache") } },
+    );
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    const report = JSON.parse(stdout);
+    expect(report.plan.made).toEqual({ scheme: "int4-g16-zero", preset: "best", method: "gptq" });
+    const linears = report.blocks.flatMap((block: { linears: object[] }) => block.linears);
+    expect(linears.length).toBe(Object.keys(report.errors).length);
+    for (const { nearest, error } of linears) expect(error).toBeLessThan(nearest);
+    const record = JSON.parse(await readFile(join(out, "compression.json"), "utf8"));
+    expect(record.data.source).toBe("the model's own answers");
+    expect(await readFile(join(out, "README.md"), "utf8")).toMatch(
+      /q_proj.weight \| gptq \| .* % \| .* % \|/,
+    );
+    expect(await readdir(out)).not.toContain("pruning.json");
+    expect(vlmopt("dequantize", out, join(folder, "again")).status).toBe(0);
   });
 });
 
@@ -112,7 +151,9 @@ describe("vlmopt dequantize", () => {
   it("gives back plain weights, as near as was said", async () => {
     const folder = await temporaryFolder();
     const [small, again] = [join(folder, "small"), join(folder, "again")];
-    const report = JSON.parse(vlmopt("quantize", llava, small, "--scheme", "int8", "--json").stdout);
+    const report = JSON.parse(
+      vlmopt("quantize", llava, small, "--scheme", "int8", "--json", "--by-weights").stdout,
+    );
     expect(vlmopt("dequantize", small, again, "--dtype", "f32").status).toBe(0);
     // Neither folder has the card of the model before.
     expect(await readFile(join(small, "README.md"), "utf8")).toContain("# llava, quantized");
@@ -152,7 +193,7 @@ describe("vlmopt prune --quantize", () => {
     ];
     const cuts = ["--glu", "0.3", "--heads", "0.25", "--divisor", "16", "--by-weights"];
     expect(vlmopt("prune", llava, pruned, ...cuts).status).toBe(0);
-    expect(vlmopt("quantize", pruned, twice, "--scheme", "nf4-dq").status).toBe(0);
+    expect(vlmopt("quantize", pruned, twice, "--scheme", "nf4-dq", "--by-weights").status).toBe(0);
     const { status, stdout } = vlmopt("prune", llava, once, ...cuts, "--quantize", "nf4-dq");
     expect(status).toBe(0);
     expect(stdout).toContain("of what stays:");

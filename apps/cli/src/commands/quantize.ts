@@ -1,4 +1,6 @@
-import { Command } from "@commander-js/extra-typings";
+import { basename, resolve } from "node:path";
+import { Command, Option } from "@commander-js/extra-typings";
+import { type Compressed, defaultQuantizationMethod } from "@vlmopt/compress";
 import { describeModel } from "@vlmopt/models";
 import {
   type GgufFileType,
@@ -13,14 +15,22 @@ import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/te
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
-import { formatBytes, formatDuration, parseBy, parseBytes } from "../terminal/quantities.ts";
-import { errorReport, presetOption, quantizationSummary, schemeList } from "./quantization-options.ts";
+import { formatBytes, formatDuration, parseBy, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { compressWithProgress } from "./compress-with-progress.ts";
+import {
+  errorReport,
+  linearErrors,
+  presetOption,
+  quantizationMethodOption,
+  quantizationSummary,
+  schemeList,
+} from "./quantization-options.ts";
 
 export function quantizeCommand() {
   return new Command("quantize")
     .summary("store weights in 2, 3, 4 or 8 bits")
     .description(
-      "Writes a checkpoint whose language model's linears take 2 to 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) and a model card beside it. Vision tower, projector, embeddings, output layer and norms stay as they are unless the scheme names them.",
+      "Writes a checkpoint whose language model's linears take 2 to 8 bits, in a format that transformers and vLLM load, with the plan (quantization.json) and a model card beside it. The model reads data meanwhile: each block is rounded so that what it gives changes least, and makes up for those before it; without --calibrate the data are the model's own answers. --by-weights does without. Vision tower, projector, embeddings, output layer and norms stay as they are unless the scheme names them. Stopped in any way, the same command goes on at the block where it was.",
     )
     .argument("<in>", "folder of a model: config.json and safetensors")
     .argument("[out]", "folder to write; not needed with --plan-only")
@@ -29,6 +39,27 @@ export function quantizeCommand() {
       `${schemeList}, ${ggufSchemes.join(", ")}; integers of 2, 3, 4 and 8 bits take groups of any size (-g<size>, -row), and zero points (-zero), with which transformers decodes weights as it loads them; gptq is symmetric, gptq-int8, gptq-int3-g64 and so on of other widths; +down=int8 stores some linears otherwise: vision, projector, qformer, q, k, v, qkv, o, gate, up, down, fc1, fc2, head, embedding, layers such as 0-1, and these joined by dots`,
     )
     .addOption(presetOption())
+    .option(
+      "--calibrate <data>",
+      "what the model reads while it is rounded: questions with pictures (a folder, a file, or hub:org/name), or for language models a text file (default: what the model itself answers)",
+    )
+    .option("--split <name>", "of --calibrate, which file")
+    .option(
+      "--samples <count>",
+      "of --calibrate, questions, or sequences of 512 tokens (default: 128)",
+      parseWhole(1),
+    )
+    .addOption(quantizationMethodOption("--method <name>"))
+    .option(
+      "--by-weights",
+      "round by weights alone, at once: no data, no model that runs; below 4 bits much worse",
+    )
+    .addOption(
+      new Option("--executor <name>", "what runs the model: ONNX Runtime, or a graphics card")
+        .choices(["ort", "webgpu"] as const)
+        .default("ort" as const),
+    )
+    .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))
     .option("--skip <pattern...>", "tensors that stay; * stands for anything")
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
@@ -43,8 +74,9 @@ export function quantizeCommand() {
       "after",
       `
 Examples:
-  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-int4 --scheme int4-g128
-  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-nf4 --scheme nf4-dq --preset fast
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-int4 --scheme int4-g128 --calibrate ./questions --split train
+  $ vlmopt quantize ./smollm2 ./smollm2-int3 --scheme int3-g64-zero --calibrate ./texts.txt
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-nf4 --scheme nf4-dq --by-weights
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-gguf --scheme gguf-q4_k
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-mixed --scheme int3-g128+down=int4-g128+vision=int8+0-1=int8
   $ vlmopt quantize ./model --scheme int4-g64 --skip "*.layers.0.*" --plan-only`,
@@ -56,11 +88,57 @@ Examples:
       if (ggufSchemes.includes(options.scheme)) {
         if (output === undefined || planOnly)
           return command.error("error: a gguf scheme has no plan to print: leave --plan-only out");
+        const { calibrate, method } = options;
+        const needless = calibrate === undefined ? method && "--method" : "--calibrate";
+        if (needless)
+          return command.error(`error: ${needless} says nothing with a gguf scheme: weights alone decide`);
         return writeGguf(input, output, options);
       }
+      const { calibrate, split, samples, method, byWeights = false } = options;
+      const needless = {
+        "--calibrate": calibrate,
+        "--method": method,
+        "--samples": samples,
+        "--split": split,
+      };
+      for (const [name, value] of Object.entries(needless)) {
+        if (value !== undefined && byWeights) command.error(`error: ${name} says nothing with --by-weights`);
+      }
+      if (calibrate === undefined && (samples ?? split) !== undefined)
+        command.error("error: --samples and --split say nothing without --calibrate");
       const schemes = schemesOf(options.scheme, preset, (message) => command.error(message));
       const started = performance.now();
       await using source = await openCheckpoint(input);
+      if (!byWeights && !planOnly) {
+        const chosen = method ?? defaultQuantizationMethod;
+        const skipped = options.skip ?? [];
+        const made = await compressWithProgress(source, {}, output ?? "", {
+          ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
+          ...(options.workers === undefined ? {} : { workers: options.workers }),
+          quantize: {
+            ...schemes,
+            skip: skipped,
+            method: chosen,
+            made: {
+              scheme: options.scheme,
+              preset,
+              method: chosen,
+              ...(skipped.length === 0 ? {} : { skip: skipped.join(" ") }),
+            },
+          },
+          overwrite: options.force === true,
+          baseModel: basename(resolve(input)),
+          calibrate,
+          split,
+          samples,
+          executor: options.executor,
+          threads: options.threads,
+          input,
+          json,
+        });
+        if (made !== undefined) printQuantized(made, output ?? "", started, json);
+        return;
+      }
       const sink = folderSink(output ?? "", { overwrite: options.force === true });
       await using _claim = planOnly ? undefined : await sink.claim(inputPaths(source));
       const description = describeModel(await readPlainConfig(source), source.tensors);
@@ -93,6 +171,31 @@ Examples:
         console.log(`\n${output}: written in ${formatDuration(seconds)}`);
       }
     });
+}
+
+/** What rounding by data did to a model. */
+function printQuantized(
+  { quantization, reports, notes }: Compressed,
+  output: string,
+  started: number,
+  json: boolean,
+): void {
+  if (quantization === undefined) return;
+  const { plan, description } = quantization;
+  const errors = quantization.quantization.errors();
+  const seconds = (performance.now() - started) / 1000;
+  if (json) {
+    const blocks = reports;
+    console.log(
+      JSON.stringify({ output, plan, errors: Object.fromEntries(errors), blocks, notes, seconds }, null, 2),
+    );
+    return;
+  }
+  for (const note of notes) console.log(`note: ${note}`);
+  console.log(
+    `${quantizationSummary(plan)}\n\n${errorReport(errors, description)}\n\n${linearErrors(reports)}`,
+  );
+  console.log(`\n${output}: written in ${formatDuration(seconds)}`);
 }
 
 const ggufSchemes = Object.keys(ggufFileTypes).map((type) => `gguf-${type}`);

@@ -42,7 +42,7 @@ async function started(...args: string[]) {
 describe("Ctrl-C", () => {
   it.each([
     ["prune", llava, "out", "--glu", "0.3", "--divisor", "8", "--by-weights"],
-    ["quantize", llava, "out", "--scheme", "int8"],
+    ["quantize", llava, "out", "--scheme", "int8", "--by-weights"],
     ["convert", llava, "out", "--dtype", "f16"],
   ])("leaves all of an output or nothing, whenever it comes: %s", async (...args) => {
     for (const delay of [150, 400, 650]) {

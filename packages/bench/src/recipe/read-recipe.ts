@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { type Compression, needsData } from "@vlmopt/compress";
+import { type Compression, defaultQuantizationMethod, needsData } from "@vlmopt/compress";
 import { parseDocument } from "yaml";
 import type { z } from "zod";
 import { BenchError } from "../bench-error.ts";
@@ -104,8 +104,14 @@ function variantsOf(
   { variants, grids, engine, calibrate: common }: RecipeFile,
   at: (path: string) => string,
 ): VariantSpec[] {
-  const calibrating = (prune: Compression | undefined, own: CalibrateSpec | undefined) =>
-    prune !== undefined && needsData(prune) ? located(own ?? common, at) : undefined;
+  const calibrating = (
+    prune: Compression | undefined,
+    quantize: QuantizeSpec | undefined,
+    own: CalibrateSpec | undefined,
+  ) => {
+    const reads = (prune !== undefined && needsData(prune)) || roundsByData(quantize);
+    return reads ? located(quantize?.calibrate ?? own ?? common, at) : undefined;
+  };
   const listed = variants.map((variant): VariantSpec => {
     const { name, model, endpoint, prune, quantize, precision } = variant;
     const source = endpoint === undefined ? { model: at(model ?? "") } : { endpoint };
@@ -115,8 +121,8 @@ function variantsOf(
       family,
       source,
       prune,
-      calibrate: calibrating(prune, variant.calibrate),
-      quantize,
+      calibrate: calibrating(prune, quantize, variant.calibrate),
+      quantize: quantize && withMethod(quantize),
       ...reduced(variant.visualTokens, at),
       precision,
       engine: { ...engine, ...defined(variant.engine) },
@@ -126,15 +132,17 @@ function variantsOf(
     Object.entries(grid.prune).flatMap(([pruning, prune]) =>
       combinations(grid).map(([quantize, visualTokens]): VariantSpec => {
         const whole = quantize === "none";
-        const stored = whole ? pruning : `${pruning} ${quantize.scheme}`;
+        const method = whole ? undefined : withMethod(quantize).method;
+        const precision = whole ? [] : [quantize.scheme, ...(method === undefined ? [] : [method])];
+        const stored = [pruning, ...precision].join(" ");
         const fewer = visualTokens === "all" ? undefined : visualTokens;
         return {
           name: fewer === undefined ? stored : `${stored}, ${visualTokensName(fewer)}`,
           family: grid.family ?? basename(at(grid.model)),
           source: { model: at(grid.model) },
           prune: Object.keys(prune).length === 0 ? undefined : prune,
-          calibrate: calibrating(prune, grid.calibrate),
-          quantize: whole ? undefined : quantize,
+          calibrate: calibrating(prune, whole ? undefined : quantize, grid.calibrate),
+          quantize: whole ? undefined : withMethod(quantize),
           ...reduced(fewer, at),
           precision: undefined,
           engine: { ...engine, ...defined(grid.engine) },
@@ -143,6 +151,15 @@ function variantsOf(
     ),
   );
   return [...listed, ...combined];
+}
+
+function roundsByData(quantize: QuantizeSpec | undefined): boolean {
+  return quantize?.method !== undefined || quantize?.calibrate !== undefined;
+}
+
+/** Data to round by are the variant's from here on; they are of no use without a method. */
+function withMethod({ calibrate, ...quantize }: QuantizeSpec): QuantizeSpec {
+  return calibrate === undefined ? quantize : { method: defaultQuantizationMethod, ...quantize };
 }
 
 function locatedTask(spec: TaskSpec, at: (path: string) => string): TaskSpec {

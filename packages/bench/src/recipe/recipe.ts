@@ -1,4 +1,4 @@
-import { compressionSchema } from "@vlmopt/compress";
+import { compressionSchema, quantizationMethodNames } from "@vlmopt/compress";
 import { generateRules, ortRules, visualTokenMethodNames, visualTokenRules } from "@vlmopt/engine";
 import { parseMetric } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
@@ -15,9 +15,13 @@ const schemeName = z.string().refine(isScheme, { error: ({ input }) => schemePro
 const schemeObject = z.strictObject({
   scheme: schemeName,
   preset: oneOf("preset", ["fast", "best"]).default("best"),
+  /** Rounds by data, while the model reads them; without, weights alone decide. */
+  method: oneOf("method", quantizationMethodNames as [string, ...string[]]).optional(),
+  /** Default: what the variant is calibrated on. */
+  calibrate: calibrateSchema.optional(),
 });
-const schemeError = { error: "is the name of a scheme, or {scheme: …, preset: …}" };
-const best = (scheme: string) => ({ scheme, preset: "best" as const });
+const schemeError = { error: "is the name of a scheme, or {scheme: …, preset: …, method: …, calibrate: …}" };
+const best = (scheme: string): z.output<typeof schemeObject> => ({ scheme, preset: "best" });
 
 const quantizeSchema = z.union([schemeName.transform(best), schemeObject], schemeError);
 

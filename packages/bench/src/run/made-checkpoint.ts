@@ -99,7 +99,7 @@ async function make(
   options: MakeOptions,
 ): Promise<void> {
   const { signal, onStep } = options;
-  if (calibrate !== undefined && quantize !== undefined) {
+  if (calibrate !== undefined && quantize !== undefined && quantize.method === undefined) {
     // Data take minutes, and most recipes want the same pruning in several precisions.
     const { isWanted: _, ...rest } = options;
     const pruned = await makeCheckpoint(model, { prune, calibrate, quantize: undefined }, rest);
@@ -114,10 +114,11 @@ async function make(
   const passing = signal === undefined ? {} : { signal };
   const request = quantize && {
     ...schemesNamed(quantize.scheme, quantize.preset),
-    made: { ...quantize },
+    made: madeOf(quantize),
+    ...(quantize.method === undefined ? {} : { method: quantize.method }),
   };
-  if (prune !== undefined) {
-    await compressCheckpoint(source, prune, folder, {
+  if (prune !== undefined || quantize?.method !== undefined) {
+    await compressCheckpoint(source, prune ?? {}, folder, {
       ...passing,
       baseModel: basename(model),
       quantize: request,
@@ -137,6 +138,10 @@ async function make(
     const plan = planQuantization(description, source.tensors, request);
     await quantizeCheckpoint(source, plan, folder, passing);
   }
+}
+
+function madeOf({ scheme, preset, method }: QuantizeSpec): Record<string, string> {
+  return { scheme, preset, ...(method === undefined ? {} : { method }) };
 }
 
 async function configText(source: Checkpoint): Promise<string> {
