@@ -31,6 +31,32 @@ test("a grid is every pruning in every precision", () => {
   expect(variants[3]).toMatchObject({ prune: { glu: 0.3 }, quantize: { scheme: "nf4", preset: "best" } });
 });
 
+test("precisions name a method that rounds by data, and the data", () => {
+  const quantize = [
+    "nf4",
+    { scheme: "int4-g64", method: "imatrix" },
+    { scheme: "int3-g64", calibrate: { text: "a.txt", samples: 9 } },
+  ];
+  const { variants } = recipe({
+    variants: [],
+    grids: [{ model: "llava", prune: { dense: {} }, quantize }],
+  })();
+  expect(variants.map(({ name }) => name)).toEqual([
+    "dense nf4",
+    "dense int4-g64 imatrix",
+    "dense int3-g64 gptq",
+  ]);
+  expect(variants.map(({ calibrate }) => calibrate)).toEqual([
+    undefined,
+    "own",
+    { text: "/work/a.txt", samples: 9 },
+  ]);
+  expect(variants[2]?.quantize).toEqual({ scheme: "int3-g64", preset: "best", method: "gptq" });
+  expect(
+    recipe({ variants: [{ name: "a", model: "m", quantize: { scheme: "nf4", method: "magic" } }] }),
+  ).toThrow("magic");
+});
+
 test.each([
   [
     { variants: [{ name: "a", model: "m", prune: { glu: 2 } }] },
@@ -99,7 +125,7 @@ test.each([
   ],
   [
     { grids: [{ model: "m", quantize: [4] }] },
-    "grids[0].quantize[0]: is the name of a scheme, or {scheme: …, preset: …}",
+    "grids[0].quantize[0]: is the name of a scheme, or {scheme: …, preset: …, method: …, calibrate: …}",
   ],
   [
     { variants: [{ name: "a", model: "m", quantize: "int5" }] },
