@@ -117,8 +117,8 @@ export const gptq: Format<Gptq> = {
   grid: (tensor, scheme) => ({
     bits: scheme.bits,
     groupSize: groupSizeOf(scheme, tensor.shape[1] ?? 1),
-    zeroPoints: true,
-    lowestZeroPoint: 1,
+    zeroPoints: scheme.zeroPoints,
+    lowestZeroPoint: scheme.zeroPoints ? 1 : 0,
     scaleDtype: "F16",
   }),
   config,
