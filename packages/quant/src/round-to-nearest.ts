@@ -75,12 +75,25 @@ export function roundToNearest(weights: Weights, columns: number, options: Round
     if (lowestZeroPoint === 1) raiseZeros(kernels, groups, first, scaleDtype);
     kernels.encodeBytes(groups, rule === "absmax" ? 1 - half : -half, drop);
     scales.set(kernels.scales.subarray(0, groups), first);
-    for (let i = begin; i < end; i++) codes[i] = ((kernels.codes[i - begin] as number) + half) & 0xff;
+    codes.set(kernels.codes.subarray(0, end - begin), begin);
     for (let group = 0; zeroPoints && group < groups; group++)
       zeros[first + group] = (kernels.zeros[group] as number) + half;
   }
+  moveUp(codes, half);
   const matrix = { bits, rows: count / columns, columns, groupSize, codes, scales };
   return zeroPoints ? { ...matrix, zeroPoints: zeros } : matrix;
+}
+
+/** Adds `half` to signed bytes, four at a time: what they carry would spoil the next one, so that their highest bits are added apart. */
+function moveUp(codes: Uint8Array, half: number): void {
+  const words = new Uint32Array(codes.buffer, 0, codes.length >> 2);
+  const halves = (half & 0x7f) * 0x01010101;
+  const top = half === 128 ? 0x80808080 : 0;
+  for (let i = 0; i < words.length; i++) {
+    const four = words[i] as number;
+    words[i] = ((four & 0x7f7f7f7f) + halves) ^ (four & 0x80808080) ^ top;
+  }
+  for (let i = codes.length & ~3; i < codes.length; i++) codes[i] = (codes[i] as number) + half;
 }
 
 function ruleFor({ bits, scales = "compressed-tensors", zeroPoints }: RoundingOptions): ScaleRule | "absmax" {
