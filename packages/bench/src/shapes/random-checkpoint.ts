@@ -152,9 +152,9 @@ function scaleOf(scheme: Scheme): number {
   return DEVIATION / ("codebook" in scheme ? 0.5 : deviationOf(2 ** Number(scheme.bits ?? 8)));
 }
 
-/** Of whole numbers in a row. */
+/** Root of the mean square of whole numbers from −count / 2 to count / 2 − 1. */
 function deviationOf(count: number): number {
-  return Math.sqrt((count ** 2 - 1) / 12);
+  return Math.sqrt((count ** 2 + 2) / 12);
 }
 
 function endlessSource(name: string, size: number, bytes: EndlessBytes): ByteSource {
