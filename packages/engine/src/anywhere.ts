@@ -12,6 +12,13 @@ export {
 } from "./calibration/own-answers.ts";
 export type { ClipEmbedder, ClipEmbedderOptions } from "./clip/clip-embedder.ts";
 export type { EncodedText, Encoder, EncoderOptions } from "./encoder.ts";
+export {
+  type ExecutorName,
+  executorNames,
+  type TfjsBackend,
+  type TfjsOptions,
+  tfjsBackends,
+} from "./executor-names.ts";
 export type {
   CacheStep,
   DeviceTensor,

@@ -83,6 +83,7 @@ async function encoderOf(
       for (const batch of batches(ids)) {
         const { hidden } = await pass.run(encoder.inputsOf(batch));
         const states = await (hidden as DeviceTensor).read();
+        hidden?.release?.();
         if (!areSound(states)) throw await brokenLogits(checkpoint, "the texts", "states");
         const stride = Math.max(...batch.map(({ length }) => length)) * encoder.hiddenSize;
         for (const [n, own] of batch.entries()) {

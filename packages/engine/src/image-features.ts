@@ -1,5 +1,5 @@
 import type { ModelDescription, ModelForward, ProcessedImage } from "@vlmopt/models";
-import type { DeviceTensor, Executor, PassInput } from "./executors/executor.ts";
+import { type DeviceTensor, type Executor, isDeviceTensor, type PassInput } from "./executors/executor.ts";
 import type { PreparedOnce } from "./prepared-once.ts";
 import type { TokenReduction } from "./visual-tokens/reduce-picture.ts";
 
@@ -30,6 +30,26 @@ export function imageSight(
     const tensors = await (await prepared(imageEncoder.pass)).run(imageEncoder.inputsOf(image));
     return { rows: tensors.features?.shape[1] ?? 0, tensors };
   };
+}
+
+/** Gives the memory of pictures' features back. */
+export function releaseFeatures(images: readonly { readonly features: ImageFeatures }[]): void {
+  for (const { features } of images) {
+    for (const tensor of Object.values(features.tensors)) tensor.release?.();
+  }
+}
+
+/** Gives back what `stackedFeatures` made for the inputs of a pass. */
+export function releaseStacked(
+  forward: ModelForward,
+  parts: readonly ImageFeatures[],
+  inputs: Readonly<Record<string, PassInput>>,
+): void {
+  if (parts.length < 2) return;
+  for (const name of featureNames(forward)) {
+    const tensor = inputs[name];
+    if (tensor !== undefined && isDeviceTensor(tensor)) tensor.release?.();
+  }
 }
 
 /** Names of the tensors that come with a picture. */

@@ -1,6 +1,7 @@
 export * from "./anywhere.ts";
 export { type CalibrationOptions, calibrate } from "./calibration/calibrate.ts";
 export { type OrtOptions, ortExecutor } from "./executors/ort/ort-executor.ts";
+export { tfjsExecutor } from "./executors/tfjs/tfjs-in-node.ts";
 export { webgpuExecutor } from "./executors/webgpu/webgpu-in-node.ts";
 export { type DecodeOptions, decodeImage } from "./images/decode.ts";
 export {

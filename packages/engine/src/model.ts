@@ -9,7 +9,13 @@ import {
 } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor, KvCache, PassInput } from "./executors/executor.ts";
-import { featureNames, type ImageFeatures, imageSight, stackedFeatures } from "./image-features.ts";
+import {
+  featureNames,
+  type ImageFeatures,
+  imageSight,
+  releaseStacked,
+  stackedFeatures,
+} from "./image-features.ts";
 import { preparedOnce } from "./prepared-once.ts";
 import { readJson } from "./read-json.ts";
 import { droppingDecoder, segmentsFor } from "./visual-tokens/dropping-model.ts";
@@ -116,6 +122,7 @@ export async function loadModel(
     const isWeighted = sequences.some(({ sizes }) => sizes !== undefined);
     const decoder = await prepared(isWeighted ? forward.weightedDecoder : forward.decoder);
     const { logits } = await decoder.run(inputs, { cache, added });
+    releaseStacked(forward, images?.features ?? [], inputs);
     return logits as DeviceTensor;
   }
   const model: Model = {

@@ -68,7 +68,10 @@ describe("options that are wrong are refused in one sentence", () => {
   test.each([
     [{ threads: 0 }, "threads is 0, not a whole number from 1 to 256"],
     [{ threads: 512 }, "threads is 512, not a whole number from 1 to 256"],
-    [{ executor: "gpu" }, 'executor is "gpu", not one of "ort", "webgpu", "auto", "plain" or an object'],
+    [
+      { executor: "gpu" },
+      'executor is "gpu", not one of "ort", "webgpu", "auto", "tfjs", "plain" or an object',
+    ],
     [{ activations: "int4" }, 'activations is "int4", not one of "int8", "float32"'],
     [{ providers: [] }, "providers has 0 items, not 1 or more"],
     [

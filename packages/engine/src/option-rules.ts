@@ -15,6 +15,7 @@ import {
 import type { CalibrationWalkOptions } from "./calibration/calibration-walk.ts";
 import type { ProbeOptions } from "./calibration/input-statistics.ts";
 import type { OwnAnswerOptions } from "./calibration/own-answers.ts";
+import { executorNames, type TfjsOptions, tfjsBackends } from "./executor-names.ts";
 import type { OrtOptions } from "./executors/ort/ort-executor.ts";
 import type { GpuOptions } from "./executors/webgpu/webgpu-device.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
@@ -58,7 +59,9 @@ export const ortRules: Rules<OrtOptions> = {
 
 export const gpuRules: Rules<GpuOptions> = { f16: flag, software: flag, timed: flag };
 
-export const executorRule = either(oneOf(["ort", "webgpu", "auto", "plain"]), object);
+export const executorRule = either(oneOf(executorNames), object);
+
+export const tfjsRules: Rules<TfjsOptions> = { backend: oneOf(tfjsBackends) };
 
 /** Of an encoder, a CLIP or a language model. */
 export const towerRules = { name: text, executor: object };

@@ -2,6 +2,7 @@ import { checkOptions, OptionError } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { checkRequest } from "./check-request.ts";
 import { type QuestionRelevance, questionRelevance } from "./clip/question-relevance.ts";
+import type { KvCache } from "./executors/executor.ts";
 import { areSound, brokenLogits } from "./generate/broken-logits.ts";
 import {
   generateTokens,
@@ -12,6 +13,7 @@ import {
 } from "./generate/generate-tokens.ts";
 import { generationDefaults } from "./generate/generation-config.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
+import { releaseFeatures } from "./image-features.ts";
 import type { Model } from "./model.ts";
 import { generateRules } from "./option-rules.ts";
 import { loadFrom, type Platform } from "./platform.ts";
@@ -151,50 +153,55 @@ async function vlmOf(
     const repetitionPenalty = options.repetitionPenalty ?? defaults.rules.repetitionPenalty;
     const started = performance.now();
     const prepared: ReadPrompt[] = [];
-    for (const request of requests) {
-      signal?.throwIfAborted();
-      prepared.push(await prepare(request, fewer));
-    }
-    const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
-    let ttft = 0;
-    const answerTogether =
-      fewer?.method.place === "decoder"
-        ? answerSeverally.bind(undefined, model.dropping(fewer))
-        : generateTokens.bind(undefined, model);
-    const { answers, timings } = await answerTogether(
-      prepared.map(({ prompt }) => prompt),
-      {
-        maxNewTokens,
-        minNewTokens,
-        endTokens: defaults.endTokens,
-        // Each request draws from the same seed, so that it is answered as it would be alone.
-        sampling: requests.map(() => sampling),
-        rules: { ...defaults.rules, repetitionPenalty },
-        signal,
-        onToken(n, token) {
-          if (ttft === 0) ttft = performance.now() - started;
-          return texts[n]?.push(token) ?? false;
+    try {
+      for (const request of requests) {
+        signal?.throwIfAborted();
+        prepared.push(await prepare(request, fewer));
+      }
+      const texts = requests.map((_, n) => textOfAnswer(tokenizer, stop, (text) => onText?.(text, n)));
+      let ttft = 0;
+      const answerTogether =
+        fewer?.method.place === "decoder"
+          ? answerSeverally.bind(undefined, model.dropping(fewer))
+          : generateTokens.bind(undefined, model);
+      const { answers, timings } = await answerTogether(
+        prepared.map(({ prompt }) => prompt),
+        {
+          maxNewTokens,
+          minNewTokens,
+          endTokens: defaults.endTokens,
+          // Each request draws from the same seed, so that it is answered as it would be alone.
+          sampling: requests.map(() => sampling),
+          rules: { ...defaults.rules, repetitionPenalty },
+          signal,
+          onToken(n, token) {
+            if (ttft === 0) ttft = performance.now() - started;
+            return texts[n]?.push(token) ?? false;
+          },
         },
-      },
-    );
-    const sum = (phase: "preprocess" | "vision") => prepared.reduce((total, part) => total + part[phase], 0);
-    return {
-      answers: answers.map(({ tokens, finish, cacheBytes }, n) => ({
-        text: texts[n]?.finish() ?? "",
-        tokens,
-        finish,
-        promptTokens: prepared[n]?.prompt.ids.length ?? 0,
-        cacheBytes,
-        ...picturesOf(prepared[n]),
-      })),
-      timings: {
-        preprocess: sum("preprocess"),
-        vision: sum("vision"),
-        prefill: timings.prefill,
-        ttft,
-        tokens: timings.tokens,
-      },
-    };
+      );
+      const sum = (phase: "preprocess" | "vision") =>
+        prepared.reduce((total, part) => total + part[phase], 0);
+      return {
+        answers: answers.map(({ tokens, finish, cacheBytes }, n) => ({
+          text: texts[n]?.finish() ?? "",
+          tokens,
+          finish,
+          promptTokens: prepared[n]?.prompt.ids.length ?? 0,
+          cacheBytes,
+          ...picturesOf(prepared[n]),
+        })),
+        timings: {
+          preprocess: sum("preprocess"),
+          vision: sum("vision"),
+          prefill: timings.prefill,
+          ttft,
+          tokens: timings.tokens,
+        },
+      };
+    } finally {
+      releaseFeatures(prepared.flatMap(({ prompt }) => prompt.images));
+    }
   }
 
   return {
@@ -210,10 +217,11 @@ async function vlmOf(
       checkRequest("logits", request);
       const { prompt } = await prepare(request, model.visualTokens);
       const { ids, images, sizes } = prompt;
-      const positions = promptPlaces(forward, prompt);
-      tokensLeft(model, prompt, positions);
-      const cache = model.createCache(1, ids.length);
+      let cache: KvCache | undefined;
       try {
+        const positions = promptPlaces(forward, prompt);
+        tokensLeft(model, prompt, positions);
+        cache = model.createCache(1, ids.length);
         const logits = await model.decode({
           cache,
           sequences: [{ ids, positions: positions.axes, past: 0, ...(sizes && { sizes }) }],
@@ -226,7 +234,8 @@ async function vlmOf(
         if (!areSound(logits)) throw await brokenLogits(checkpoint, "the prompt");
         return { ids, logits };
       } finally {
-        cache.release?.();
+        cache?.release?.();
+        releaseFeatures(images);
       }
     },
     async release() {

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { vqaonlineSplits } from "@vlmopt/datasets";
+import { executorNames } from "@vlmopt/engine";
 import { threads } from "@vlmopt/options";
 import { parseBy, parseNumber, parseWhole } from "../terminal/quantities.ts";
 import { calibrateSpec } from "./calibrate-option.ts";
@@ -100,14 +101,7 @@ export function benchCommand() {
     )
     .option("--metrics <list>", "such as meteor,rouge,bertscore,exact-match", parseList)
     .option("--encoder <folder>", "of bertscore")
-    .addOption(
-      new Option("--executor <name>", "what runs models (default: ort)").choices([
-        "auto",
-        "ort",
-        "webgpu",
-        "plain",
-      ] as const),
-    )
+    .addOption(new Option("--executor <name>", "what runs models (default: ort)").choices(executorNames))
     .option("--threads <count>", "of the CPU", parseBy(threads))
     .option("--new-tokens <count>", "of every request of which the speed is measured", parseWhole(1))
     .option("--repetitions <count>", "such requests, at least", parseWhole(1))

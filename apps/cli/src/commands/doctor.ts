@@ -74,11 +74,15 @@ async function cards(): Promise<Finding[]> {
 
 /** Each runs a small pass. */
 async function executors(): Promise<Finding[]> {
-  const { ortExecutor, plainExecutor, tryExecutor, webgpuExecutor } = await import("@vlmopt/engine");
+  const { ortExecutor, plainExecutor, tfjsBackends, tfjsExecutor, tryExecutor, webgpuExecutor } =
+    await import("@vlmopt/engine");
   const open = {
     ort: async () => ortExecutor(),
     webgpu: () => webgpuExecutor(),
     plain: async () => plainExecutor(),
+    ...Object.fromEntries(
+      tfjsBackends.map((backend) => [`tfjs on ${backend}`, () => tfjsExecutor({ backend })]),
+    ),
   };
   const findings: Finding[] = [];
   for (const [name, make] of Object.entries(open)) {

@@ -1,5 +1,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import {
+  type ExecutorName,
+  executorNames,
   type GenerateOptions,
   generateRules,
   type Timings,
@@ -22,9 +24,9 @@ export function answeringCommand(name: string) {
     .addOption(
       new Option(
         "--executor <name>",
-        "what runs the model: ONNX Runtime, a graphics card, that if there is one, or plain TypeScript",
+        "what runs the model: ONNX Runtime, a graphics card, that if there is one, TensorFlow.js, or plain TypeScript",
       )
-        .choices(["ort", "webgpu", "auto", "plain"] as const)
+        .choices(executorNames)
         .default("ort" as const),
     )
     .option("--threads <count>", "processor threads (default: one a core)", parseBy(threads))
@@ -77,7 +79,7 @@ export function answeringCommand(name: string) {
 /** @param badUsage ends the command with such a message */
 export function vlmOptions(
   options: VisualTokenOptions & {
-    readonly executor: "ort" | "webgpu" | "auto" | "plain";
+    readonly executor: ExecutorName;
     readonly threads?: number | undefined;
     readonly exact?: true | undefined;
   },

@@ -138,11 +138,11 @@ test.each([
   [{ metrics: ["metor"] }, 'metrics[0]: there is no metric "metor"; there are meteor, '],
   [
     { engine: { executor: "cuda" } },
-    'engine.executor: there is no executor "cuda": there are auto, ort, webgpu, plain',
+    'engine.executor: there is no executor "cuda": there are ort, webgpu, auto, tfjs, plain',
   ],
   [
     { variants: [{ name: "a", model: "m", engine: { executor: "cuda" } }] },
-    'variants[0].engine.executor: there is no executor "cuda": there are auto, ort, webgpu, plain',
+    'variants[0].engine.executor: there is no executor "cuda": there are ort, webgpu, auto, tfjs, plain',
   ],
   [
     { variants: [{ name: "a", model: "m", prune: { glu: 0.3, method: "best" } }] },

@@ -1,5 +1,11 @@
 import { compressionSchema, quantizationMethodNames } from "@vlmopt/compress";
-import { generateRules, ortRules, visualTokenMethodNames, visualTokenRules } from "@vlmopt/engine";
+import {
+  executorNames,
+  generateRules,
+  ortRules,
+  visualTokenMethodNames,
+  visualTokenRules,
+} from "@vlmopt/engine";
 import { parseMetric } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
 import { schemesNamed } from "@vlmopt/quant";
@@ -38,7 +44,7 @@ const visualTokensSchema = z.strictObject({
 export type VisualTokensSpec = z.output<typeof visualTokensSchema>;
 
 const engineSchema = z.strictObject({
-  executor: oneOf("executor", ["auto", "ort", "webgpu", "plain"]).default("ort"),
+  executor: oneOf("executor", executorNames).default("ort"),
   threads: ruled<number>(threads).optional(),
   /** ONNX Runtime's execution providers, in order of preference. */
   providers: z.array(z.string()).min(1).optional(),

@@ -1,4 +1,4 @@
-import { type VisualTokens, visualTokenPlan } from "@vlmopt/engine";
+import { executorNames, type VisualTokens, visualTokenPlan } from "@vlmopt/engine";
 import {
   anything,
   checkOptions,
@@ -101,7 +101,7 @@ export async function measureShapes(config: unknown, options: MeasureShapesOptio
     options,
     {
       schemes: listOf(name, { least: 1 }),
-      executor: oneOf(["auto", "ort", "webgpu", "plain"]),
+      executor: oneOf(executorNames),
       threads: threadsRule,
       promptTokens: whole(),
       newTokens: whole(),

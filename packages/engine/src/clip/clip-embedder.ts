@@ -100,6 +100,7 @@ async function inBatches<Item>(
     const batch = items.slice(first, first + BATCH);
     const { features } = await pass.run(await inputsOf(batch));
     const all = await (features as DeviceTensor).read();
+    features?.release?.();
     if (!areSound(all)) throw await brokenLogits(checkpoint, "the batch", "vectors");
     const size = all.length / batch.length;
     for (let n = 0; n < batch.length; n++) vectors.push(all.slice(n * size, (n + 1) * size));

@@ -1,5 +1,6 @@
 import type { DecoderSegment, ModelForward, Positions } from "@vlmopt/models";
 import type { DeviceTensor, Executor, KvCache, PassInput } from "../executors/executor.ts";
+import { releaseStacked } from "../image-features.ts";
 import type { Model, ModelStep } from "../model.ts";
 import type { PreparedOnce } from "../prepared-once.ts";
 import type { DecoderMethod } from "./method.ts";
@@ -81,6 +82,7 @@ export function droppingDecoder(
           Object.keys(pass.inputs).map((name) => [name, all[name] as PassInput]),
         );
         const found = await (await prepared(pass)).run(inputs, { cache: part, added: [ids.length] });
+        if (n === 0) releaseStacked(forward, images?.features ?? [], inputs);
         stream?.release?.();
         if (found.logits !== undefined) {
           whole.lengths[0] = (whole.lengths[0] as number) + given.ids.length;

@@ -55,6 +55,15 @@ export function platformsGpu(): GPU | undefined {
   return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
 }
 
+function nameOf({ description, vendor, architecture, device }: GPUAdapterInfo): string {
+  return description || [vendor, architecture, device].filter(Boolean).join(" ");
+}
+
+/** Whether a program stands in for a graphics card. */
+export function isSoftware({ info }: GPUAdapter): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${nameOf(info)} ${info.architecture}`);
+}
+
 /**
  * Opens the best card that WebGPU finds.
  * @throws {NoGpuError}
@@ -63,9 +72,8 @@ export async function openGpu(gpu: GPU, options: GpuOptions = {}): Promise<GpuCo
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) throw new NoGpuError("WebGPU finds no graphics card");
   const { info, features } = adapter;
-  const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
-  const isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${name} ${info.architecture}`);
-  if (isSoftware && options.software === false) {
+  const name = nameOf(info);
+  if (isSoftware(adapter) && options.software === false) {
     throw new NoGpuError(`${name} is a program that stands in for a graphics card`);
   }
   const { subgroupMinSize: lanes, subgroupMaxSize } = info;
