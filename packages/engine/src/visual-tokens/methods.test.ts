@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { DeviceTensor, Executor } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/ort-executor.ts";
 import { plainExecutor } from "../executors/plain/plain-executor.ts";
+import { tfjsExecutor } from "../executors/tfjs/tfjs-in-node.ts";
 import { webgpuExecutor } from "../executors/webgpu/webgpu-in-node.ts";
 import { type MadeShape, madeEvidence, visualTokenGoldens } from "../test-support/made-evidence.ts";
 import { evidencePass, expectChoices, none } from "../test-support/picture-evidence.ts";
@@ -15,7 +16,11 @@ test.each(Object.keys(visualTokenGoldens.shapes))(
 );
 
 const webgpu = await webgpuExecutor({ f16: false }).catch(() => undefined);
-const executors: readonly Executor[] = [plainExecutor(), ...(webgpu === undefined ? [] : [webgpu])];
+const executors: readonly Executor[] = [
+  plainExecutor(),
+  await tfjsExecutor({ backend: "wasm" }),
+  ...(webgpu === undefined ? [] : [webgpu]),
+];
 
 describe.each(executors)("$name", (executor) => {
   test("gives the evidence that ONNX Runtime gives", { timeout: 600_000 }, async () => {

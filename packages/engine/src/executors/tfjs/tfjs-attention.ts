@@ -1,5 +1,5 @@
 import type { AttentionShape, CachedAttentionShape, RelativePositions } from "@vlmopt/models";
-import { MASKED, type Tensor, type TensorFlow } from "./tensorflow.ts";
+import type { Tensor, TensorFlow } from "./tensorflow.ts";
 import type { LayerBlocks, TfjsStep } from "./tfjs-cache.ts";
 import { gatherRows } from "./tfjs-rows.ts";
 
