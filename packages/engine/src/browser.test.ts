@@ -71,7 +71,9 @@ describe("a bundle for browsers", () => {
 
   test("holds nothing that was made for Node", () => {
     expect(inputs.some((file) => file.includes("@huggingface/tokenizers"))).toBe(true);
-    expect(inputs.filter((file) => /node:|node_modules\/(sharp|onnxruntime|webgpu|@tensorflow)/.test(file))).toEqual([]);
+    expect(
+      inputs.filter((file) => /node:|node_modules\/(sharp|onnxruntime|webgpu|@tensorflow)/.test(file)),
+    ).toEqual([]);
     expect(code).not.toMatch(/\b(require|import)\(/);
   });
 

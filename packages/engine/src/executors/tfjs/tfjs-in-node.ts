@@ -46,14 +46,18 @@ const start: Readonly<Record<TfjsBackend, () => Promise<Executor>>> = {
   },
 };
 
+const WEBGPU_BACKEND = "@tensorflow/tfjs-backend-webgpu";
+
 async function startOnCard({ software = true } = {}): Promise<Executor> {
   const tf = tensorFlow();
+  // It is loaded once WebGPU stands where it looks for it, but missed before a driver is asked.
+  if (located(WEBGPU_BACKEND, require.resolve) === undefined) throw notInstalled(WEBGPU_BACKEND);
   const gpu = await nodesGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) throw new Error("WebGPU finds no graphics card");
   if (!software && isSoftware(adapter)) throw new Error("WebGPU finds no graphics card but software");
   return withNavigatorsGpu(gpu, () => {
-    installed("@tensorflow/tfjs-backend-webgpu");
+    installed(WEBGPU_BACKEND);
     return executorOn(tf, "webgpu");
   });
 }
@@ -81,13 +85,23 @@ const require = createRequire(import.meta.url);
 /** @throws {Error} where none of the packages is installed, or the first that is does not load */
 function installed(...names: readonly [string, ...string[]]): TensorFlow {
   for (const name of names) {
-    try {
-      return require(name) as TensorFlow;
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "MODULE_NOT_FOUND" && message.includes(`'${name}'`)) continue;
-      throw new Error(`${name} is installed but does not load: ${message.split("\n")[0]}`, { cause: error });
-    }
+    const found = located(name, require);
+    if (found !== undefined) return found as TensorFlow;
   }
-  throw new Error(`${names.join(" or ")} is not installed: run npm install ${names[0]}`);
+  throw notInstalled(...names);
+}
+
+function notInstalled(...names: readonly string[]): Error {
+  return new Error(`${names.join(" or ")} is not installed: run npm install ${names[0]}`);
+}
+
+/** What `locate` makes of a package; undefined where it is not installed. */
+function located<T>(name: string, locate: (name: string) => T): T | undefined {
+  try {
+    return locate(name);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "MODULE_NOT_FOUND" && message.includes(`'${name}'`)) return undefined;
+    throw new Error(`${name} is installed but does not load: ${message.split("\n")[0]}`, { cause: error });
+  }
 }
