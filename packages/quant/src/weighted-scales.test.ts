@@ -1,4 +1,4 @@
-import { searchIntegerScales, weightedScales } from "@vlmopt/quant";
+import { encodeMatrix, formatNamed, schemeNamed, searchIntegerScales, weightedScales } from "@vlmopt/quant";
 import { describe, expect, it } from "vitest";
 import { decodedIntegers, nearestIntegers } from "./nearest-integers.ts";
 
@@ -97,4 +97,14 @@ it("find the best scale of a codebook: errors of all others are not less", () =>
   const largest = Math.max(...own.map(Math.abs));
   const best = Math.min(...Array.from({ length: 400 }, (_, i) => errorAt((largest * (i + 1)) / 300)));
   expect(errorAt(scale)).toBeLessThan(1.02 * best);
+});
+
+it.each(["nf4", "nf4-dq", "fp4"])("of %s are searched by importance too, where it is given", (name) => {
+  const scheme = schemeNamed(name);
+  const tensor = { name: "a.weight", dtype: "F32", shape: [rows, columns] } as const;
+  const format = formatNamed(scheme.format);
+  const own = errorOf(encodeMatrix(format, scheme, tensor, weight).decoded);
+  expect(errorOf(encodeMatrix(format, scheme, tensor, weight, { importance }).decoded)).toBeLessThan(
+    0.97 * own,
+  );
 });

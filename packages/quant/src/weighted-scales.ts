@@ -67,7 +67,7 @@ export function weightedScales(request: WeightedScalesRequest): WeightedScales {
         if (extreme === 0) continue;
         // The extreme weight on the end that reaches further from zero, or on the other.
         const [up, down] = [extreme / (highest - zero), extreme / (lowest - zero)];
-        group.begin(Math.abs(up) < Math.abs(down) ? up : down, zero);
+        group.begin(Math.max(up, down), zero);
         group.propose(up, zero);
         group.propose(down, zero);
         for (let n = 0; n < SHARES; n++) {
@@ -120,7 +120,8 @@ function groupOf(groupSize: number, levels: Float32Array) {
       const found = isWhole
         ? explainedByWhole(weights, counts, size, 1 / scale, zero, top)
         : explainedByLevels(weights, counts, size, 1 / scale, zero, levels, thresholds);
-      if (!(found > best) || sums.products > 0 !== scale > 0) return;
+      // Readers of codebooks take a scale for a magnitude.
+      if (!(found > best) || sums.products > 0 !== scale > 0 || (scale < 0 && !isWhole)) return;
       best = found;
       bestScale = sums.products / sums.squares;
       bestZero = zero;

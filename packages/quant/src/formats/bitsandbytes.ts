@@ -14,7 +14,8 @@ import {
 } from "../double-quantization.ts";
 import { fp4 } from "../fp4.ts";
 import { nf4 } from "../nf4.ts";
-import type { FloatDtype } from "../weights.ts";
+import { weightedScales } from "../weighted-scales.ts";
+import type { FloatDtype, StoredWeights } from "../weights.ts";
 import type { Format } from "./format.ts";
 import { onlySettings, unquantized } from "./module-names.ts";
 import type { Layout, LoadedWeight } from "./quantized-weight.ts";
@@ -61,12 +62,14 @@ export const bitsandbytes: Format<Bitsandbytes4Bit> = {
   },
   fit: (scheme) => scheme,
   outputs,
-  encode(tensor, scheme, { measure }) {
+  encode(tensor, scheme, { measure, importance }) {
     const rowLength = elementCount(tensor.shape.slice(1));
+    // Blocks that run on through rows have columns of several.
+    const counted = rowLength % scheme.blockSize === 0 ? importance : undefined;
     // Blocks run on through rows, and nested scales need those of every block: then the tensor is collected first.
     return rowLength % scheme.blockSize === 0 && !scheme.doubleQuantization
-      ? streamingStage(tensor, scheme, measure)
-      : collectingStage(tensor, scheme, measure);
+      ? streamingStage(tensor, scheme, measure, counted)
+      : collectingStage(tensor, scheme, measure, counted);
   },
   config: {
     method: "bitsandbytes",
@@ -181,20 +184,54 @@ function quantState(tensor: TensorSpec, scheme: Bitsandbytes4Bit, offset: number
   return new TextEncoder().encode(json + " ".repeat(padding));
 }
 
-function streamingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: Measure): Stage {
-  const { blockSize, scales } = scheme;
+/** What scales are: the scheme's, or searched by the importance of columns where that is given. */
+function scalesOf(
+  { scales, blockSize, codebook }: Bitsandbytes4Bit,
+  weights: StoredWeights,
+  importance: Float32Array | undefined,
+) {
+  if (importance === undefined) return scales;
+  const { values, order } = codebooks[codebook];
+  const weight = toFloat32(weights.bytes, weights.dtype);
+  const columns = importance.length;
+  return weightedScales({
+    weight,
+    rows: weight.length / columns,
+    columns,
+    groupSize: blockSize,
+    levels: Float32Array.from(order, (index) => values[index] as number),
+    importance,
+    zeroPoints: false,
+  }).scales;
+}
+
+function streamingStage(
+  tensor: TensorSpec,
+  scheme: Bitsandbytes4Bit,
+  measure: Measure,
+  importance: Float32Array | undefined,
+): Stage {
+  const { blockSize } = scheme;
   return {
     push(bytes) {
       const weights = { dtype: tensor.dtype as FloatDtype, bytes };
-      const encoded = encodeBlockwise(weights, codebooks[scheme.codebook], { blockSize, scales });
+      const encoded = encodeBlockwise(weights, codebooks[scheme.codebook], {
+        blockSize,
+        scales: scalesOf(scheme, weights, importance),
+      });
       measure(weights, () => decodeBlockwise(encoded, "F32"));
       return [encoded.codes, bytesOf(encoded.absmax)];
     },
   };
 }
 
-function collectingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: Measure): Stage {
-  const { blockSize, scales } = scheme;
+function collectingStage(
+  tensor: TensorSpec,
+  scheme: Bitsandbytes4Bit,
+  measure: Measure,
+  importance: Float32Array | undefined,
+): Stage {
+  const { blockSize } = scheme;
   const dtype = tensor.dtype as FloatDtype;
   const codebook = codebooks[scheme.codebook];
   const collected = new Uint8Array(byteLengthOf(dtype, tensor.shape));
@@ -207,6 +244,7 @@ function collectingStage(tensor: TensorSpec, scheme: Bitsandbytes4Bit, measure: 
     },
     finish() {
       const weights = { dtype, bytes: collected };
+      const scales = scalesOf(scheme, weights, importance);
       if (!scheme.doubleQuantization) {
         const encoded = encodeBlockwise(weights, codebook, { blockSize, scales });
         measure(weights, () => decodeBlockwise(encoded, "F32"));

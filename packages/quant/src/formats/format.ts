@@ -60,7 +60,10 @@ export interface Encoding {
   readonly measure: Measure;
   /** The largest magnitude that a scale of the whole matrix is to hold, where that is not its own. */
   readonly magnitude?: number | undefined;
-  /** Of each column, how much an error there counts where scales are searched: E[x²] of what it is multiplied by. */
+  /**
+   * Of each column, how much an error there counts where scales are searched: E[x²] of what it is multiplied by. A format that searches none leaves
+   * it aside.
+   */
   readonly importance?: Float32Array | undefined;
 }
 
