@@ -234,17 +234,22 @@ function packed(all: number): string {
   return `vec4<u32>(${words.join(", ")})`;
 }
 
+/** Pairs whose products are summed up in F16 before they go on in F32. */
+const PAIRS_OF_SUM = 16;
+
 function productInHalves(r: number, format: WeightFormat): string {
   const pairs = pairCount(format);
+  const ends = [0, 1, 2].filter((bits) => ((bits + 1) * pairs) % PAIRS_OF_SUM === 0);
   return `      var sum = vec2<f16>();
 ${unrolled(4, (bits) => {
   const products = unrolled(pairs, (j) => {
     const i = bits * pairs + j;
     return `      sum = fma(w${bits}[${j}], bitcast<vec2<f16>>(x${i >> 2}[${i & 3}]), sum);`;
   });
-  return `      let w${bits} = ${pairsOf(format, `word${r}`, bits, `f16(zero${r})`)};\n${products}`;
+  return `      let w${bits} = ${pairsOf(format, `word${r}`, bits, `f16(zero${r})`)};
+${products}${ends.includes(bits) ? `\n      let part${bits} = f32(sum.x) + f32(sum.y);\n      sum = vec2<f16>();` : ""}`;
 })}
-      sum${r} += scale${r} * (f32(sum.x) + f32(sum.y));`;
+      sum${r} += scale${r} * (${ends.map((bits) => `part${bits} + `).join("")}f32(sum.x) + f32(sum.y));`;
 }
 
 function productInFull(r: number, { values }: WeightFormat): string {
