@@ -22,6 +22,19 @@ describe.skipIf(!hasBrowser)("the playground", { timeout: 240_000 }, () => {
     expect(problems).toEqual([]);
   });
 
+  test("shows which of the picture's tokens went on, where not all do", async () => {
+    const { page, problems } = await openPage();
+    await ready(page);
+    await page.locator("#visual-tokens").fill("16");
+    await page.locator("#ask").click();
+    await page.locator("#timings", { hasText: "tokens" }).waitFor({ timeout: 200_000 });
+    expect(await page.locator("#seen svg").getAttribute("aria-label")).toBe(
+      "16 of the picture's 64 tokens went on",
+    );
+    expect(await page.locator("#seen svg rect").count()).toBe(48);
+    expect(problems).toEqual([]);
+  });
+
   test("answers nothing about a picture that was replaced meanwhile", async () => {
     const { page, problems } = await openPage();
     await ready(page);
