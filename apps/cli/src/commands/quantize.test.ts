@@ -110,7 +110,7 @@ describe("vlmopt quantize, by data", () => {
     expect({ status, stderr }).toMatchObject({ status: 0 });
     const report = JSON.parse(stdout);
     expect(report.plan.made).toEqual({ scheme: "int4-g16-zero", preset: "best", method: "gptq" });
-    const linears = report.blocks.flatMap((block: { linears: object[] }) => block.linears);
+    const linears = report.blocks.flatMap((block: { linears?: object[] }) => block.linears ?? []);
     expect(linears.length).toBe(Object.keys(report.errors).length);
     for (const { nearest, error } of linears) expect(error).toBeLessThan(nearest);
     const record = JSON.parse(await readFile(join(out, "compression.json"), "utf8"));
