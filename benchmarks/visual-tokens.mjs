@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { measureShapes, randomCheckpoint } from "@vlmopt/bench";
-import { loadModelWith, visualTokenPlan } from "@vlmopt/engine";
+import { measureShapes } from "@vlmopt/bench";
+import { visualTokenMethods } from "@vlmopt/engine";
 import { median, printTable } from "./side-by-side.mjs";
 
 const { values } = parseArgs({
@@ -56,26 +56,39 @@ for (const [n, { ttft, behind }] of fewer.entries()) {
 }
 printTable(rows);
 
-// Choosing: seeing with a choice less seeing without, each waited for.
-const model = await loadModelWith(randomCheckpoint(config, scheme), { executor, threads: 1 });
-const size = model.forward.imageEncoder.pass.inputs.pixels.shape.at(-1);
-const pixels = {
-  shape: [1, 3, size, size],
-  data: Float32Array.from({ length: 3 * size * size }, (_, i) => Math.sin(i)),
+// Choosing itself, on made evidence: cosines of random features, and attention.
+const count = 576;
+const width = 64;
+let state = 1;
+const random = () => {
+  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+  return state / 2 ** 32 - 0.5;
 };
-const timed = async (plan) => {
-  const started = performance.now();
-  const { tensors } = await model.see({ pixels }, plan);
-  for (const tensor of Object.values(tensors)) await tensor.read();
-  const milliseconds = performance.now() - started;
-  for (const tensor of Object.values(tensors)) tensor.release?.();
-  return milliseconds;
+const features = Array.from({ length: count }, () => {
+  const row = Float32Array.from({ length: width }, random);
+  const length = Math.hypot(...row);
+  return row.map((value) => value / length);
+});
+const of = new Float32Array(count * count);
+for (let i = 0; i < count; i++) {
+  for (let j = 0; j < count; j++) {
+    of[i * count + j] = features[i].reduce((sum, value, k) => sum + value * features[j][k], 0);
+  }
+}
+const attention = Float64Array.from({ length: count }, () => random() + 0.5);
+const tokens = Array.from({ length: count }, (_, i) => i);
+const evidence = {
+  ...{ count, grids: [{ tokens, width: 24 }], relevance: attention },
+  ...{ cosines: () => ({ count, of }), attention: () => attention },
 };
-const plan = visualTokenPlan("benchmark", { keep, method, merge: false });
-const pairs = [];
-for (let i = 0; i < repetitions + 1; i++) pairs.push([await timed(undefined), await timed(plan)]);
-const [whole, chosen] = [0, 1].map((which) => median(pairs.slice(1).map((pair) => pair[which])));
-console.log(
-  `choosing ${keep} of 576 on one core: ${(chosen - whole).toFixed(1)} ms (seeing ${whole.toFixed(1)}, with it ${chosen.toFixed(1)})`,
-);
-await model.release();
+const choosing = visualTokenMethods
+  .filter(({ place }) => place === "picture")
+  .map(({ name, choose }) => {
+    const times = Array.from({ length: 21 }, () => {
+      const started = performance.now();
+      choose(evidence, keep);
+      return performance.now() - started;
+    });
+    return [name, median(times.slice(1)).toFixed(2)];
+  });
+printTable([[`choosing ${keep} of ${count}`, "ms, one core"], ...choosing]);

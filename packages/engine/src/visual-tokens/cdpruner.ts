@@ -39,12 +39,16 @@ function greedyMap(kernel: (i: number, j: number) => number, count: number, keep
     // What is chosen spans all the others: any of them will do.
     const root = Math.sqrt(Math.max(gains[next] as number, Number.MIN_VALUE));
     const row = new Float64Array(count);
-    for (let i = 0; i < count; i++) {
-      let rest = kernel(next, i);
-      for (const earlier of basis) rest -= (earlier[next] as number) * (earlier[i] as number);
-      row[i] = rest / root;
+    for (let i = 0; i < count; i++) row[i] = kernel(next, i);
+    for (const earlier of basis) {
+      const share = earlier[next] as number;
+      for (let i = 0; i < count; i++) row[i] = (row[i] as number) - share * (earlier[i] as number);
     }
-    for (let i = 0; i < count; i++) gains[i] = (gains[i] as number) - (row[i] as number) ** 2;
+    for (let i = 0; i < count; i++) {
+      const value = (row[i] as number) / root;
+      row[i] = value;
+      gains[i] = (gains[i] as number) - value * value;
+    }
     gains[next] = Number.NEGATIVE_INFINITY;
     basis.push(row);
     chosen.push(next);

@@ -7,3 +7,14 @@ export function topScores(scores: ArrayLike<number>, count: number, among?: read
 export function ascending(places: Iterable<number>): number[] {
   return [...places].sort((a, b) => a - b);
 }
+
+/** Of some tokens the one whose cosine is highest in a row of cosines, the first of equal ones; −1 of none. */
+export function nearestOf(of: Float32Array, row: number, tokens: readonly number[]): number {
+  let nearest = -1;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const token of tokens) {
+    const cosine = of[row + token] as number;
+    if (cosine > most) [nearest, most] = [token, cosine];
+  }
+  return nearest;
+}

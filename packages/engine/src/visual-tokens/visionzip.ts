@@ -1,5 +1,5 @@
 import type { MergedTokens, PictureMethod } from "./method.ts";
-import { ascending, topScores } from "./top-scores.ts";
+import { ascending, nearestOf, topScores } from "./top-scores.ts";
 
 /** Of 64 tokens, ten stand for others. */
 const CONTEXTUAL = 10 / 64;
@@ -22,11 +22,7 @@ export const visionzip: PictureMethod = {
     const { of } = picture.cosines("keyProducts");
     for (const other of others) {
       if (members.has(other)) continue;
-      const [nearest] = topScores(
-        targets.map((target) => of[other * count + target] as number),
-        1,
-      );
-      if (nearest !== undefined) members.get(targets[nearest] as number)?.push(other);
+      members.get(nearestOf(of, other * count, targets))?.push(other);
     }
     const kept = ascending([...dominant, ...targets]);
     const shares: MergedTokens["shares"] = kept.map((token) => {

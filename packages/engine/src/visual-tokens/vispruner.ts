@@ -1,5 +1,5 @@
 import type { PictureMethod } from "./method.ts";
-import { ascending, topScores } from "./top-scores.ts";
+import { ascending, nearestOf, topScores } from "./top-scores.ts";
 
 const IMPORTANT_SHARE = 0.5;
 /** Tokens that go at a time. */
@@ -20,13 +20,9 @@ export const vispruner: PictureMethod = {
     let rest = ordered.slice(important);
     while (rest.length > diverse) {
       const going = Math.min(STEP, rest.length - diverse);
-      const [even, odd] = [0, 1].map((first) => rest.filter((_, i) => i % 2 === first)) as [
-        number[],
-        number[],
-      ];
-      const likeness = even.map((a) =>
-        odd.reduce((most, b) => Math.max(most, of[a * count + b] as number), Number.NEGATIVE_INFINITY),
-      );
+      const even = rest.filter((_, i) => i % 2 === 0);
+      const odd = rest.filter((_, i) => i % 2 === 1);
+      const likeness = even.map((a) => of[a * count + nearestOf(of, a * count, odd)] as number);
       const distinct = topScores(likeness, even.length).slice(going);
       rest = [...distinct.map((i) => even[i] as number), ...odd];
     }
