@@ -279,7 +279,7 @@ test("killed at any moment, a run loses nothing and counts nothing twice", async
   const counted = (of: string) => linesOf(of).filter((line) => !line.startsWith('{"kind":"load"'));
   expect(counted(folder)).toEqual(counted(undisturbed));
   expect((await readRun(folder)).summary.completed).toBe(true);
-});
+}, 120_000);
 
 test("of requests that ran at once, those that are missing are measured", async () => {
   const folder = temporaryFolder();
