@@ -23,6 +23,8 @@ export default defineConfig({
     exclude: slow ? [] : ["src/**/*.slow.test.ts"],
     pool: "forks",
     testTimeout: 30_000,
+    // Seconds are short where all packages are tested at once.
+    expect: { poll: { timeout: 20_000 } },
     passWithNoTests: slow,
   },
 });
