@@ -12,9 +12,13 @@ export function ascending(places: Iterable<number>): number[] {
 export function nearestOf(of: Float32Array, row: number, tokens: readonly number[]): number {
   let nearest = -1;
   let most = Number.NEGATIVE_INFINITY;
-  for (const token of tokens) {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] as number;
     const cosine = of[row + token] as number;
-    if (cosine > most) [nearest, most] = [token, cosine];
+    if (cosine > most) {
+      nearest = token;
+      most = cosine;
+    }
   }
   return nearest;
 }
