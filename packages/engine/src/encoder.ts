@@ -1,11 +1,11 @@
-import { ConfigError, textEncoder } from "@vlmopt/models";
+import { textEncoder } from "@vlmopt/models";
 import { checkOptions, whole } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "./executors/executor.ts";
 import { areSound, brokenLogits } from "./generate/broken-logits.ts";
 import { towerRules } from "./option-rules.ts";
 import { loadFrom, type Platform } from "./platform.ts";
-import { readJson } from "./read-json.ts";
+import { readConfig } from "./read-json.ts";
 import { shortened } from "./text/shortened.ts";
 import { loadTokenizer } from "./text/tokenizer.ts";
 import { modelWeights } from "./weights/model-weights.ts";
@@ -57,9 +57,7 @@ async function encoderOf(
   executor: Executor,
   options: EncoderOptions,
 ): Promise<Encoder> {
-  const config = await readJson(checkpoint, "config.json");
-  if (config === undefined)
-    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  const config = await readConfig(checkpoint);
   const tokenizer = await loadTokenizer(checkpoint);
   const weights = await modelWeights(checkpoint);
   const encoder = textEncoder(config, weights.specs);

@@ -1,5 +1,4 @@
 import {
-  ConfigError,
   type DecoderStep,
   describeModel,
   type ModelDescription,
@@ -17,7 +16,7 @@ import {
   stackedFeatures,
 } from "./image-features.ts";
 import { preparedOnce } from "./prepared-once.ts";
-import { readJson } from "./read-json.ts";
+import { readConfig } from "./read-json.ts";
 import { droppingDecoder, segmentsFor } from "./visual-tokens/dropping-model.ts";
 import type { DecoderMethod } from "./visual-tokens/method.ts";
 import { type RelevanceOf, reducedSight } from "./visual-tokens/reduce-picture.ts";
@@ -76,10 +75,7 @@ export async function loadModel(
   executor: Executor,
   options: ModelOptions = {},
 ): Promise<Model> {
-  const config = await readJson(checkpoint, "config.json");
-  if (config === undefined) {
-    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
-  }
+  const config = await readConfig(checkpoint);
   const weights = await modelWeights(checkpoint);
   const description = describeModel(config, weights.specs);
   const forward = modelForward(config, description);

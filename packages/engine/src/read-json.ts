@@ -39,3 +39,14 @@ export async function readJson(checkpoint: Siblings, name: string): Promise<Json
   if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Json;
   throw new ConfigError(`${name} of ${checkpoint.location} holds no object of JSON`);
 }
+
+/**
+ * Reads config.json.
+ * @throws {ConfigError} where it is missing, or holds no object of JSON
+ */
+export async function readConfig(checkpoint: Siblings): Promise<Json> {
+  const config = await readJson(checkpoint, "config.json");
+  if (config === undefined)
+    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  return config;
+}

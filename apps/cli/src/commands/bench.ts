@@ -9,10 +9,12 @@ import { measure } from "./measuring.ts";
 import { measureRandomWeights } from "./random-weights.ts";
 import { parseTasks, taskSpecs } from "./task-options.ts";
 import {
-  parseVisualMethods,
+  noVisualMergeOption,
   parseVisualTokenList,
   severalVisualTokens,
+  visualClipOption,
   visualMethodsHelp,
+  visualMethodsOption,
 } from "./visual-token-options.ts";
 
 /** Options that `--random-weights` alone takes, and those that it shares with measuring models. */
@@ -61,16 +63,9 @@ export function benchCommand() {
       "of each picture, that go on: all, or numbers such as all,128,64 (default: all)",
       parseVisualTokenList,
     )
-    .option(
-      "--visual-method <names>",
-      "of --visual-tokens, such as divprune,visionzip (default: divprune)",
-      parseVisualMethods,
-    )
-    .option(
-      "--no-visual-merge",
-      "of --visual-tokens, drop the others instead of merging them into those that stay",
-    )
-    .option("--visual-clip <folder>", "of cdpruner, the CLIP whose vision tower the model has")
+    .addOption(visualMethodsOption())
+    .addOption(noVisualMergeOption())
+    .addOption(visualClipOption())
     .option("--endpoint <url>", "an OpenAI-compatible server, up to /v1")
     .option("--served-model <name>", "of --endpoint, as the server calls it")
     .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))

@@ -11,6 +11,7 @@ import {
 import { threads } from "@vlmopt/options";
 import { parseBy } from "../terminal/quantities.ts";
 import {
+  noVisualMergeOption,
   parseVisualTokens,
   type VisualTokenOptions,
   visualMethodsHelp,
@@ -61,10 +62,7 @@ export function answeringCommand(name: string) {
         visualTokenMethodNames,
       ),
     )
-    .option(
-      "--no-visual-merge",
-      "of --visual-tokens, drop the others instead of merging them into those that stay",
-    )
+    .addOption(noVisualMergeOption())
     .option(
       "--visual-clip <folder>",
       "of --visual-method cdpruner, the CLIP whose vision tower the model has",

@@ -76,7 +76,7 @@ export function errorReport(errors: ReadonlyMap<string, number>, description: Mo
   return [roles, "", ...worst.map(([name, error]) => `worst: ${name} ${percent(error)}`)].join("\n");
 }
 
-/** What linears give, of their inputs: errors without data and with them. */
+/** Mean errors of the outputs of linears, rounded without data and with data. */
 export function linearErrors(reports: readonly BlockReport[]): string {
   const linears = reports.flatMap((report) => report.linears ?? []);
   const percent = (error: number) => `${(100 * error).toFixed(3)} %`;

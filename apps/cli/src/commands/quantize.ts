@@ -173,7 +173,7 @@ Examples:
     });
 }
 
-/** What rounding by data did to a model. */
+/** Prints the plan and the errors of a model that was rounded by data. */
 function printQuantized(
   { quantization, reports, notes }: Compressed,
   output: string,

@@ -5,7 +5,13 @@ import type { Recipe } from "@vlmopt/bench";
 import { parseWhole } from "../terminal/quantities.ts";
 import { measure } from "./measuring.ts";
 import { parseTasks, taskSpecs } from "./task-options.ts";
-import { parseVisualMethods, parseVisualTokenList, severalVisualTokens } from "./visual-token-options.ts";
+import {
+  noVisualMergeOption,
+  parseVisualTokenList,
+  severalVisualTokens,
+  visualClipOption,
+  visualMethodsOption,
+} from "./visual-token-options.ts";
 
 export function runCommand() {
   return new Command("run")
@@ -30,16 +36,9 @@ export function runCommand() {
       "every variant once for each: all, or numbers such as all,128,64 (default: as the recipe says)",
       parseVisualTokenList,
     )
-    .option(
-      "--visual-method <names>",
-      "of --visual-tokens, such as divprune,visionzip (default: divprune)",
-      parseVisualMethods,
-    )
-    .option(
-      "--no-visual-merge",
-      "of --visual-tokens, drop the others instead of merging them into those that stay",
-    )
-    .option("--visual-clip <folder>", "of cdpruner, the CLIP whose vision tower the model has")
+    .addOption(visualMethodsOption())
+    .addOption(noVisualMergeOption())
+    .addOption(visualClipOption())
     .option("--out <folder>", "where to (default: runs/<name of the recipe>)")
     .option("--fresh", "measure all anew, even what is there")
     .option("--json", "print the summary as JSON")

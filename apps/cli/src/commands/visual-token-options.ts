@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { VisualTokensSpec } from "@vlmopt/bench";
 import { type VisualTokens, visualTokenMethods, visualTokenRules } from "@vlmopt/engine";
 import { parseBy } from "../terminal/quantities.ts";
@@ -15,8 +15,25 @@ export function parseVisualTokenList(text: string): (number | "all")[] {
   return text.split(",").map(parseVisualTokens);
 }
 
+/** Options of several variants. */
+export function visualMethodsOption() {
+  const description = "of --visual-tokens, such as divprune,visionzip (default: divprune)";
+  return new Option("--visual-method <names>", description).argParser(parseVisualMethods);
+}
+
+export function noVisualMergeOption() {
+  return new Option(
+    "--no-visual-merge",
+    "of --visual-tokens, drop the others instead of merging them into those that stay",
+  );
+}
+
+export function visualClipOption() {
+  return new Option("--visual-clip <folder>", "of cdpruner, the CLIP whose vision tower the model has");
+}
+
 /** Reads names of methods with commas between them. */
-export function parseVisualMethods(text: string): string[] {
+function parseVisualMethods(text: string): string[] {
   return text.split(",").map((part) => {
     const name = part.trim();
     if (visualTokenMethods.some((method) => method.name === name)) return name;
@@ -34,7 +51,7 @@ export interface VisualTokenOptions {
 }
 
 /**
- * What the options ask for; undefined where they do not.
+ * Turns the options into settings: undefined without options, false for `all`.
  * @param badUsage ends the command with such a message
  */
 export function visualTokensOf(

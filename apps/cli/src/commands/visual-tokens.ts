@@ -1,7 +1,12 @@
 import { stat } from "node:fs/promises";
 import { Command, Option } from "@commander-js/extra-typings";
 import { visualTokenMethodNames } from "@vlmopt/engine";
-import { parseVisualTokens, visualMethodsHelp, visualTokensOf } from "./visual-token-options.ts";
+import {
+  parseVisualTokens,
+  visualClipOption,
+  visualMethodsHelp,
+  visualTokensOf,
+} from "./visual-token-options.ts";
 
 export function visualTokensCommand() {
   return new Command("visual-tokens")
@@ -15,7 +20,7 @@ export function visualTokensCommand() {
       new Option("--visual-method <name>", "which (default: divprune)").choices(visualTokenMethodNames),
     )
     .option("--no-visual-merge", "drop the others instead of merging them into those that stay")
-    .option("--visual-clip <folder>", "of cdpruner, the CLIP whose vision tower the model has")
+    .addOption(visualClipOption())
     .addHelpText(
       "after",
       `${visualMethodsHelp()}

@@ -78,7 +78,7 @@ export interface ItemDifference {
   readonly second: string;
 }
 
-/** Where two runs differ, question by question: prompts first, then answers, then scores of equal answers. */
+/** Lists the questions at which two runs differ: in prompts, else in answers, else in scores of equal answers. */
 export function differingItems(first: Run, second: Run): ItemDifference[] {
   const [byFirst, bySecond] = [answersOf(first), answersOf(second)];
   return [...byFirst].flatMap(([variant, answers]) =>

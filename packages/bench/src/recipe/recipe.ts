@@ -37,7 +37,7 @@ const visualTokensSchema = z.strictObject({
   keep: ruled<number>(visualTokenRules.keep),
   method: oneOf("method", visualTokenMethodNames as [string, ...string[]]).default("divprune"),
   merge: z.boolean().default(true),
-  /** Of methods that look at the question: folder of a CLIP. */
+  /** Folder of a CLIP, for methods that read the question. */
   clip: z.string().min(1).optional(),
 });
 
@@ -165,7 +165,7 @@ function isNamed(metric: string, name: string): boolean {
 export const recipeSchema = z
   .strictObject({
     name: z.string().regex(/^[\w.-]+$/, "is of letters, digits, dots and dashes: folders are named after it"),
-    /** What is asked: questions of a data set, or benchmarks. */
+    /** Questions: of a data set, or of benchmarks. */
     data: dataSchema.optional(),
     tasks: z.array(taskSpecSchema).min(1).optional(),
     /** What models read while they are pruned. */

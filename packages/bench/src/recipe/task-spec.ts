@@ -37,7 +37,7 @@ export type TaskSpec = Exclude<z.output<typeof taskSpecSchema>, string> & {
   readonly revision?: string | undefined;
 };
 
-/** Whether a task is named by its file. */
+/** Whether the name is a file of a task. */
 export function isTaskFile(task: string): boolean {
   return /\.(ya?ml|json)$/i.test(task);
 }

@@ -40,7 +40,7 @@ export interface AnswerRecord {
   readonly hash: string;
   /** The question's id. */
   readonly item: string;
-  /** What was asked, with `<image>` where pictures are shown. */
+  /** The prompt, with `<image>` in place of each picture. */
   readonly prompt?: string;
   readonly prediction: string;
   readonly promptTokens: number | null;

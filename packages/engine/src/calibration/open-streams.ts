@@ -1,10 +1,10 @@
-import { type Block, ConfigError, describeModel, modelForward } from "@vlmopt/models";
+import { type Block, describeModel, modelForward } from "@vlmopt/models";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { Executor } from "../executors/executor.ts";
 import { imageSight } from "../image-features.ts";
 import type { Platform } from "../platform.ts";
 import { preparedOnce } from "../prepared-once.ts";
-import { readJson } from "../read-json.ts";
+import { readConfig } from "../read-json.ts";
 import { modelWeights } from "../weights/model-weights.ts";
 import { replacedWeights } from "../weights/replaced-weights.ts";
 import { type CalibrationData, type DataOptions, readCalibrationData } from "./calibration-data.ts";
@@ -22,9 +22,7 @@ export async function openStreams(
   data: CalibrationData,
   { executor: given, ...options }: StreamOptions,
 ) {
-  const config = await readJson(checkpoint, "config.json");
-  if (config === undefined)
-    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  const config = await readConfig(checkpoint);
   const executor = given ?? (await platform.executor());
   const weights = await modelWeights(checkpoint);
   const description = describeModel(config, weights.specs);

@@ -1,4 +1,4 @@
-import { ConfigError, clipForward } from "@vlmopt/models";
+import { clipForward } from "@vlmopt/models";
 import { checkOptions } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { concatenated } from "../executors/concatenated.ts";
@@ -8,7 +8,7 @@ import { type DecodeImage, type ImageInput, pixelsOf } from "../images/image-inp
 import { loadImageProcessor } from "../images/load-image-processor.ts";
 import { towerRules } from "../option-rules.ts";
 import { loadFrom, type Platform } from "../platform.ts";
-import { readJson } from "../read-json.ts";
+import { readConfig } from "../read-json.ts";
 import { shortened } from "../text/shortened.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { modelWeights } from "../weights/model-weights.ts";
@@ -50,9 +50,7 @@ async function embedderOf(
   decodeImage: DecodeImage,
   { name }: ClipEmbedderOptions,
 ): Promise<ClipEmbedder> {
-  const config = await readJson(checkpoint, "config.json");
-  if (config === undefined)
-    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  const config = await readConfig(checkpoint);
   const weights = await modelWeights(checkpoint);
   const clip = clipForward(config, weights.specs);
   const tokenizer = await loadTokenizer(checkpoint);

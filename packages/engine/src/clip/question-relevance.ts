@@ -1,9 +1,9 @@
-import { ConfigError, clipForward } from "@vlmopt/models";
+import { clipForward } from "@vlmopt/models";
 import { OptionError } from "@vlmopt/options";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { DeviceTensor, Executor } from "../executors/executor.ts";
 import { preparedOnce } from "../prepared-once.ts";
-import { readJson } from "../read-json.ts";
+import { readConfig } from "../read-json.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { modelWeights } from "../weights/model-weights.ts";
 
@@ -26,9 +26,7 @@ export async function questionRelevance(
   checkpoint: Checkpoint,
   executor: Executor,
 ): Promise<QuestionRelevance> {
-  const config = await readJson(checkpoint, "config.json");
-  if (config === undefined)
-    throw new ConfigError(`there is no config.json beside the weights of ${checkpoint.location}`);
+  const config = await readConfig(checkpoint);
   const weights = await modelWeights(checkpoint);
   const clip = clipForward(config, weights.specs);
   const tokenizer = await loadTokenizer(checkpoint);

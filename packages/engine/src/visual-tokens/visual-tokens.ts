@@ -13,7 +13,7 @@ export interface VisualTokens {
    * as papers have their methods. Methods inside of the decoder merge nothing.
    */
   readonly merge?: boolean;
-  /** Of methods that look at the question: folder of the CLIP whose vision tower is the model's. */
+  /** Folder of the CLIP that has the model's vision tower, for methods that read the question. */
   readonly clip?: string;
 }
 
