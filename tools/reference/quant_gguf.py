@@ -25,7 +25,19 @@ from transformers.convert_slow_tokenizer import generate_merges
 
 GOLDENS = Path(__file__).parents[2] / "packages/quant/goldens"
 ENCODED = [Type.Q4_0, Type.Q5_0, Type.Q8_0]
-DECODED = [*ENCODED, Type.Q4_K, Type.Q6_K]
+DECODED = [
+    *[Type.F32, Type.F16, Type.BF16, *ENCODED, Type.Q4_1, Type.Q5_1],
+    *[Type.Q2_K, Type.Q3_K, Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.TQ1_0, Type.TQ2_0],
+    *[Type.IQ1_S, Type.IQ1_M, Type.IQ2_XXS, Type.IQ2_XS, Type.IQ2_S, Type.IQ3_XXS, Type.IQ3_S],
+    *[Type.IQ4_NL, Type.IQ4_XS, Type.MXFP4, Type.NVFP4],
+]
+# Upper bytes of F16 numbers in a block, where they are others than the second.
+HALF_PLACES = {
+    **dict.fromkeys([Type.Q4_1, Type.Q5_1, Type.Q4_K, Type.Q5_K], [1, 3]),
+    **{Type.F32: [3], Type.Q2_K: [81, 83], Type.Q3_K: [109], Type.Q6_K: [209], Type.TQ1_0: [53], Type.TQ2_0: [65]},
+    # One has the highest bits of its number in the last byte; of the others one has an exponent of two, and one no bits that matter.
+    **{Type.IQ1_M: [55], Type.MXFP4: [0], Type.NVFP4: []},
+}
 
 
 def text(data: np.ndarray) -> str:
@@ -50,7 +62,7 @@ def pattern_blocks(kind: Type, count: int) -> np.ndarray:
         state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
         data[i] = state >> 24
     blocks = data.reshape(count, size)
-    for place in {Type.Q4_K: [1, 3], Type.Q6_K: [209]}.get(kind, [1]):
+    for place in HALF_PLACES.get(kind, [1]):
         blocks[:, place] &= 0xBF
     return blocks
 

@@ -1,4 +1,4 @@
-import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io";
+import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 
 /** Of each block the weight of largest magnitude, with its sign; of two equally large, the first. */
 export function signedExtremes(weights: Float32Array, blockSize: number): Float32Array {

@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { bell, fromBase64, gaussian, golden, student5 } from "../test-support/inputs.ts";
-import { blockSizeOf, decodeGgml, type EncodableType, encodeGgml, ggmlBytes, idOf } from "./ggml-type.ts";
+import {
+  blockSizeOf,
+  decodeGgml,
+  type EncodableType,
+  encodeGgml,
+  type GgmlType,
+  ggmlBytes,
+  idOf,
+} from "./ggml-type.ts";
 
 /** Goldens by tools/reference/quant_gguf.py. */
 interface GgufGolden {
@@ -28,17 +36,34 @@ function encoderInput(): Float32Array {
   return weights;
 }
 
+/** Upper bytes of F16 numbers in a block, where they are others than the second. IQ1_M has the four highest bits of its own in the last. */
+const halfPlaces: Partial<Record<GgmlType, readonly number[]>> = {
+  F32: [3],
+  F64: [7],
+  Q4_1: [1, 3],
+  Q5_1: [1, 3],
+  Q2_K: [81, 83],
+  Q3_K: [109],
+  Q4_K: [1, 3],
+  Q5_K: [1, 3],
+  Q6_K: [209],
+  TQ1_0: [53],
+  TQ2_0: [65],
+  IQ1_M: [55],
+  MXFP4: [0],
+  NVFP4: [],
+};
+
 /** `pattern_blocks` of the script. */
-function patternBlocks(type: EncodableType, count: number): Uint8Array {
+function patternBlocks(type: GgmlType, count: number): Uint8Array {
   const size = ggmlBytes(type, blockSizeOf(type));
   let state = idOf(type) + 1;
   const blocks = Uint8Array.from({ length: count * size }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state >>> 24;
   });
-  const places = type === "Q4_K" ? [1, 3] : type === "Q6_K" ? [209] : [1];
   for (let block = 0; block < count; block++) {
-    for (const place of places) blocks[block * size + place] &= 0xbf;
+    for (const place of halfPlaces[type] ?? [1]) blocks[block * size + place] &= 0xbf;
   }
   return blocks;
 }
@@ -63,9 +88,18 @@ describe("blocks of GGUF", () => {
   });
 
   it.each(Object.keys(reference.decoded))("of %s decode to the bits that the gguf package gives", (type) => {
-    const weights = decodeGgml(type as EncodableType, patternBlocks(type as EncodableType, 64));
+    const weights = decodeGgml(type as GgmlType, patternBlocks(type as GgmlType, 64));
     const hash = createHash("sha256").update(new Uint8Array(weights.buffer)).digest("hex");
     expect(hash).toBe(reference.decoded[type]);
+  });
+
+  it("of Q8_K are bytes times one number, which the gguf package leaves out", () => {
+    const block = new Uint8Array(292);
+    new DataView(block.buffer).setFloat32(0, 0.1, true);
+    block.set([1, 127, 128, 255], 4);
+    const step = Math.fround(0.1);
+    const expected = [step, 127 * step, -128 * step, -step, 0].map(Math.fround);
+    expect([...decodeGgml("Q8_K", block).subarray(0, 5)]).toEqual(expected);
   });
 
   it.each(["Q4_K", "Q6_K"] as const)(
@@ -109,7 +143,7 @@ describe("blocks of GGUF", () => {
   it("are refused where they do not come out even, have no decoder, or need a scale past F16", () => {
     expect(() => encodeGgml("Q4_K", new Float32Array(128))).toThrow("blocks of 256 weights");
     expect(() => decodeGgml("Q8_0", new Uint8Array(33))).toThrow("no whole number of Q8_0's blocks of 34");
-    expect(() => decodeGgml("IQ4_NL", new Uint8Array(18))).toThrow("IQ4_NL cannot be decoded: F32, F16");
+    expect(() => decodeGgml("Q8_1", new Uint8Array(36))).toThrow("Q8_1 cannot be decoded: F32, F16");
     expect(() => encodeGgml("Q4_0", new Float32Array(32).fill(1e6))).toThrow("F16 ends at 65504");
   });
 });

@@ -1,9 +1,22 @@
-import { convert, toFloat32 } from "@vlmopt/tensor-io";
+import { convert, type Dtype, toFloat32 } from "@vlmopt/tensor-io/browser";
+import { decodeQ4_1, decodeQ5_1 } from "./affine-blocks.ts";
+import { decodeIQ4_NL, decodeIQ4_XS, decodeMXFP4, decodeNVFP4 } from "./codebook-blocks.ts";
+import {
+  decodeIQ1_M,
+  decodeIQ1_S,
+  decodeIQ2_S,
+  decodeIQ2_XS,
+  decodeIQ2_XXS,
+  decodeIQ3_S,
+  decodeIQ3_XXS,
+} from "./grid-blocks.ts";
+import { decodeQ2_K, decodeQ3_K, decodeQ5_K, decodeQ8_K } from "./k-blocks.ts";
 import { decodeQ4_0, encodeQ4_0 } from "./q4-0.ts";
 import { decodeQ4_K, encodeQ4_K } from "./q4-k.ts";
 import { decodeQ5_0, encodeQ5_0 } from "./q5-0.ts";
 import { decodeQ6_K, encodeQ6_K } from "./q6-k.ts";
 import { decodeQ8_0, encodeQ8_0 } from "./q8-0.ts";
+import { decodeTQ1_0, decodeTQ2_0 } from "./ternary-blocks.ts";
 
 /** Of each element type of GGUF: its number in the file, weights in a block, bytes of a block. */
 const geometry = {
@@ -68,31 +81,61 @@ export function ggmlBytes(type: GgmlType, count: number): number {
   return (count / blockSize) * blockBytes;
 }
 
-interface Codec {
-  readonly encode: (weights: Float32Array) => Uint8Array;
-  readonly decode: (bytes: Uint8Array) => Float32Array;
-}
+type Encode = (weights: Float32Array) => Uint8Array;
+type Decode = (bytes: Uint8Array) => Float32Array;
 
-const codecs = {
-  F32: plain("F32"),
-  F16: plain("F16"),
-  BF16: plain("BF16"),
-  Q4_0: { encode: encodeQ4_0, decode: decodeQ4_0 },
-  Q5_0: { encode: encodeQ5_0, decode: decodeQ5_0 },
-  Q8_0: { encode: encodeQ8_0, decode: decodeQ8_0 },
-  Q4_K: { encode: encodeQ4_K, decode: decodeQ4_K },
-  Q6_K: { encode: encodeQ6_K, decode: decodeQ6_K },
-} as const satisfies Partial<Record<GgmlType, Codec>>;
+const encoders = {
+  F32: asDtype("F32"),
+  F16: asDtype("F16"),
+  BF16: asDtype("BF16"),
+  Q4_0: encodeQ4_0,
+  Q5_0: encodeQ5_0,
+  Q8_0: encodeQ8_0,
+  Q4_K: encodeQ4_K,
+  Q6_K: encodeQ6_K,
+} as const satisfies Partial<Record<GgmlType, Encode>>;
+
+const decoders = {
+  F32: ofDtype("F32"),
+  F16: ofDtype("F16"),
+  BF16: ofDtype("BF16"),
+  F64: ofDtype("F64"),
+  Q4_0: decodeQ4_0,
+  Q4_1: decodeQ4_1,
+  Q5_0: decodeQ5_0,
+  Q5_1: decodeQ5_1,
+  Q8_0: decodeQ8_0,
+  Q2_K: decodeQ2_K,
+  Q3_K: decodeQ3_K,
+  Q4_K: decodeQ4_K,
+  Q5_K: decodeQ5_K,
+  Q6_K: decodeQ6_K,
+  Q8_K: decodeQ8_K,
+  IQ1_S: decodeIQ1_S,
+  IQ1_M: decodeIQ1_M,
+  IQ2_XXS: decodeIQ2_XXS,
+  IQ2_XS: decodeIQ2_XS,
+  IQ2_S: decodeIQ2_S,
+  IQ3_XXS: decodeIQ3_XXS,
+  IQ3_S: decodeIQ3_S,
+  IQ4_NL: decodeIQ4_NL,
+  IQ4_XS: decodeIQ4_XS,
+  TQ1_0: decodeTQ1_0,
+  TQ2_0: decodeTQ2_0,
+  MXFP4: decodeMXFP4,
+  NVFP4: decodeNVFP4,
+} as const satisfies Partial<Record<GgmlType, Decode>>;
 
 /** Types that can be written and read, not only recognized. */
-export type EncodableType = keyof typeof codecs;
+export type EncodableType = keyof typeof encoders;
 
-function plain(dtype: "F32" | "F16" | "BF16"): Codec {
-  return {
-    encode: (weights) =>
-      convert(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength), "F32", dtype),
-    decode: (bytes) => toFloat32(bytes, dtype),
-  };
+function asDtype(dtype: "F32" | "F16" | "BF16"): Encode {
+  return (weights) =>
+    convert(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength), "F32", dtype);
+}
+
+function ofDtype(dtype: Dtype): Decode {
+  return (bytes) => toFloat32(bytes, dtype);
 }
 
 /**
@@ -105,7 +148,7 @@ export function encodeGgml(type: EncodableType, weights: Float32Array): Uint8Arr
   if (weights.length % size !== 0) {
     throw new RangeError(`blocks of ${size} weights, which ${type} has, do not divide ${weights.length}`);
   }
-  return codecs[type].encode(weights);
+  return encoders[type](weights);
 }
 
 /**
@@ -113,12 +156,16 @@ export function encodeGgml(type: EncodableType, weights: Float32Array): Uint8Arr
  * @throws {RangeError} for a type that has no decoder here, listing those that have, or for a part of a block
  */
 export function decodeGgml(type: GgmlType, bytes: Uint8Array): Float32Array {
-  if (!Object.hasOwn(codecs, type)) {
-    throw new RangeError(`${type} cannot be decoded: ${Object.keys(codecs).join(", ")} can`);
+  if (!isDecodable(type)) {
+    throw new RangeError(`${type} cannot be decoded: ${Object.keys(decoders).join(", ")} can`);
   }
   const blockBytes = geometry[type][2];
   if (bytes.length % blockBytes !== 0) {
     throw new RangeError(`${bytes.length} bytes are no whole number of ${type}'s blocks of ${blockBytes}`);
   }
-  return codecs[type as EncodableType].decode(bytes);
+  return decoders[type](bytes);
+}
+
+export function isDecodable(type: GgmlType): type is keyof typeof decoders {
+  return Object.hasOwn(decoders, type);
 }

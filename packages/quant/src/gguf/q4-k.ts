@@ -102,13 +102,15 @@ function packSixBits(blocks: Uint8Array, at: number, group: number, scale: numbe
   blocks[at + group] |= (offset >> 4) << 6;
 }
 
-function scaleOf(blocks: Uint8Array, at: number, group: number): number {
+/** The 6-bit scale of a group, from 12 bytes of them. */
+export function scaleOf(blocks: Uint8Array, at: number, group: number): number {
   return group < 4
     ? blocks[at + group] & 63
     : (blocks[at + group + 4] & 15) | ((blocks[at + group - 4] >> 6) << 4);
 }
 
-function offsetOf(blocks: Uint8Array, at: number, group: number): number {
+/** Likewise. */
+export function offsetOf(blocks: Uint8Array, at: number, group: number): number {
   return group < 4
     ? blocks[at + group + 4] & 63
     : (blocks[at + group + 4] >> 4) | ((blocks[at + group] >> 6) << 4);
