@@ -12,6 +12,7 @@ import { dequantizeCommand } from "./commands/dequantize.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downloadCommand } from "./commands/download.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { mergeCommand } from "./commands/merge.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
@@ -65,6 +66,7 @@ for (const command of [
   runCommand(),
   tasksCommand(),
   benchCommand(),
+  mergeCommand(),
   reportCommand(),
   compareCommand(),
   cacheCommand(),

@@ -25,8 +25,9 @@ export {
   madeFolder,
   madeLimit,
 } from "./run/made-cache.ts";
+export type { RunOptions } from "./run/run-options.ts";
 export type { RunProgress, VariantEnd } from "./run/run-progress.ts";
-export { type RunOptions, runRecipe } from "./run/run-recipe.ts";
+export { runRecipe, runShard } from "./run/run-recipe.ts";
 export {
   type FailedShape,
   type MeasureShapesOptions,
@@ -38,6 +39,8 @@ export {
 export { assertRandomScheme, randomCheckpoint } from "./shapes/random-checkpoint.ts";
 export { readModelConfig } from "./shapes/read-config.ts";
 export { shapeTable } from "./shapes/shape-table.ts";
+export { type MergedRun, mergeRuns } from "./shards/merge-runs.ts";
+export { parseShard, type Shard, shardText } from "./shards/shard.ts";
 export { endpointTarget } from "./targets/endpoint-target.ts";
 export { engineTarget } from "./targets/engine-target.ts";
 export type { Target, TargetAnswer, TargetRequest } from "./targets/target.ts";

@@ -66,9 +66,13 @@ export function benchCommand() {
     .addOption(visualMethodsOption())
     .addOption(noVisualMergeOption())
     .addOption(visualClipOption())
-    .option("--endpoint <url>", "an OpenAI-compatible server, up to /v1")
+    .option(
+      "--endpoint <url>",
+      "an OpenAI-compatible server, up to /v1; given several times, servers of one model that share the questions",
+      (url, before: string[] = []) => [...before, url],
+    )
     .option("--served-model <name>", "of --endpoint, as the server calls it")
-    .option("--concurrency <count>", "of --endpoint, requests at once", parseWhole(1))
+    .option("--concurrency <count>", "of --endpoint, requests at once to each", parseWhole(1))
     .option(
       "--timeout <seconds>",
       "of --endpoint, without more of an answer (default: 120)",
@@ -186,7 +190,7 @@ Examples:
                   {
                     name: servedModel,
                     endpoint: {
-                      url: endpoint,
+                      url: endpoint.length === 1 ? endpoint[0] : endpoint,
                       model: servedModel,
                       ...given({ concurrency, timeout: options.timeout, apiKeyVariable }),
                     },

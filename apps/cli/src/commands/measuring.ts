@@ -1,12 +1,14 @@
 // What `run` and `bench` do once they have a recipe.
 import { join } from "node:path";
-import type { Recipe, ReportFiles, RunSummary } from "@vlmopt/bench";
+import type { Recipe, ReportFiles, RunOptions, RunSummary, Shard } from "@vlmopt/bench";
 import { exitCodes } from "../terminal/failure.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { stepProgress } from "../terminal/progress.ts";
 import { formatTable } from "../terminal/table.ts";
 
 export interface MeasuringOptions {
+  /** Which part of the questions is asked. */
+  readonly shard?: Shard | undefined;
   readonly out?: string | undefined;
   readonly fresh?: boolean | undefined;
   readonly json?: boolean | undefined;
@@ -14,13 +16,18 @@ export interface MeasuringOptions {
 
 const INTERRUPTED = "interrupted; what was measured is kept: run it again to go on";
 
-/** Measures a recipe and writes its report. Ctrl-C ends it at once; run again, it goes on. */
-export async function measure(recipe: Recipe, { out, fresh, json = false }: MeasuringOptions): Promise<void> {
-  const { readRun, remarks, resultTable, runRecipe, tableNotes, writeReport } = await import("@vlmopt/bench");
-  const folder = out ?? join("runs", recipe.name);
+/** Measures a recipe and writes its report, or measures a shard of it. Ctrl-C ends it at once; run again, it goes on. */
+export async function measure(
+  recipe: Recipe,
+  { out, fresh, json = false, shard }: MeasuringOptions,
+): Promise<void> {
+  const { runRecipe, runShard, writeReport } = await import("@vlmopt/bench");
+  const part = shard === undefined ? "" : `-${shard.index}-of-${shard.count}`;
+  const folder = out ?? join("runs", `${recipe.name}${part}`);
   const progress = stepProgress(json);
+  const failed: string[] = [];
   const work = async (signal: AbortSignal) => {
-    await runRecipe(recipe, {
+    const options: RunOptions = {
       folder,
       fresh,
       signal,
@@ -33,14 +40,18 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
         ),
       onNotice: (notice) => progress.warn(`warning: ${notice}`),
       onVariant: ({ variant, error }) => {
-        if (error !== null) progress.say(`${variant} failed: ${error}`);
+        if (error === null) return;
+        failed.push(variant);
+        progress.say(`${variant} failed: ${error}`);
       },
-    });
+    };
+    if (shard !== undefined) return runShard(recipe, shard, options);
+    await runRecipe(recipe, options);
     return writeReport(folder);
   };
-  let files: ReportFiles;
+  let files: ReportFiles | undefined;
   try {
-    files = await interruptible(work, INTERRUPTED);
+    files = (await interruptible(work, INTERRUPTED)) ?? undefined;
   } catch (error) {
     if (!(error instanceof Error && error.name === "AbortError")) throw error;
     process.stderr.write(`error: ${INTERRUPTED}\n`);
@@ -49,6 +60,14 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
   } finally {
     progress.stop();
   }
+  if (files !== undefined) return printRun(folder, files, json);
+  console.log(json ? JSON.stringify({ folder, shard, failed }, null, 2) : folder);
+  if (failed.length > 0) failRun(`${failed.length} of ${recipe.variants.length} variants failed`);
+}
+
+/** Prints what a run found, and sets the exit code. */
+export async function printRun(folder: string, files: ReportFiles, json: boolean): Promise<void> {
+  const { readRun, remarks, resultTable, tableNotes } = await import("@vlmopt/bench");
   const { summary } = await readRun(folder);
   if (json) console.log(JSON.stringify({ folder, ...files, summary }, null, 2));
   else {
@@ -67,13 +86,13 @@ export async function measure(recipe: Recipe, { out, fresh, json = false }: Meas
   const isScored =
     summary.dataset.scored !== 0 || summary.variants.every(({ status }) => status !== "complete");
   const failed = summary.variants.filter(({ status }) => status === "failed");
-  if (failed.length > 0) {
-    process.stderr.write(`error: ${failed.length} of ${summary.variants.length} variants failed\n`);
-    process.exitCode = exitCodes.failed;
-  } else if (!isScored) {
-    process.stderr.write("error: there is no question that every variant answered: nothing was scored\n");
-    process.exitCode = exitCodes.failed;
-  }
+  if (failed.length > 0) failRun(`${failed.length} of ${summary.variants.length} variants failed`);
+  else if (!isScored) failRun("there is no question that every variant answered: nothing was scored");
+}
+
+function failRun(message: string): void {
+  process.stderr.write(`error: ${message}\n`);
+  process.exitCode = exitCodes.failed;
 }
 
 /** Names stand left, numbers right. */

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { Command } from "@commander-js/extra-typings";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import type { Recipe } from "@vlmopt/bench";
 import { parseWhole } from "../terminal/quantities.ts";
 import { measure } from "./measuring.ts";
@@ -39,7 +39,15 @@ export function runCommand() {
     .addOption(visualMethodsOption())
     .addOption(noVisualMergeOption())
     .addOption(visualClipOption())
-    .option("--out <folder>", "where to (default: runs/<name of the recipe>)")
+    .option(
+      "--shard <number/count>",
+      "one part of the questions, such as 3/16, where several machines ask them (vlmopt merge brings them together)",
+      parseShardOption,
+    )
+    .option(
+      "--out <folder>",
+      "where to (default: runs/<name of the recipe>; of a shard with -3-of-16 behind)",
+    )
     .option("--fresh", "measure all anew, even what is there")
     .option("--json", "print the summary as JSON")
     .addHelpText(
@@ -49,7 +57,8 @@ Examples:
   $ vlmopt run recipes/tiny-llava.yaml
   $ vlmopt run recipes/seed-study.yaml --out /data/study
   $ vlmopt run recipes/seed-study.yaml --tasks pope,gqa,mme --limit 500
-  $ vlmopt run ./llava-1.5-7b-hf --tasks pope --prompt llava-1.5`,
+  $ vlmopt run ./llava-1.5-7b-hf --tasks pope --prompt llava-1.5
+  $ vlmopt run recipes/seed-study.yaml --shard 3/16`,
     )
     .action(async (path, { tasks, limit, prompt, taskData, ...options }, command) => {
       const alone = { "--limit": limit, "--prompt": prompt, "--task-data": taskData };
@@ -79,4 +88,10 @@ Examples:
       );
       return run({ ...recipe, data: undefined, tasks: asked.tasks, metrics: [] });
     });
+}
+
+function parseShardOption(text: string): { index: number; count: number } {
+  const [, index = 0, count = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text.trim()) ?? []).map(Number);
+  if (index >= 1 && index <= count) return { index, count };
+  throw new InvalidArgumentError("Give its number, from 1, and how many there are, such as 3/16.");
 }

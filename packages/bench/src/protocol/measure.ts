@@ -1,9 +1,10 @@
 import type { ProtocolSpec } from "../recipe/recipe.ts";
-import type { AnswerRecord, Journal, SpeedRecord } from "../records/journal.ts";
+import type { AnswerRecord, SpeedRecord } from "../records/bench-record.ts";
+import type { Journal } from "../records/journal.ts";
 import { promptText } from "../targets/prompt-parts.ts";
 import { RequestFailure } from "../targets/request-failure.ts";
 import type { Target, TargetAnswer } from "../targets/target.ts";
-import { failureCount } from "./failure-count.ts";
+import { type FailureLimit, failureCount } from "./failure-count.ts";
 
 /** A question with its pictures in files. */
 export interface Item {
@@ -23,8 +24,8 @@ export interface Measuring {
   readonly protocol: ProtocolSpec;
   /** Requests under way at once. */
   readonly concurrency: number;
-  /** Share of the questions that may stay unanswered. */
-  readonly maxFailed: number;
+  /** Questions that may stay unanswered. */
+  readonly limit: FailureLimit;
   /** Told of each question that could not be answered. */
   readonly onUnanswered?: ((item: Item, error: string) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -55,7 +56,7 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
   const enough = () => known.size >= minRepetitions && milliseconds >= 1000 * minSeconds;
   if (enough()) return;
   const askable = [...items];
-  const failures = failureCount(measuring);
+  const failures = failureCount(measuring.limit);
   const ask = async (number: number): Promise<TargetAnswer> => {
     const item = askable[number % askable.length] as Item;
     try {
@@ -110,7 +111,7 @@ export async function collectAnswers(target: Target, measuring: Measuring): Prom
       .map(({ item }) => item),
   );
   const left = items.filter(({ id }) => !answered.has(id));
-  const failures = failureCount(measuring);
+  const failures = failureCount(measuring.limit);
   let [next, done] = [0, answered.size];
   await inParallel(
     concurrency,

@@ -54,12 +54,13 @@ const engineSchema = z.strictObject({
 export type EngineSpec = z.output<typeof engineSchema>;
 
 const endpointSchema = z.strictObject({
-  /** Of the API, up to `/v1`. */
-  url: z.url(),
+  /** Of the API, up to `/v1`; of several servers, which share the questions. */
+  url: z.union([z.url(), z.array(z.url()).min(1)], { error: "is a URL, or a list of them" }),
   /** As the server calls it. */
   model: z.string().min(1),
   /** Name of the environment variable that holds the key. */
   apiKeyVariable: z.string().optional(),
+  /** Requests at once, of each server. */
   concurrency: count.default(1),
   /** Seconds without an answer, or without more of it. */
   timeout: ruled<number>(finite({ above: 0 })).default(120),

@@ -2,7 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { openJournal, type SpeedRecord } from "./journal.ts";
+import type { SpeedRecord } from "./bench-record.ts";
+import { openJournal } from "./journal.ts";
 
 function journalPath(): string {
   const folder = mkdtempSync(join(tmpdir(), "vlmopt-journal-"));

@@ -1,114 +1,44 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
-import type { PictureView } from "@vlmopt/engine";
 import { BenchError } from "../bench-error.ts";
-import type { DeviceFigures, EnergyFigures, MemoryFigures, ModelSize } from "./run-summary.ts";
-
-/** What was measured, as it was measured. `hash` is the variant's configuration, so that what it no longer describes is not counted. */
-export type BenchRecord =
-  | LoadRecord
-  | SpeedRecord
-  | AnswerRecord
-  | UnansweredRecord
-  | FailureRecord
-  | EndRecord;
-
-export interface LoadRecord {
-  readonly kind: "load";
-  readonly hash: string;
-  /** Process of the run, counted from 0: a resumed variant is loaded again. */
-  readonly attempt: number;
-  readonly milliseconds: number;
-  readonly size: ModelSize | null;
-}
-
-/** One request of a fixed number of new tokens. Milliseconds. */
-export interface SpeedRecord {
-  readonly kind: "speed";
-  readonly hash: string;
-  readonly repetition: number;
-  readonly ttft: number;
-  /** Of each token after the first, or of each piece of text where a server sends several tokens at once. */
-  readonly tokens: readonly number[];
-  readonly latency: number;
-  readonly promptTokens: number | null;
-  readonly newTokens: number;
-}
-
-/** One answer that ended by itself, or at the most tokens allowed. */
-export interface AnswerRecord {
-  readonly kind: "answer";
-  readonly hash: string;
-  /** The question's id. */
-  readonly item: string;
-  /** The prompt, with `<image>` in place of each picture. */
-  readonly prompt?: string;
-  readonly prediction: string;
-  readonly promptTokens: number | null;
-  readonly newTokens: number | null;
-  readonly cacheBytes?: number | null;
-  /** Which of the pictures' tokens stayed, where some went. */
-  readonly pictures?: readonly PictureView[];
-  readonly finish: "end" | "stop" | "length";
-  /** Of the whole answer. */
-  readonly latency: number;
-}
-
-/** A question that the target could not answer, while it went on with others. An answer that came later counts instead. */
-export interface UnansweredRecord {
-  readonly kind: "unanswered";
-  readonly hash: string;
-  readonly item: string;
-  readonly error: string;
-}
-
-export interface FailureRecord {
-  readonly kind: "failed";
-  readonly hash: string;
-  readonly attempt: number;
-  readonly error: string;
-}
-
-/** Nothing is left to measure. */
-export interface EndRecord {
-  readonly kind: "end";
-  readonly hash: string;
-  readonly memory: MemoryFigures;
-  readonly energy: EnergyFigures | null;
-  readonly device: DeviceFigures | null;
-}
+import type { BenchRecord } from "./bench-record.ts";
 
 export interface Journal {
   readonly records: readonly BenchRecord[];
   /** Adds a line; it is with the system when this returns, so that a killed process loses nothing of it. */
   append(record: BenchRecord): void;
+  /** Adds a line for each. */
+  appendAll(records: Iterable<BenchRecord>): void;
   close(): void;
 }
 
 /**
  * Opens a file of records, one a line, that only grows. A last line without its end, which a killed process may leave, is dropped; of
- * records of one key the first counts.
+ * measurements of one key the first counts, of what a question or a variant is the last.
+ * @param shard is written into each new record
  * @throws {BenchError} where another line is not a record
  */
-export function openJournal(path: string): Journal {
+export function openJournal(path: string, { shard }: { readonly shard?: string } = {}): Journal {
   const file = openSync(path, "a+");
   try {
     const bytes = readFileSync(path);
     const whole = bytes.lastIndexOf(0x0a) + 1;
     if (whole < bytes.length) ftruncateSync(file, whole);
-    const records = new Map<string, BenchRecord>();
-    const lines = bytes.subarray(0, whole).toString("utf8").split("\n");
-    for (const [i, line] of lines.entries()) {
-      if (line !== "") keep(records, parse(line, `${path}:${i + 1}`));
-    }
+    const records = recordsIn(bytes.subarray(0, whole), path);
+    const appendAll = (some: Iterable<BenchRecord>) => {
+      const lines: string[] = [];
+      for (const record of some) {
+        const marked = shard === undefined ? record : { ...record, shard };
+        if (keep(records, marked)) lines.push(`${JSON.stringify(marked)}\n`);
+      }
+      const text = Buffer.from(lines.join(""));
+      for (let sent = 0; sent < text.length; ) sent += writeSync(file, text, sent);
+    };
     return {
       get records() {
         return [...records.values()];
       },
-      append(record) {
-        if (!keep(records, record)) return;
-        const line = Buffer.from(`${JSON.stringify(record)}\n`);
-        for (let sent = 0; sent < line.length; ) sent += writeSync(file, line, sent);
-      },
+      append: (record) => appendAll([record]),
+      appendAll,
       close: () => closeSync(file),
     };
   } catch (error) {
@@ -117,20 +47,53 @@ export function openJournal(path: string): Journal {
   }
 }
 
+/**
+ * Reads the records of a journal that another process may be writing.
+ * @throws {BenchError} where there is none, or a line is not a record
+ */
+export function readJournal(path: string): readonly BenchRecord[] {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BenchError(
+      `${path}: ${code === "ENOENT" ? "no such file" : message}`,
+      "name the folder of a run: vlmopt run writes its records there",
+    );
+  }
+  return [...recordsIn(bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1), path).values()];
+}
+
+function recordsIn(bytes: Buffer, path: string): Map<string, BenchRecord> {
+  const records = new Map<string, BenchRecord>();
+  for (const [i, line] of bytes.toString("utf8").split("\n").entries()) {
+    if (line !== "") keep(records, parse(line, `${path}:${i + 1}`));
+  }
+  return records;
+}
+
+/** @returns false where it says nothing new */
 function keep(records: Map<string, BenchRecord>, record: BenchRecord): boolean {
   const key = keyOf(record);
-  if (records.has(key)) return false;
+  const before = records.get(key);
+  if (before !== undefined) {
+    const lastCounts = record.kind === "question" || record.kind === "variant";
+    if (!lastCounts || JSON.stringify(before) === JSON.stringify(record)) return false;
+  }
   records.set(key, record);
   return true;
 }
 
 function keyOf(record: BenchRecord): string {
-  const { kind, hash } = record;
-  if (kind === "speed") return `${hash} speed ${record.repetition}`;
-  if (kind === "answer") return `${hash} answer ${record.item}`;
-  if (kind === "unanswered") return `${hash} unanswered ${record.item}`;
-  if (kind === "end") return `${hash} end`;
-  return `${hash} ${kind} ${record.attempt}`;
+  const { kind, hash, shard = "" } = record;
+  const start = `${shard} ${hash} ${kind}`;
+  if (kind === "question") return `${start} ${record.at}`;
+  if (kind === "variant") return `${shard} ${record.data} variant ${record.name}`;
+  if (kind === "speed") return `${start} ${record.repetition}`;
+  if (kind === "answer" || kind === "unanswered") return `${start} ${record.item}`;
+  if (kind === "end") return start;
+  return `${start} ${record.attempt}`;
 }
 
 function parse(line: string, place: string): BenchRecord {

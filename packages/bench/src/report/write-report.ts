@@ -2,8 +2,11 @@ import { lstat, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { acquireLock, recordedNames, recordNames } from "@vlmopt/files";
 import { BenchError } from "../bench-error.ts";
-import { LOCK_NAME, readRun, replaceFile } from "../records/run-folder.ts";
+import { readJournal } from "../records/journal.ts";
+import { LOCK_NAME, readRun, replaceFile, runFiles } from "../records/run-folder.ts";
 import type { RunSummary, VariantSummary } from "../records/run-summary.ts";
+import { findingsOf } from "../run/findings.ts";
+import { remakeRun } from "../run/remake-run.ts";
 import { barFigure } from "./figures/bars.ts";
 import { type Cost, frontierFigure } from "./figures/frontier.ts";
 import { precisionColours } from "./figures/palette.ts";
@@ -22,15 +25,16 @@ export interface ReportFiles {
 }
 
 /**
- * Writes a run's tables, figures and page into its folder, and deletes those of variants that are no longer there. What it replaces or deletes is
+ * Writes a run's tables, figures and page into its folder, and where there is no summary first that, from the records; and deletes those of variants that are no longer there. What it replaces or deletes is
  * what an earlier report wrote.
  * @throws {BenchError} where the folder holds no run, or others' files have a report's names
  * @throws {LockedError} where another process is at work there, which it names
  */
 export async function writeReport(folder: string): Promise<ReportFiles> {
-  await readRun(folder);
+  const isSummarized = await exists(join(folder, runFiles.summary));
+  if (!isSummarized) findingsOf(readJournal(join(folder, runFiles.results)));
   await using _lock = await acquireLock(join(folder, LOCK_NAME), { of: folder });
-  const run = await readRun(folder);
+  const run = isSummarized ? await readRun(folder) : await remakeRun(folder);
   const contents = new Map<string, string | Uint8Array>([
     ["results.csv", resultsCsv(run.summary)],
     ["results.md", `${resultsMarkdown(run.summary)}${topicMarkdown(run)}`],

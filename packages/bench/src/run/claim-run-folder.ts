@@ -4,6 +4,7 @@ import { acquireLock } from "@vlmopt/files";
 import { BenchError } from "../bench-error.ts";
 import type { Recipe } from "../recipe/read-recipe.ts";
 import { LOCK_NAME, replaceFile, runFiles } from "../records/run-folder.ts";
+import { type Shard, shardText } from "../shards/shard.ts";
 
 /** Names that a message lists. */
 const NAMED_IN_MESSAGES = 3;
@@ -17,11 +18,12 @@ const NAMED_IN_MESSAGES = 3;
 export async function claimRunFolder(
   recipe: Recipe,
   folder: string,
-  { fresh }: { readonly fresh: boolean },
+  { fresh, shard }: { readonly fresh: boolean; readonly shard?: Shard | undefined },
 ): Promise<AsyncDisposable> {
   // What may fail changes no measurement.
   const { maxFailed: _, ...measured } = recipe;
-  const text = `${JSON.stringify(measured, null, 2)}\n`;
+  const own = shard === undefined ? measured : { ...measured, shard: shardText(shard) };
+  const text = `${JSON.stringify(own, null, 2)}\n`;
   const path = join(folder, runFiles.recipe);
   // Before a lock is put there, too.
   await earlierRecipe(folder);
@@ -31,7 +33,7 @@ export async function claimRunFolder(
     const before = await earlierRecipe(folder);
     if (before !== undefined && before !== text && !fresh) {
       throw new BenchError(
-        `${folder}: holds a run of another recipe, or of this one before it was changed`,
+        `${folder}: holds a run of another recipe, of this one before it was changed, or of another shard`,
         "name another folder, remove this one, or measure anew (--fresh on the command line)",
       );
     }

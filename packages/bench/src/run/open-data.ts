@@ -4,27 +4,21 @@ import { DatasetError, openTask, pictureBox, type Task, type VqaRecord, type Vqa
 import { BenchError } from "../bench-error.ts";
 import type { Recipe } from "../recipe/read-recipe.ts";
 import type { TaskSpec } from "../recipe/task-spec.ts";
-import type { DatasetSummary, LeftOutRow } from "../records/run-summary.ts";
+import type { LeftOutRow } from "../records/run-summary.ts";
+import { isInShard, measuresSpeed, type Shard, WHOLE } from "../shards/shard.ts";
 import { findTask } from "../tasks/find-task.ts";
 import { readAnswer } from "../tasks/task-units.ts";
 import { textHash } from "./content-hash.ts";
 import type { DataItem } from "./data-item.ts";
 import { openSet } from "./open-set.ts";
+import { type DataPart, type Question, type RunData, runData } from "./run-data.ts";
 
-/** A task of a run, and what was found of it. */
-export interface TaskData {
-  readonly task: Task;
-  /** Name of its prompt. */
-  readonly prompt: string;
-  readonly summary: DatasetSummary;
-}
-
-export interface RunData {
-  readonly summary: DatasetSummary;
-  /** Of all tasks. */
-  readonly items: readonly DataItem[];
-  /** Empty where questions are of one data set and no task. */
-  readonly tasks: readonly TaskData[];
+/** A run's questions, and what makes them again. */
+export interface OpenedData extends RunData {
+  readonly parts: readonly DataPart[];
+  readonly questions: readonly Question[];
+  /** Those of which the speed is measured: the first of all, whatever the shard. */
+  readonly timed: readonly DataItem[];
 }
 
 export interface OpenDataOptions {
@@ -32,10 +26,15 @@ export interface OpenDataOptions {
   readonly maxFailed: number;
   /** Told of rows that are. */
   readonly onNotice?: ((notice: string) => void) | undefined;
+  /** Which of them. Default: all. */
+  readonly shard?: Shard | undefined;
 }
 
 /** Rows left out that are told one by one; the others are counted. */
 const TOLD = 5;
+
+/** Questions of which the speed is measured, one after the other and again from the first. */
+const TIMED = 100;
 
 /**
  * Reads the questions of a recipe's data or tasks, and puts their pictures into the run's folder, where reports find them. Rows that cannot be asked or scored,
@@ -46,63 +45,57 @@ export async function openData(
   { data, tasks }: Pick<Recipe, "data" | "tasks">,
   folder: string,
   options: OpenDataOptions,
-): Promise<RunData> {
+): Promise<OpenedData> {
+  const opened: OpenedPart[] = [];
   if (data !== undefined) {
-    const { summary, items } = await keepQuestions((leaveOut) => openSet(data, leaveOut), folder, options);
-    const name = "hub" in data ? data.hub : "vqaonline" in data ? "VQAonline" : basename(summary.name);
-    return { summary: { ...summary, name }, items, tasks: [] };
+    const part = await openPart((leaveOut) => openSet(data, leaveOut), folder, options);
+    const name = "hub" in data ? data.hub : "vqaonline" in data ? "VQAonline" : basename(part.part.name);
+    opened.push({ ...part, part: { ...part.part, name } });
   }
-  const found: (TaskData & { readonly items: readonly DataItem[] })[] = [];
-  for (const spec of tasks) found.push(await openTaskData(spec, folder, options));
-  return {
-    tasks: found.map(({ items: _, ...one }) => one),
-    items: found.flatMap(({ items }) => items),
-    summary: {
-      name: found.map(({ task }) => task.name).join(", "),
-      split: null,
-      count: found.reduce((sum, { items }) => sum + items.length, 0),
-      leftOut: found.flatMap(({ summary }) => summary.leftOut ?? []),
-      signature: found
-        .map(({ task, prompt, summary }) =>
-          [task.name, `prompt:${prompt}`, `tokens:${task.maxNewTokens}`, summary.signature].join("|"),
-        )
-        .join("\n"),
-    },
-  };
+  for (const spec of tasks) {
+    const first = opened.reduce((sum, { part }) => sum + part.rows, 0);
+    opened.push(await openTaskPart(spec, folder, { ...options, first }));
+  }
+  const parts = opened.map(({ part }) => part);
+  const questions = opened.flatMap((one) => one.questions);
+  const run = runData(parts, questions);
+  const timed = opened.flatMap((one) => one.timed);
+  return { ...run, parts, questions, timed: timed.length > 0 ? timed : run.items };
 }
 
-async function openTaskData(spec: TaskSpec, folder: string, options: OpenDataOptions) {
+interface OpenedPart {
+  readonly part: DataPart;
+  readonly questions: readonly Question[];
+  readonly timed: readonly DataItem[];
+}
+
+async function openTaskPart(
+  spec: TaskSpec,
+  folder: string,
+  options: OpenDataOptions & { readonly first: number },
+): Promise<OpenedPart> {
   const task = await findTask(spec.task);
   const { data, prompt = Object.keys(task.prompts)[0] ?? "", limit, revision } = spec;
   const sample = limit === undefined ? spec.sample : ({ method: "first", count: limit } as const);
-  const opened = await keepQuestions(
-    (leaveOut) =>
-      openTask(task, {
-        leaveOut,
-        prompt,
-        ...(data === undefined ? {} : { data }),
-        ...(sample === undefined ? {} : { sample }),
-        ...(revision === undefined ? {} : { revision }),
-      }),
-    folder,
-    options,
-    task,
-  );
-  return {
-    task,
-    prompt,
-    summary: { ...opened.summary, name: task.hub?.repository ?? task.name },
-    items: opened.items,
-  };
+  const open = (leaveOut: (row: LeftOutRow) => void) =>
+    openTask(task, {
+      leaveOut,
+      prompt,
+      ...(data === undefined ? {} : { data }),
+      ...(sample === undefined ? {} : { sample }),
+      ...(revision === undefined ? {} : { revision }),
+    });
+  const opened = await openPart(open, folder, options, task);
+  return { ...opened, part: { ...opened.part, name: task.hub?.repository ?? task.name, task, prompt } };
 }
 
-/** Those of one set; a task's have its name before their ids. */
-async function keepQuestions(
+/** Questions of one set; a task's have its name before their ids. */
+async function openPart(
   open: (leaveOut: (row: LeftOutRow) => void) => Promise<VqaSet>,
   folder: string,
-  { maxFailed, onNotice }: OpenDataOptions,
+  { maxFailed, onNotice, shard = WHOLE, first = 0 }: OpenDataOptions & { readonly first?: number },
   task?: Task,
-): Promise<{ summary: DatasetSummary; items: readonly DataItem[] }> {
+): Promise<OpenedPart> {
   const leftOut: LeftOutRow[] = [];
   const set = await open((row) => leftOut.push(row));
   assertFew(set.name, leftOut, set.rows, maxFailed);
@@ -112,32 +105,47 @@ async function keepQuestions(
     if (problem !== undefined) leftOut.push({ place: placeOf(record, set), problem });
     return problem === undefined;
   });
-  await set.fetchImages({ records: asked });
+  const ofRows = [...leftOut];
+  const isOwn = ({ id }: VqaRecord) => isInShard(task === undefined ? id : `${task.name}/${id}`, shard);
+  const isTimed = (at: number) => measuresSpeed(shard) && at < TIMED;
+  const wanted = asked
+    .map((record, i) => ({ record, at: first + i, isOwn: isOwn(record) }))
+    .filter(({ at, isOwn }) => isOwn || isTimed(at));
+  await set.fetchImages({ records: wanted.map(({ record }) => record) });
   await mkdir(join(folder, "images"), { recursive: true });
-  const items: DataItem[] = [];
-  for (const record of asked) {
+  const questions: Question[] = [];
+  const timed: DataItem[] = [];
+  for (const { record, at, isOwn } of wanted) {
     const place = placeOf(record, set);
     try {
       const { images, references } = await keepImages(set, record, folder, task?.name);
-      items.push(itemOf(record, place, images, references, task));
+      const item = itemOf(record, place, images, references, task);
+      if (isOwn) questions.push({ at, item });
+      if (isTimed(at)) timed.push(item);
     } catch (error) {
       if (!(error instanceof DatasetError)) throw error;
-      leftOut.push({ place, problem: error.message });
+      const row = { place, problem: error.message };
+      leftOut.push(row);
+      if (isOwn) questions.push({ at, leftOut: row, ...(task === undefined ? {} : { task: task.name }) });
     }
   }
   for (const { place, problem } of leftOut.slice(0, TOLD)) onNotice?.(`left out: ${place}: ${problem}`);
   if (leftOut.length > TOLD) onNotice?.(`left out: ${leftOut.length - TOLD} rows more`);
   assertFew(set.name, leftOut.slice(unread), set.records.length, maxFailed);
-  if (items.length === 0) {
-    const [first] = leftOut;
-    const reason = first === undefined ? "" : `: ${first.place}: ${first.problem}`;
+  if (
+    asked.length === 0 ||
+    (wanted.length > 0 && !questions.some((question) => "item" in question) && timed.length === 0)
+  ) {
+    const [bad] = leftOut;
+    const reason = bad === undefined ? "" : `: ${bad.place}: ${bad.problem}`;
     throw new BenchError(
       `${set.name}: nothing is left to ask and to score of ${set.rows} rows${reason}`,
       "name a split, or columns, with questions, pictures and reference answers",
     );
   }
   const { name, split, signature } = set;
-  return { summary: { name, split: split ?? null, count: items.length, leftOut, signature }, items };
+  const part = { name, split: split ?? null, signature, leftOut: ofRows, rows: asked.length };
+  return { part, questions, timed };
 }
 
 function itemOf(

@@ -2,64 +2,30 @@ import { medianInterval } from "../protocol/median-interval.ts";
 import { speedFigures } from "../protocol/speed-figures.ts";
 import { pruningLabels } from "../recipe/pruning-labels.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
-import type { AnswerRecord, BenchRecord, EndRecord, LoadRecord, SpeedRecord } from "../records/journal.ts";
 import type { Run } from "../records/run-folder.ts";
-import type {
-  ItemResult,
-  ModelSize,
-  QualityFigure,
-  SpeedFigures,
-  VariantSummary,
-} from "../records/run-summary.ts";
+import type { ItemResult, QualityFigure, SpeedFigures, VariantSummary } from "../records/run-summary.ts";
+import { requestsAtOnce } from "../targets/endpoint-pool.ts";
 import { openScorer, type Scored, taskFigure } from "../tasks/run-judges.ts";
 import { readAnswer } from "../tasks/task-units.ts";
 import type { DataItem } from "./data-item.ts";
-import { environment } from "./environment.ts";
-import type { RunData } from "./open-data.ts";
-import type { Prepared } from "./prepared.ts";
+import type { Findings, VariantFindings } from "./findings.ts";
 import { judgeResources, qualityFigures, type Reference } from "./quality.ts";
 
-interface Findings {
-  readonly recipe: Recipe;
-  readonly data: RunData;
-  readonly folder: string;
-  readonly prepared: ReadonlyMap<string, Prepared>;
-  readonly records: readonly BenchRecord[];
-  readonly startedAt: Date;
-}
-
-/** One variant's records, sorted. */
-interface VariantRecords {
-  readonly loads: readonly LoadRecord[];
-  readonly speeds: readonly SpeedRecord[];
-  readonly answers: ReadonlyMap<string, AnswerRecord>;
-  /** Why questions have no answer, by their ids. */
-  readonly unanswered: ReadonlyMap<string, string>;
-  readonly end: EndRecord | undefined;
-  readonly error: string | undefined;
-}
-
 /** Turns records into figures: medians with intervals, scores, and what is kept of the dense model's. */
-export async function summarize({
-  recipe,
-  data,
-  folder,
-  prepared,
-  records,
-  startedAt,
-}: Findings): Promise<Run> {
+export async function summarize(folder: string, findings: Findings): Promise<Run> {
+  const { recipe, data } = findings;
   const { protocol } = recipe;
   const resources = judgeResources(recipe);
   const variants: VariantSummary[] = [];
   const items: ItemResult[] = [];
   const references = new Map<string, readonly (Reference | undefined)[]>();
   const headlines = new Map<string, string>();
-  const scorable = answeredByAll(data.items, recipe, prepared, records);
+  const scorable = answeredByAll(findings);
   try {
     const score = await openScorer(recipe.metrics, data, resources);
     for (const variant of denseFirst(recipe.variants)) {
-      const ready = prepared.get(variant.name);
-      const of = recordsOf(records, ready?.hash);
+      const of = findings.variants.get(variant.name);
+      if (of === undefined) continue;
       const base = baseOf(variant, recipe.variants);
       const isScored = of.end !== undefined && scorable.length > 0;
       const scored = isScored ? await score(scorable, of.answers) : undefined;
@@ -73,7 +39,7 @@ export async function summarize({
       }
       const figures =
         scored?.measured.map((measured, i) => qualityFigures(measured, held?.[i], protocol.confidence)) ?? [];
-      variants.push(variantSummary({ recipe, variant, ready, base, of, figures, questions: data.items }));
+      variants.push(variantSummary({ recipe, variant, base, of, figures, questions: data.items }));
       items.push(...itemResults(variant, data.items, of, scored));
     }
   } finally {
@@ -84,7 +50,7 @@ export async function summarize({
   variants.sort((a, b) => inOrder(a.name, b.name));
   items.sort((a, b) => inOrder(a.variant, b.variant));
   const concurrency = Math.max(
-    ...recipe.variants.map(({ source }) => ("endpoint" in source ? source.endpoint.concurrency : 1)),
+    ...recipe.variants.map(({ source }) => ("endpoint" in source ? requestsAtOnce(source.endpoint) : 1)),
   );
   return {
     folder,
@@ -92,9 +58,9 @@ export async function summarize({
       version: 1,
       name: recipe.name,
       completed: variants.every(({ status }) => status !== "incomplete"),
-      startedAt: startedAt.toISOString(),
-      finishedAt: new Date().toISOString(),
-      environment: await environment(),
+      startedAt: findings.startedAt,
+      finishedAt: findings.finishedAt,
+      environment: findings.environment,
       dataset: { ...data.summary, scored: scorable.length },
       ...(data.tasks.length === 0
         ? {}
@@ -130,58 +96,22 @@ function baseOf(variant: VariantSpec, variants: readonly VariantSpec[]): Variant
   return variants.find((other) => other.family === variant.family && !isMade(other));
 }
 
-function recordsOf(records: readonly BenchRecord[], hash: string | undefined): VariantRecords {
-  const own = records.filter((record) => record.hash === hash);
-  const last = own.findLast(({ kind }) => kind === "load" || kind === "failed");
-  const answers = new Map(
-    own.flatMap((record) => (record.kind === "answer" ? [[record.item, record] as const] : [])),
-  );
-  return {
-    loads: own.filter((record) => record.kind === "load"),
-    speeds: own.filter((record) => record.kind === "speed"),
-    answers,
-    unanswered: new Map(
-      own.flatMap((record) =>
-        record.kind === "unanswered" && !answers.has(record.item) ? [[record.item, record.error]] : [],
-      ),
-    ),
-    end: own.find((record) => record.kind === "end"),
-    error: last?.kind === "failed" ? last.error : undefined,
-  };
-}
-
 /** Questions that every variant answered of which nothing is left to measure: scores of the same questions compare. */
-function answeredByAll(
-  items: readonly DataItem[],
-  { variants }: Recipe,
-  prepared: ReadonlyMap<string, Prepared>,
-  records: readonly BenchRecord[],
-): readonly DataItem[] {
-  const complete = variants
-    .map(({ name }) => recordsOf(records, prepared.get(name)?.hash))
-    .filter(({ end }) => end !== undefined);
-  return items.filter(({ id }) => complete.every(({ answers }) => answers.has(id)));
+function answeredByAll({ data, variants }: Findings): readonly DataItem[] {
+  const complete = [...variants.values()].filter(({ end }) => end !== undefined);
+  return data.items.filter(({ id }) => complete.every(({ answers }) => answers.has(id)));
 }
 
-interface VariantFindings {
+interface Summarized {
   readonly recipe: Recipe;
   readonly variant: VariantSpec;
-  readonly ready: Prepared | undefined;
   readonly base: VariantSpec | undefined;
-  readonly of: VariantRecords;
+  readonly of: VariantFindings;
   readonly figures: readonly (readonly QualityFigure[])[];
   readonly questions: readonly DataItem[];
 }
 
-function variantSummary({
-  recipe,
-  variant,
-  ready,
-  base,
-  of,
-  figures,
-  questions,
-}: VariantFindings): VariantSummary {
+function variantSummary({ recipe, variant, base, of, figures, questions }: Summarized): VariantSummary {
   const { confidence } = recipe.protocol;
   const { end, error, answers, unanswered } = of;
   const all = figures.flat();
@@ -193,11 +123,11 @@ function variantSummary({
   const whole = end !== undefined && questions.every(({ id }) => answers.has(id) || unanswered.has(id));
   return {
     name: variant.name,
-    hash: ready?.hash ?? "",
+    hash: of.variant?.hash ?? "",
     family: variant.family,
     base: base?.name ?? null,
     pruning: pruningLabels(variant.prune),
-    precision: variant.precision ?? ready?.made?.precision ?? variant.quantize?.scheme ?? "unknown",
+    precision: variant.precision ?? of.variant?.precision ?? variant.quantize?.scheme ?? "unknown",
     target: "endpoint" in variant.source ? "endpoint" : "engine",
     status: whole ? "complete" : error === undefined ? "incomplete" : "failed",
     error: whole ? null : (error ?? null),
@@ -205,7 +135,7 @@ function variantSummary({
       const problem = unanswered.get(id);
       return problem === undefined ? [] : [{ place, problem }];
     }),
-    size: sizeOf(of, ready),
+    size: of.variant?.size ?? null,
     memory: end?.memory ?? { devicePeak: null, processPeak: null, executorPeak: null },
     energy: end?.energy ?? null,
     device: end?.device ?? null,
@@ -225,21 +155,17 @@ function variantSummary({
   };
 }
 
-function sizeOf({ loads }: VariantRecords, ready: Prepared | undefined): ModelSize | null {
-  return ready?.made?.size ?? loads.at(-1)?.size ?? null;
-}
-
 function speedOf(
-  { loads, speeds }: VariantRecords,
+  { loads, speeds }: VariantFindings,
   { source }: VariantSpec,
   confidence: number,
 ): SpeedFigures | null {
-  const atOnce = "endpoint" in source ? source.endpoint.concurrency : 1;
+  const atOnce = "endpoint" in source ? requestsAtOnce(source.endpoint) : 1;
   const loadTimes = loads.map(({ milliseconds }) => milliseconds);
   return speedFigures(loadTimes, speeds, { atOnce, confidence });
 }
 
-function speedTokensOf({ speeds }: VariantRecords): { fewest: number; most: number } | null {
+function speedTokensOf({ speeds }: VariantFindings): { fewest: number; most: number } | null {
   if (speeds.length === 0) return null;
   const made = speeds.map(({ newTokens }) => newTokens);
   return { fewest: Math.min(...made), most: Math.max(...made) };
@@ -248,7 +174,7 @@ function speedTokensOf({ speeds }: VariantRecords): { fewest: number; most: numb
 function itemResults(
   { name }: VariantSpec,
   items: readonly DataItem[],
-  { answers }: VariantRecords,
+  { answers }: VariantFindings,
   scored: Scored | undefined,
 ): ItemResult[] {
   return items.flatMap((item) => {

@@ -4,8 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, onTestFinished, test } from "vitest";
-import type { EndpointSpec } from "../recipe/recipe.ts";
-import { type EndpointOptions, endpointTarget } from "./endpoint-target.ts";
+import { type EndpointOptions, endpointTarget, type ServerSpec } from "./endpoint-target.ts";
 import { RequestFailure } from "./request-failure.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "vlmopt-endpoint-"));
@@ -51,8 +50,8 @@ async function served(...replies: Reply[]) {
     server.close();
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  const spec: EndpointSpec = { url, model: "llava", concurrency: 1, timeout: 0.3, retries: 2, extra: {} };
-  const target = (changes: Partial<EndpointSpec> = {}, env = {}, options: EndpointOptions = {}) =>
+  const spec: ServerSpec = { url, model: "llava", concurrency: 1, timeout: 0.3, retries: 2, extra: {} };
+  const target = (changes: Partial<ServerSpec> = {}, env = {}, options: EndpointOptions = {}) =>
     endpointTarget(
       { ...spec, ...changes, apiKeyVariable: changes.apiKeyVariable },
       { env, retryDelay: 5, ...options },

@@ -7,6 +7,9 @@ import { promptParts } from "./prompt-parts.ts";
 import { RequestFailure } from "./request-failure.ts";
 import type { Target, TargetAnswer, TargetRequest } from "./target.ts";
 
+/** One server. */
+export type ServerSpec = EndpointSpec & { readonly url: string };
+
 export interface EndpointOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly fetch?: typeof fetch;
@@ -31,7 +34,7 @@ class UnknownField extends Error {}
  * A server that speaks OpenAI's chat completions: vLLM, SGLang, TGI, llama.cpp, Ollama. Pictures go as data URLs; answers are streamed, so
  * that the first token has a time of its own. Lengths are fixed by `ignore_eos` and `min_tokens`, where the server takes them.
  */
-export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}): Target {
+export function endpointTarget(spec: ServerSpec, options: EndpointOptions = {}): Target {
   const { env = process.env, retryDelay = 500, signal, onNotice } = options;
   const key = spec.apiKeyVariable === undefined ? undefined : env[spec.apiKeyVariable];
   if (spec.apiKeyVariable !== undefined && !key)
@@ -142,7 +145,7 @@ export function endpointTarget(spec: EndpointSpec, options: EndpointOptions = {}
   };
 }
 
-async function chatRequest(spec: EndpointSpec, request: TargetRequest, withLength: boolean) {
+async function chatRequest(spec: ServerSpec, request: TargetRequest, withLength: boolean) {
   const { question, images, maxNewTokens } = request;
   const urls: string[] = [];
   for (const image of images) {

@@ -1,7 +1,7 @@
 import type { DataItem } from "../run/data-item.ts";
-import type { RunData, TaskData } from "../run/open-data.ts";
 import type { Answered, Judge, Measured, Reference } from "../run/quality.ts";
 import { type JudgeResources, openJudge, qualityIndex } from "../run/quality.ts";
+import type { RunData, TaskData } from "../run/run-data.ts";
 import { meanOverTasks } from "./mean-over-tasks.ts";
 import { type ScoredUnit, scoredUnits } from "./task-units.ts";
 

@@ -1,9 +1,16 @@
-// Runs a recipe (argv[2]) into a folder (argv[3]) with answers that take their time, as a process of its own that tests can kill.
+// Runs a recipe (argv[2]) into a folder (argv[3]), or one shard of it (argv[5]), with answers that take their time, as a process of its own that tests
+// can kill. Its clock stands still, so that what it writes is the same each time.
 import { setTimeout as sleep } from "node:timers/promises";
-import { readRecipe, runRecipe } from "../../dist/index.js";
+import { parseShard, readRecipe, runRecipe, runShard } from "../../dist/index.js";
 
-const [recipe, folder, cache] = process.argv.slice(2);
-await runRecipe(await readRecipe(recipe), {
+const [recipe, folder, cache, shard] = process.argv.slice(2);
+const RealDate = Date;
+globalThis.Date = class extends RealDate {
+  constructor(...time) {
+    super(...(time.length === 0 ? [0] : time));
+  }
+};
+const options = {
   folder,
   cache,
   openTarget: () => ({
@@ -17,4 +24,6 @@ await runRecipe(await readRecipe(recipe), {
     peakMemory: async () => ({ processPeak: null, executorPeak: null }),
     close: async () => {},
   }),
-});
+};
+if (shard === undefined) await runRecipe(await readRecipe(recipe), options);
+else await runShard(await readRecipe(recipe), parseShard(shard), options);
