@@ -11,6 +11,10 @@ export {
   loadEncoder,
   loadVlm,
   openCalibrationWalk,
+  openLayerLessons,
+  openLesson,
 } from "./load-in-node.ts";
 export { loadModelWith, type VlmOptions } from "./load-model-with.ts";
+export type { LayerLessons } from "./training/layer-lessons.ts";
+export type { LayerLessonOptions, LessonOptions } from "./training/open-lesson.ts";
 export { saveVisualTokens } from "./visual-tokens/save-visual-tokens.ts";

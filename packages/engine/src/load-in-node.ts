@@ -1,6 +1,6 @@
 // What loads a model in Node: from a folder, with ONNX Runtime unless told.
 
-import type { CalibrationWalk } from "@vlmopt/models";
+import type { CalibrationWalk, Lesson } from "@vlmopt/models";
 import { checkOptions, func } from "@vlmopt/options";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import type { CalibrationData } from "./calibration/calibration-data.ts";
@@ -15,6 +15,13 @@ import { loadModelWith, type VlmOptions } from "./load-model-with.ts";
 import { executorRule, modelRules, ortRules } from "./option-rules.ts";
 import { type LanguageScorer, type LanguageScorerOptions, scorerFrom } from "./perplexity/language-scorer.ts";
 import type { Platform } from "./platform.ts";
+import type { LayerLessons } from "./training/layer-lessons.ts";
+import {
+  type LayerLessonOptions,
+  type LessonOptions,
+  layerLessonsFrom,
+  lessonFrom,
+} from "./training/open-lesson.ts";
 import { type Vlm, vlmFrom } from "./vlm.ts";
 
 const node: Platform = {
@@ -102,4 +109,32 @@ export function depthDistances(
   options?: StreamOptions,
 ): Promise<Float64Array> {
   return depthDistancesFrom(node, path, data, span, options);
+}
+
+/**
+ * Opens a student that learns to answer as its teacher does: see `recoverCheckpoint` of @vlmopt/recover.
+ * @throws {ConfigError} where the two do not belong together, or the student's weights are quantized
+ * @throws {RangeError} where data has nothing to learn
+ */
+export function openLesson(
+  student: Checkpoint,
+  teacher: Checkpoint,
+  data: CalibrationData,
+  options?: LessonOptions,
+): Promise<Lesson> {
+  return lessonFrom(node, student, teacher, data, options);
+}
+
+/**
+ * Opens a student whose layers learn, one after the other, what the teacher's give for the same input.
+ * @throws {ConfigError} where the two do not belong together or do not have the same layers, or weights are quantized
+ * @throws {RangeError} where data has nothing to learn
+ */
+export function openLayerLessons(
+  student: Checkpoint,
+  teacher: Checkpoint,
+  data: CalibrationData,
+  options?: LayerLessonOptions,
+): Promise<LayerLessons> {
+  return layerLessonsFrom(node, student, teacher, data, options);
 }

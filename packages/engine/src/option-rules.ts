@@ -21,6 +21,7 @@ import type { GpuOptions } from "./executors/webgpu/webgpu-device.ts";
 import type { SamplingOptions } from "./generate/sample.ts";
 import type { ModelOptions } from "./model.ts";
 import type { Message } from "./text/message.ts";
+import type { LessonOptions } from "./training/open-lesson.ts";
 import type { GenerateOptions } from "./vlm.ts";
 
 // What options of the engine may be. Recipes and commands ask the same rules.
@@ -89,6 +90,15 @@ export const walkRules: Rules<CalibrationWalkOptions> = {
   enoughTokens: whole({ endless: true }),
   signal: object,
   dropped: listOf(whole({ from: 0 })),
+};
+
+export const lessonRules: Rules<LessonOptions> = {
+  executor: object,
+  lowRank: object,
+  temperature: finite({ above: 0 }),
+  hiddenWeight: finite({ from: 0 }),
+  rowTokens: whole(),
+  signal: object,
 };
 
 export const ownAnswerRules: Rules<OwnAnswerOptions> = {

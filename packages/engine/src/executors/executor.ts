@@ -1,6 +1,6 @@
 // What every way of running a model offers. A pass is prepared once, which may take long, and run often; tensors that it gives back
 // stay where they were computed until somebody reads them, and may go into another pass unread.
-import type { CacheSpec, ForwardPass, HostTensor, LinearAlgebra } from "@vlmopt/models";
+import type { CacheSpec, ForwardPass, HostTensor, LinearAlgebra, Parameters } from "@vlmopt/models";
 import type { PassStatistics, ProbeOptions } from "../calibration/input-statistics.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 
@@ -17,6 +17,8 @@ export interface Executor {
    * @param choices of each row of logits
    */
   chooser?(choices: readonly TokenChoice[]): TokenChooser;
+  /** Derives a loss of what a pass gives by its weights, of executors that models are trained on. */
+  derive?(pass: ForwardPass, weights: ModelWeights, options: DeriveOptions): Promise<DerivedPass>;
   /** Solves least squares where passes run, of executors that are good at it. */
   readonly linearAlgebra?: LinearAlgebra;
   /** The most bytes that it has had allocated at once, where it keeps account. */
@@ -67,6 +69,41 @@ export interface PreparedPass {
 }
 
 export type PassInput = HostTensor | DeviceTensor | DeviceTensor<Int32Array>;
+
+/** How far an output of a pass is from what it should be, summed over its rows. */
+export interface LossTerm {
+  /** Name of the output, `[1, rows, features]`. */
+  readonly output: string;
+  /** Name of the input that holds what it should be, of the same shape. */
+  readonly aim: string;
+  /**
+   * `divergence`: T²·KL(softmax(aim / T) ‖ softmax(output / T)) (arXiv:1503.02531). `squares`: ‖output − aim‖² / ‖aim‖², so that a token of large
+   * activations counts like others.
+   */
+  readonly kind: "divergence" | "squares";
+  /** T of a divergence; 1 by default. */
+  readonly temperature?: number | undefined;
+  /** A factor; 1 by default. */
+  readonly weight?: number | undefined;
+}
+
+export interface DeriveOptions {
+  /** Shapes of the weights that the loss is derived by, by name. Their numbers come with every run; all others are the model's. */
+  readonly trained: ReadonlyMap<string, readonly number[]>;
+  /** Their sum is the loss. */
+  readonly loss: readonly LossTerm[];
+}
+
+export interface DerivedPass {
+  /** @param inputs those of the pass, and the aims */
+  run(
+    inputs: Readonly<Record<string, PassInput>>,
+    parameters: Parameters,
+  ): Promise<{ readonly loss: number; readonly gradients: Parameters }>;
+  /** The loss alone. */
+  loss(inputs: Readonly<Record<string, PassInput>>, parameters: Parameters): Promise<number>;
+  release(): Promise<void>;
+}
 
 export interface CacheStep {
   readonly cache: KvCache;

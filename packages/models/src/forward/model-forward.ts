@@ -40,6 +40,8 @@ export interface ModelForward {
   /** The tensors of `deep…` that come with image features. */
   readonly deep: number;
   readonly cache: CacheSpec;
+  /** Of each layer: how many tokens a token sees; undefined where it sees all before it. */
+  readonly windows: readonly (number | undefined)[];
   /** Positions that the text model was made for: a prompt and its answer end there. */
   readonly maxPositions: number;
   /** Places of a prompt's tokens, as rotary embeddings and tables of positions count them. */
@@ -116,6 +118,7 @@ export function modelForward(config: unknown, description: ModelDescription): Mo
     imageToken,
     deep,
     maxPositions,
+    windows: settings.windows,
     decoder,
     weightedDecoder: seesPromptWhole ? decoder : decoderOf({ ...inputs, ...visibleInputs }),
     segments: (cuts, ranking) =>

@@ -1,5 +1,3 @@
-import { realpath } from "node:fs/promises";
-import { parse, relative } from "node:path";
 import type { ForwardPass, InputSpec } from "@vlmopt/models";
 import { checkOptions } from "@vlmopt/options";
 import type * as ort from "onnxruntime-node";
@@ -11,21 +9,18 @@ import { concatenated } from "../concatenated.ts";
 import {
   assertEqualLengths,
   type CacheStep,
-  type DeviceTensor,
   type Executor,
-  isDeviceTensor,
   type KvCache,
-  type PassInput,
   type PreparedPass,
   type PrepareOptions,
 } from "../executor.ts";
-import { encodeOnnx, type OnnxInitializer } from "./onnx-model.ts";
 import { onnxRuntime } from "./onnx-runtime.ts";
 import { type LayerCache, type OrtCache, ortCache } from "./ort-cache.ts";
-import { graphWriter, type PendingInitializer } from "./ort-graph.ts";
+import { derive } from "./ort-derive.ts";
+import { graphWriter } from "./ort-graph.ts";
 import { cacheInputs, type OrtOps, type OrtValue, ortOps } from "./ort-ops.ts";
 import { ortProbes } from "./ort-probes.ts";
-import { sideFile } from "./side-file.ts";
+import { createSession, deviceTensor, ortTensor } from "./ort-session.ts";
 
 export interface OrtOptions {
   /** Of the processor; as many as it has cores unless told. */
@@ -47,6 +42,7 @@ export function ortExecutor(options: OrtOptions = {}): Executor {
     name: "ort",
     prepare: (pass, weights, prepareOptions) => prepare(pass, weights, options, prepareOptions),
     createCache: ortCache,
+    derive: (pass, weights, deriveOptions) => derive(pass, weights, deriveOptions, options),
     async stack(parts, features) {
       const data = concatenated(await Promise.all(parts.map((part) => part.read())));
       const { Tensor } = onnxRuntime();
@@ -163,58 +159,4 @@ function keepNew(
 
 function totalsOf({ lengths }: KvCache, added: readonly number[]): Int32Array {
   return lengths.map((length, n) => length + (added[n] as number));
-}
-
-async function createSession(
-  graph: ReturnType<ReturnType<typeof graphWriter>["finish"]>,
-  { threads, providers = ["cpu"] }: OrtOptions,
-): Promise<ort.InferenceSession> {
-  const file = await sideFile();
-  // Locations of weights are relative to a folder, and may not leave it: so it is the one that holds everything.
-  const { root } = parse(process.cwd());
-  const initializers: OnnxInitializer[] = [];
-  try {
-    for (const pending of graph.initializers) {
-      const data = await placed(pending, file);
-      const located =
-        data instanceof Uint8Array
-          ? data
-          : { ...data, location: relative(root, await realpath(data.location)) };
-      initializers.push({ ...pending, data: located });
-    }
-    return await onnxRuntime().InferenceSession.create(encodeOnnx({ ...graph, initializers }), {
-      executionProviders: [...providers],
-      graphOptimizationLevel: "all",
-      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      extra: { session: { model_external_initializers_file_folder_path: root } },
-    });
-  } finally {
-    await file.remove();
-  }
-}
-
-/** Bytes that would make the graph large are put into a file. */
-const INLINE_BYTES = 1 << 16;
-
-async function placed({ data }: PendingInitializer, file: Awaited<ReturnType<typeof sideFile>>) {
-  if (!("load" in data))
-    return data instanceof Uint8Array && data.byteLength > INLINE_BYTES ? file.append(data) : data;
-  return file.append(await data.load());
-}
-
-function ortTensor(input: PassInput | undefined, name: string): ort.Tensor {
-  if (input === undefined) throw new TypeError(`the pass needs the input ${name}`);
-  if (isDeviceTensor(input)) return (input as unknown as OrtDeviceTensor).tensor;
-  const { Tensor } = onnxRuntime();
-  return input.data instanceof Float32Array
-    ? new Tensor("float32", input.data, input.shape)
-    : new Tensor("int32", input.data, input.shape);
-}
-
-interface OrtDeviceTensor extends DeviceTensor {
-  readonly tensor: ort.Tensor;
-}
-
-function deviceTensor(tensor: ort.Tensor): OrtDeviceTensor {
-  return { tensor, shape: tensor.dims, read: async () => (await tensor.getData()) as Float32Array };
 }

@@ -32,7 +32,7 @@ export interface GraphWriter {
   choose(condition: string, whenTrue: () => string, whenFalse: () => string): string;
   /** What `make` names, made once for each key. */
   once(key: string, make: () => string): string;
-  /** Without what leads to no output. */
+  /** Without what leads to no output so far. */
   finish(): Omit<OnnxGraph, "initializers"> & { readonly initializers: readonly PendingInitializer[] };
 }
 
@@ -109,8 +109,8 @@ export function graphWriter(): GraphWriter {
       return {
         nodes: used.reverse(),
         initializers: [...initializers.values()].filter(({ name }) => needed.has(name)),
-        inputs,
-        outputs,
+        inputs: [...inputs],
+        outputs: [...outputs],
       };
     },
   };

@@ -9,7 +9,7 @@ export function attend(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  shape: AttentionShape,
+  shape: SharesShape,
   bias?: Tensor,
 ): Tensor {
   const [keys, values] = [headsOf(tf, k, shape.kvHeads), headsOf(tf, v, shape.kvHeads)];

@@ -5,6 +5,7 @@ import { type DeviceTensor, type Executor, isDeviceTensor, type PassInput } from
 import { recordPass, weightsOf } from "../recorded-pass.ts";
 import { type Tensor, type TensorFlow, tensorOf } from "./tensorflow.ts";
 import { cacheStep, tfjsCache } from "./tfjs-cache.ts";
+import { derive } from "./tfjs-derive.ts";
 import { tfjsOps } from "./tfjs-ops.ts";
 
 /**
@@ -41,6 +42,13 @@ export async function executorOn(tf: TensorFlow, backend: string): Promise<Execu
         }),
       };
     },
+    derive: (pass, weights, options) =>
+      derive(
+        { tf, select: () => select(tf, backend), tensorOf: (input) => ownTensor(tf, input) },
+        pass,
+        weights,
+        options,
+      ),
     createCache: tfjsCache,
     async stack(parts, features) {
       await select(tf, backend);

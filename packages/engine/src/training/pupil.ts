@@ -1,0 +1,99 @@
+import {
+  ConfigError,
+  describeModel,
+  type ModelDescription,
+  type ModelForward,
+  modelForward,
+} from "@vlmopt/models";
+import type { Checkpoint } from "@vlmopt/tensor-io/browser";
+import { recordPass, weightsOf } from "../executors/recorded-pass.ts";
+import { readConfig } from "../read-json.ts";
+import { type ModelWeights, modelWeights } from "../weights/model-weights.ts";
+import { lowRankNames } from "./training-pass.ts";
+
+/** A model that learns, or is learned from. */
+export interface Pupil {
+  readonly checkpoint: Checkpoint;
+  readonly weights: ModelWeights;
+  readonly description: ModelDescription;
+  readonly forward: ModelForward;
+}
+
+export async function pupilOf(checkpoint: Checkpoint): Promise<Pupil> {
+  const config = await readConfig(checkpoint);
+  const weights = await modelWeights(checkpoint);
+  const description = describeModel(config, weights.specs);
+  return { checkpoint, weights, description, forward: modelForward(config, description) };
+}
+
+export function layersOf({ description }: Pupil): readonly number[] {
+  return description.languageModel.layers.map(({ index }) => index);
+}
+
+export function assertRelated(pupil: Pupil, master: Pupil): void {
+  const facts = ({ description, forward }: Pupil) => {
+    const { vocabSize, hiddenSize } = description.languageModel;
+    return {
+      "model type": description.modelType,
+      "vocabulary size": vocabSize,
+      "hidden size": hiddenSize,
+      "image token": forward.imageToken ?? "none",
+    };
+  };
+  const [own, others] = [facts(pupil), facts(master)];
+  for (const [name, value] of Object.entries(own)) {
+    const other = others[name as keyof typeof others];
+    if (value === other) continue;
+    throw new ConfigError(
+      `${pupil.checkpoint.location} has the ${name} ${value} and ${master.checkpoint.location} ${other}: name as the teacher the model that the student was made from`,
+    );
+  }
+}
+
+/** Shapes of the weights of some layers and, where these are all, of the final norm. */
+export function ownShapes(pupil: Pupil, layers: readonly number[]): Map<string, readonly number[]> {
+  const { forward, weights } = pupil;
+  const passes = layers.flatMap((layer) =>
+    (["attention", "mlp"] as const).map((kind) => forward.parts.block({ layer, kind }, weights).pass),
+  );
+  const names = passes.flatMap((pass) => [...weightsOf(recordPass(pass))]);
+  const gain = forward.parts.finalNorm?.weight;
+  if (gain !== undefined && layers.length === layersOf(pupil).length) names.push(gain);
+  return shapesOf(pupil, names);
+}
+
+export function linearsOf({ forward, description }: Pupil): string[] {
+  const used = description.languageModel.layers.flatMap(({ index: layer }) =>
+    (["attention", "mlp"] as const).flatMap(
+      (kind) => recordPass(forward.parts.block({ layer, kind }).pass).nodes,
+    ),
+  );
+  return used.flatMap((node) => (node.op === "linear" ? [node.weight] : []));
+}
+
+/** @throws {ConfigError} where one is stored in few bits, which no gradient moves */
+function shapesOf({ weights, checkpoint }: Pupil, names: readonly string[]): Map<string, readonly number[]> {
+  return new Map(
+    names.map((name) => {
+      if (weights.find(name).quantized !== undefined) {
+        throw new ConfigError(
+          `${name} of ${checkpoint.location} is quantized, and rounded weights cannot learn: recover the pruned model first and quantize it then (vlmopt dequantize gives its weights back)`,
+        );
+      }
+      return [name, weights.specs.get(name)?.shape ?? []];
+    }),
+  );
+}
+
+export function lowRankShapes(
+  pupil: Pupil,
+  linears: ReadonlySet<string>,
+  rank: number,
+): Map<string, readonly number[]> {
+  const found = new Map<string, readonly number[]>();
+  for (const [name, [out = 1, columns = 1]] of shapesOf(pupil, [...linears])) {
+    const [a, b] = lowRankNames(name);
+    found.set(a, [rank, columns]).set(b, [out, rank]);
+  }
+  return found;
+}

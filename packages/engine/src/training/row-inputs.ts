@@ -1,0 +1,47 @@
+import type { HostTensor, ModelForward } from "@vlmopt/models";
+import { concatenated } from "../executors/concatenated.ts";
+import { featureNames, type ImageFeatures } from "../image-features.ts";
+import { type PackedRow, visibleTokens } from "./packed-rows.ts";
+import { visibleInput } from "./training-pass.ts";
+
+/** What a picture's features are on the host, by the names of `featureNames`. */
+export type FeaturesOf = (image: ImageFeatures) => Readonly<Record<string, Float32Array>>;
+
+/** Tokens of each row, padding counted. */
+export function paddedTokens(rows: readonly PackedRow[]): number {
+  return Math.max(...rows.map(({ ids }) => ids.length));
+}
+
+/**
+ * What a training pass takes of rows that run together; shorter ones are padded at the end.
+ * @param wantedOf tokens of a row that outputs are wanted of
+ */
+export function rowInputs(
+  forward: ModelForward,
+  rows: readonly PackedRow[],
+  wantedOf: (row: PackedRow) => readonly number[],
+  featuresOf: FeaturesOf,
+): Readonly<Record<string, HostTensor>> {
+  const tokens = paddedTokens(rows);
+  const through = (places: (row: PackedRow) => readonly number[]) =>
+    rows.flatMap((row, n) => places(row).map((place) => n * tokens + place));
+  const inputs: Record<string, HostTensor> = {
+    ...forward.decoderInputs({
+      sequences: rows.map(({ ids, positions }) => ({ ids, positions, past: 0 })),
+      wanted: through(wantedOf),
+      capacity: tokens,
+    }),
+  };
+  for (const window of new Set(forward.windows))
+    inputs[visibleInput(window)] = visibleTokens(rows, tokens, window);
+  if (forward.imageEncoder === undefined) return inputs;
+  const imageRows = Int32Array.from(through((row) => row.imageRows));
+  inputs.imageRows = { shape: [imageRows.length], data: imageRows };
+  const parts = rows.flatMap(({ images }) => images.map(featuresOf));
+  for (const name of featureNames(forward)) {
+    const data = concatenated(parts.map((part) => part[name] ?? new Float32Array()));
+    const hiddenSize = forward.parts.embed.inputs.features?.shape.at(-1) ?? 1;
+    inputs[name] = { shape: [1, data.length / hiddenSize, hiddenSize], data };
+  }
+  return inputs;
+}
