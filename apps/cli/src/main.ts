@@ -14,6 +14,7 @@ import { downloadCommand } from "./commands/download.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { mergeCommand } from "./commands/merge.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
+import { recoverCommand } from "./commands/recover.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { scoreCommand } from "./commands/score.ts";
@@ -40,6 +41,7 @@ Examples:
   $ vlmopt inspect ./llava-1.5-7b-hf
   $ vlmopt inspect https://hub.example/org/model --json
   $ vlmopt compress ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25 --quantize int4-g128
+  $ vlmopt recover ./llava-small ./llava-recovered --teacher ./llava-1.5-7b-hf --data ./questions
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
   $ vlmopt quantize ./llava-small ./llava-int4 --scheme int4-g128
   $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
@@ -57,6 +59,7 @@ for (const command of [
   convertCommand(),
   compressCommand("compress"),
   compressCommand("prune"),
+  recoverCommand(),
   quantizeCommand(),
   dequantizeCommand(),
   visualTokensCommand(),

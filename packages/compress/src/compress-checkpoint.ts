@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { checkOptions, flag, func, name, object, type Rules } from "@vlmopt/options";
 import {
   applyPruning,
@@ -12,6 +11,7 @@ import {
 import { type EncodedWeight, type QuantizationRequest, schemeOfLinear } from "@vlmopt/quant";
 import {
   type Checkpoint,
+  checkpointFingerprint,
   folderSink,
   inputPaths,
   type RewriteOptions,
@@ -122,7 +122,7 @@ export async function compressCheckpoint(
   const opened = await calibration();
   const store = await openBlockStore(workFolder(output), source, {
     compression: JSON.stringify(spec),
-    model: await fingerprintOf(source, rewriting.signal),
+    model: await checkpointFingerprint(source, rewriting.signal),
     data: opened.fingerprint,
     ...(method === undefined ? {} : { quantization: JSON.stringify({ ...quantize, method: method.name }) }),
   });
@@ -223,24 +223,4 @@ async function openRepaired(store: BlockStore, count: number): Promise<Checkpoin
     if (checkpoint !== undefined) opened.push(checkpoint);
   }
   return opened;
-}
-
-/** Bytes of a tensor that its fingerprint reads at the beginning, in the middle and at the end. */
-const SAMPLE_BYTES = 4096;
-
-/** Names, shapes, dtypes, places and samples of a checkpoint's tensors: what a resumed compression must find again. */
-async function fingerprintOf(
-  { location, tensors, sources }: Checkpoint,
-  signal?: AbortSignal,
-): Promise<string> {
-  const hash = createHash("sha256");
-  for (const { name, dtype, shape, file, offset, byteLength } of tensors.values()) {
-    hash.update(`${[name, dtype, shape.join("x"), file, offset].join(" ")}\n`);
-    const length = Math.min(byteLength, SAMPLE_BYTES);
-    for (const part of [0, 0.5, 1]) {
-      const start = offset + Math.floor(part * (byteLength - length));
-      hash.update((await sources.get(file)?.read(start, length, signal)) ?? "");
-    }
-  }
-  return `${location} ${hash.digest("hex")}`;
 }

@@ -15,6 +15,5 @@ export {
   openLesson,
 } from "./load-in-node.ts";
 export { loadModelWith, type VlmOptions } from "./load-model-with.ts";
-export type { LayerLessons } from "./training/layer-lessons.ts";
 export type { LayerLessonOptions, LessonOptions } from "./training/open-lesson.ts";
 export { saveVisualTokens } from "./visual-tokens/save-visual-tokens.ts";

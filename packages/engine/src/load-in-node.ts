@@ -1,6 +1,6 @@
 // What loads a model in Node: from a folder, with ONNX Runtime unless told.
 
-import type { CalibrationWalk, Lesson } from "@vlmopt/models";
+import type { CalibrationWalk, LayerLessons, Lesson } from "@vlmopt/models";
 import { checkOptions, func } from "@vlmopt/options";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import type { CalibrationData } from "./calibration/calibration-data.ts";
@@ -15,7 +15,6 @@ import { loadModelWith, type VlmOptions } from "./load-model-with.ts";
 import { executorRule, modelRules, ortRules } from "./option-rules.ts";
 import { type LanguageScorer, type LanguageScorerOptions, scorerFrom } from "./perplexity/language-scorer.ts";
 import type { Platform } from "./platform.ts";
-import type { LayerLessons } from "./training/layer-lessons.ts";
 import {
   type LayerLessonOptions,
   type LessonOptions,

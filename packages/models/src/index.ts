@@ -73,4 +73,4 @@ export {
   resizeConfig,
 } from "./resize-config.ts";
 export { flopsPerToken, kvCacheBytesPerToken, parameterCounts } from "./sizes.ts";
-export type { Lesson, Parameters } from "./training.ts";
+export type { LayerLessons, Lesson, Parameters } from "./training.ts";

@@ -22,3 +22,15 @@ export interface Lesson {
   heldOutLoss(parameters: Parameters): Promise<number>;
   release(): Promise<void>;
 }
+
+/** Lessons of a student's layers, from the first to the last: each learns what the teacher's layer gives for the same input. */
+export interface LayerLessons {
+  readonly layers: number;
+  /** The lesson of the next layer, on what the layers before it give. */
+  next(): Promise<Lesson>;
+  /** Goes past that layer, which has these weights now. */
+  advance(parameters: Parameters): Promise<void>;
+  /** Behind the last layer: mean divergence of the teacher's answers that are held out from the student's, as it came and as it is now. */
+  divergence(): Promise<{ readonly before: number; readonly after: number }>;
+  release(): Promise<void>;
+}

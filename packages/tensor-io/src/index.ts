@@ -1,5 +1,6 @@
 export * from "./browser.ts";
 export { inputPaths } from "./checkpoint/checkpoint.ts";
+export { checkpointFingerprint } from "./checkpoint/checkpoint-fingerprint.ts";
 export { openCheckpoint } from "./checkpoint/open-checkpoint.ts";
 export { SinkError } from "./errors.ts";
 export {

@@ -34,6 +34,17 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
+const SECONDS = { s: 1, m: 60, min: 60, h: 3600 } as const;
+
+/** Reads `90s`, `10m` or `1.5h`: seconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?(s|m|min|h)$/i.exec(text.trim());
+  const unit = match?.[2]?.toLowerCase() as keyof typeof SECONDS | undefined;
+  const seconds = unit === undefined ? 0 : Number(match?.[1]) * SECONDS[unit];
+  if (!(seconds > 0)) throw new InvalidArgumentError("Give a time such as 90s, 10m or 1.5h.");
+  return seconds;
+}
+
 /** Reads a number by the rule that the option has wherever it enters. */
 export function parseBy(rule: Rule): (text: string) => number {
   return (text) => {

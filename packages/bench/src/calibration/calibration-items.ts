@@ -151,3 +151,8 @@ function keptItem(item: CalibrationItem): KeptItem {
   const { prompt, answer } = item as { readonly prompt: string; readonly answer: readonly number[] };
   return { prompt, answer };
 }
+
+/** What an item's answer, or the item, is made of: equal for equal data. */
+export function tokensOf(item: CalibrationItem) {
+  return "ids" in item ? item.ids : (item.answer ?? []);
+}

@@ -11,7 +11,7 @@ import {
 } from "@vlmopt/engine";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { checkpointHash, textHash } from "../run/content-hash.ts";
-import { calibrationItems } from "./calibration-items.ts";
+import { calibrationItems, tokensOf } from "./calibration-items.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
 
 export interface CalibrationOptions {
@@ -71,10 +71,6 @@ export async function modelCalibration(
     },
     distances: (span) => depthDistances(source, items, span, options),
   };
-}
-
-function tokensOf(item: Awaited<ReturnType<typeof calibrationItems>>[number]) {
-  return "ids" in item ? item.ids : (item.answer ?? []);
 }
 
 async function executorNamed(name: "ort" | "webgpu", threads: number | undefined): Promise<Executor> {

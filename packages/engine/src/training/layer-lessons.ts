@@ -1,23 +1,12 @@
-import type { HostTensor, Lesson, Parameters } from "@vlmopt/models";
+import type { HostTensor, LayerLessons } from "@vlmopt/models";
 import type { Executor } from "../executors/executor.ts";
-import { preparedOnce } from "../prepared-once.ts";
-import { readFloats } from "../weights/model-weights.ts";
+import type { ModelWeights } from "../weights/model-weights.ts";
 import { replacedWeights } from "../weights/replaced-weights.ts";
-import type { PackedRow, PackedRows } from "./packed-rows.ts";
-import type { Pupil } from "./pupil.ts";
+import { longestRow, type PackedRow, type PackedRows } from "./packed-rows.ts";
+import { activationBytes, type Pupil, storedNumbers } from "./pupil.ts";
 import { type FeaturesOf, paddedTokens, rowInputs } from "./row-inputs.ts";
 import { rowLesson } from "./row-lesson.ts";
 import { layerPass } from "./training-pass.ts";
-
-/** Lessons of a student's layers, from the first to the last. */
-export interface LayerLessons {
-  readonly layers: number;
-  /** The lesson of the next layer, on what the layers before it give. */
-  next(): Promise<Lesson>;
-  /** Goes past that layer. */
-  advance(parameters: Parameters): Promise<void>;
-  release(): Promise<void>;
-}
 
 export interface LayerLessonsParts {
   readonly executor: Executor;
@@ -29,43 +18,90 @@ export interface LayerLessonsParts {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Only one layer of each model, and the rows' stream before it, are in memory. */
+/** A residual stream before the next layer, `[tokens, hiddenSize]` of each row. */
+type RowStream = Map<PackedRow, Float32Array>;
+
+/** Only one layer of each model, and the rows' streams before it, are in memory. */
 export async function layerLessons(parts: LayerLessonsParts): Promise<LayerLessons> {
   const { executor, pupil, master, rows, features, shapesOf, signal } = parts;
   const { hiddenSize, layers } = pupil.description.languageModel;
-  const all = [...rows.learned, ...rows.heldOut];
-  const streams = new Map<PackedRow, Float32Array>();
-  const wantedOf = ({ ids }: PackedRow) => [...ids.keys()];
+  const tested = rows.heldOut.length > 0 ? rows.heldOut : rows.learned;
+  const everyToken = ({ ids }: PackedRow) => [...ids.keys()];
   let layer = 0;
 
-  const inputsOf = (some: readonly PackedRow[], { forward }: Pupil): Record<string, HostTensor> => {
+  const inputsOf = (
+    some: readonly PackedRow[],
+    { forward }: Pupil,
+    stream: RowStream,
+    wantedOf: (row: PackedRow) => readonly number[] = everyToken,
+  ): Record<string, HostTensor> => {
     const tokens = paddedTokens(some);
     const data = new Float32Array(some.length * tokens * hiddenSize);
     for (const [n, row] of some.entries())
-      data.set(streams.get(row) ?? new Float32Array(), n * tokens * hiddenSize);
+      data.set(stream.get(row) ?? new Float32Array(), n * tokens * hiddenSize);
     return {
       ...rowInputs(forward, some, wantedOf, features),
       stream: { shape: [some.length, tokens, hiddenSize], data },
     };
   };
-  const embedding = preparedOnce(executor, pupil.weights);
-  for (const row of all) {
-    signal?.throwIfAborted();
-    const { embed } = pupil.forward.parts;
-    const { stream } = await (await embedding(embed)).run(
-      rowInputs(pupil.forward, [row], wantedOf, features),
-    );
-    streams.set(row, Float32Array.from((await stream?.read()) ?? []));
-    stream?.release?.();
-  }
-  await embedding.release();
-
-  const specOf = ({ description }: Pupil) => {
-    const { attention } = description.languageModel.layers[layer] ?? layers[0] ?? { attention: undefined };
-    return {
-      layers: [{ kvHeads: attention?.numKvHeads ?? 1, headDim: attention?.headDim ?? 1 }],
-    };
+  const embedded = async ({ forward, weights }: Pupil, some: readonly PackedRow[]): Promise<RowStream> => {
+    const prepared = await executor.prepare(forward.parts.embed, weights);
+    const found: RowStream = new Map();
+    try {
+      for (const row of some) {
+        signal?.throwIfAborted();
+        const { stream } = await prepared.run(rowInputs(forward, [row], everyToken, features));
+        found.set(row, Float32Array.from((await stream?.read()) ?? []));
+        stream?.release?.();
+      }
+    } finally {
+      await prepared.release();
+    }
+    return found;
   };
+  const specOf = ({ description }: Pupil) => {
+    const attention = description.languageModel.layers[layer]?.attention;
+    return { layers: [{ kvHeads: attention?.numKvHeads ?? 1, headDim: attention?.headDim ?? 1 }] };
+  };
+  /** Takes a stream past the layer, in place. */
+  const pass = async (stream: RowStream, whose: Pupil, weights: ModelWeights) => {
+    const prepared = await executor.prepare(layerPass(whose.forward, layer, weights), weights);
+    try {
+      for (const row of stream.keys()) {
+        signal?.throwIfAborted();
+        const cache = executor.createCache(specOf(whose), 1, row.ids.length);
+        const results = await prepared.run(inputsOf([row], whose, stream), {
+          cache,
+          added: [row.ids.length],
+        });
+        stream.set(row, Float32Array.from((await results.stream?.read()) ?? []));
+        for (const tensor of Object.values(results)) tensor.release?.();
+        cache.release?.();
+      }
+    } finally {
+      await prepared.release();
+    }
+  };
+  const logitsOf = async (stream: RowStream, { forward, weights }: Pupil) => {
+    const prepared = await executor.prepare(forward.parts.head, weights);
+    const found = new Map<PackedRow, Float32Array>();
+    try {
+      for (const row of tested) {
+        const { logits } = await prepared.run(
+          inputsOf([row], { forward } as Pupil, stream, ({ wanted }) => wanted),
+        );
+        found.set(row, Float32Array.from((await logits?.read()) ?? []));
+        logits?.release?.();
+      }
+    } finally {
+      await prepared.release();
+    }
+    return found;
+  };
+
+  const own = await embedded(pupil, [...rows.learned, ...rows.heldOut]);
+  const before: RowStream = new Map([...own].filter(([row]) => tested.includes(row)));
+  const dense = await embedded(master, tested);
   return {
     layers: layers.length,
     async next() {
@@ -76,17 +112,13 @@ export async function layerLessons(parts: LayerLessonsParts): Promise<LayerLesso
         student: { pass: passOf(pupil), weights: pupil.weights },
         teacher: { pass: passOf(master), weights: master.weights, cache: specOf(master) },
         trained,
-        async initial() {
-          const found = new Map<string, Float32Array>();
-          for (const name of trained.keys())
-            found.set(name, Float32Array.from(await readFloats(pupil.weights, name)));
-          return found;
-        },
+        initial: () => storedNumbers(pupil.weights, trained),
         loss: [{ output: "states", aim: "aim.states", kind: "squares" }],
+        tokenBytes: activationBytes(pupil, [layer], longestRow(rows)),
         outputSize: hiddenSize,
         rows,
-        wantedOf,
-        inputsOf: (some, whose) => inputsOf(some, whose === "teacher" ? master : pupil),
+        wantedOf: everyToken,
+        inputsOf: (some, whose) => inputsOf(some, whose === "teacher" ? master : pupil, own),
         signal,
       });
     },
@@ -97,28 +129,48 @@ export async function layerLessons(parts: LayerLessonsParts): Promise<LayerLesso
           { shape, data: parameters.get(name) ?? new Float32Array() },
         ]),
       );
-      const weights = replacedWeights(pupil.weights, replacements);
-      const prepared = await executor.prepare(layerPass(pupil.forward, layer, weights), weights);
-      try {
-        for (const row of all) {
-          signal?.throwIfAborted();
-          const cache = executor.createCache(specOf(pupil), 1, row.ids.length);
-          const { stream, states } = await prepared.run(inputsOf([row], pupil), {
-            cache,
-            added: [row.ids.length],
-          });
-          streams.set(row, Float32Array.from((await stream?.read()) ?? []));
-          stream?.release?.();
-          states?.release?.();
-          cache.release?.();
-        }
-      } finally {
-        await prepared.release();
-      }
+      await pass(own, pupil, replacedWeights(pupil.weights, replacements));
+      await pass(before, pupil, pupil.weights);
+      await pass(dense, master, master.weights);
       layer++;
     },
+    async divergence() {
+      const aims = await logitsOf(dense, master);
+      const distance = async (stream: RowStream) => {
+        const found = await logitsOf(stream, pupil);
+        let [sum, tokens] = [0, 0];
+        for (const [row, logits] of found) {
+          const { length } = row.wanted;
+          sum += divergence(aims.get(row) as Float32Array, logits, length);
+          tokens += length;
+        }
+        return sum / tokens;
+      };
+      return { before: await distance(before), after: await distance(own) };
+    },
     async release() {
-      streams.clear();
+      for (const stream of [own, before, dense]) stream.clear();
     },
   };
+}
+
+/** Σ over rows of KL(softmax(aim) ‖ softmax(own)), in nats. */
+function divergence(aim: Float32Array, own: Float32Array, rows: number): number {
+  const size = aim.length / rows;
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const part = [aim, own].map((logits) => logits.subarray(row * size, (row + 1) * size));
+    const [a, b] = part as [Float32Array, Float32Array];
+    const [norm, ownNorm] = [logSumExp(a), logSumExp(b)];
+    for (let i = 0; i < size; i++) {
+      const likelihood = (a[i] as number) - norm;
+      sum += Math.exp(likelihood) * (likelihood - ((b[i] as number) - ownNorm));
+    }
+  }
+  return sum;
+}
+
+function logSumExp(logits: Float32Array): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  return largest + Math.log(logits.reduce((sum, x) => sum + Math.exp(x - largest), 0));
 }

@@ -1,17 +1,18 @@
-import { ConfigError, type Lesson, type ProcessedImage } from "@vlmopt/models";
+import { ConfigError, type LayerLessons, type Lesson, type ProcessedImage } from "@vlmopt/models";
 import { checkOptions } from "@vlmopt/options";
 import { type Checkpoint, readTensor } from "@vlmopt/tensor-io/browser";
 import { type CalibrationData, readCalibrationData } from "../calibration/calibration-data.ts";
 import type { Executor, LossTerm } from "../executors/executor.ts";
 import { recordPass, weightsOf } from "../executors/recorded-pass.ts";
 import { featureNames, type ImageFeatures, type ImageSight, imageSight } from "../image-features.ts";
+import type { DecodeImage } from "../images/image-input.ts";
 import { lessonRules } from "../option-rules.ts";
 import type { Platform } from "../platform.ts";
 import { preparedOnce } from "../prepared-once.ts";
-import { type ModelWeights, readFloats } from "../weights/model-weights.ts";
-import { type LayerLessons, layerLessons } from "./layer-lessons.ts";
-import { packRows } from "./packed-rows.ts";
+import { layerLessons } from "./layer-lessons.ts";
+import { longestRow, packRows } from "./packed-rows.ts";
 import {
+  activationBytes,
   assertRelated,
   layersOf,
   linearsOf,
@@ -19,6 +20,7 @@ import {
   ownShapes,
   type Pupil,
   pupilOf,
+  storedNumbers,
 } from "./pupil.ts";
 import { rowInputs } from "./row-inputs.ts";
 import { rowLesson } from "./row-lesson.ts";
@@ -74,8 +76,9 @@ export async function lessonFrom(
     student: { pass: passOf(pupil, true), weights: pupil.weights },
     teacher: { pass: passOf(master, false), weights: master.weights, cache: master.forward.cache },
     trained,
-    initial: () => initialOf(pupil.weights, trained),
+    initial: () => storedNumbers(pupil.weights, trained),
     loss: [{ output: "logits", aim: "aim.logits", kind: "divergence", temperature }, ...states],
+    tokenBytes: activationBytes(pupil, layersOf(pupil), longestRow(rows)),
     outputSize: pupil.description.languageModel.vocabSize,
     rows,
     wantedOf: (row) => row.wanted,
@@ -141,7 +144,7 @@ async function opened(
     student,
     pupil,
     sight.see,
-    platform.decodeImage,
+    decodedOnce(platform.decodeImage),
     data,
     options.signal === undefined ? {} : { signal: options.signal },
   ).finally(sight.release);
@@ -154,17 +157,6 @@ async function opened(
     );
   }
   return { pupil, master, executor, rows, featuresOf: sight.featuresOf };
-}
-
-/** Weights as they are stored; those that are not stored yet are left to whoever trains them. */
-async function initialOf(
-  weights: ModelWeights,
-  trained: ReadonlyMap<string, unknown>,
-): Promise<Map<string, Float32Array>> {
-  const found = new Map<string, Float32Array>();
-  for (const name of trained.keys())
-    if (weights.specs.has(name)) found.set(name, Float32Array.from(await readFloats(weights, name)));
-  return found;
 }
 
 /** What both models see. A picture that many questions ask about is seen once; towers of equal weights see for each other. */
@@ -207,6 +199,15 @@ async function bothSights(executor: Executor, pupil: Pupil, master: Pupil) {
     async release() {
       for (const each of prepared) await each.release();
     },
+  };
+}
+
+/** Questions about one picture follow each other: it is decoded once for them. */
+function decodedOnce(decodeImage: DecodeImage): DecodeImage {
+  let last: { readonly source: unknown; readonly image: ReturnType<DecodeImage> } | undefined;
+  return (source) => {
+    if (last?.source !== source) last = { source, image: decodeImage(source) };
+    return last.image;
   };
 }
 

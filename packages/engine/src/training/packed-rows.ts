@@ -61,6 +61,11 @@ export function packRows(
   };
 }
 
+/** Tokens of the longest row. */
+export function longestRow({ learned, heldOut }: PackedRows): number {
+  return Math.max(...[...learned, ...heldOut].map(({ ids }) => ids.length));
+}
+
 /** Sequences that begin with the same tokens and pictures. */
 interface Bundle {
   readonly shared: number;

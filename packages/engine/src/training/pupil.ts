@@ -8,7 +8,7 @@ import {
 import type { Checkpoint } from "@vlmopt/tensor-io/browser";
 import { recordPass, weightsOf } from "../executors/recorded-pass.ts";
 import { readConfig } from "../read-json.ts";
-import { type ModelWeights, modelWeights } from "../weights/model-weights.ts";
+import { type ModelWeights, modelWeights, readFloats } from "../weights/model-weights.ts";
 import { lowRankNames } from "./training-pass.ts";
 
 /** A model that learns, or is learned from. */
@@ -96,4 +96,30 @@ export function lowRankShapes(
     found.set(a, [rank, columns]).set(b, [out, rank]);
   }
   return found;
+}
+
+/** Weights as they are stored; those that are not stored yet are left to whoever trains them. */
+export async function storedNumbers(
+  weights: ModelWeights,
+  trained: ReadonlyMap<string, unknown>,
+): Promise<Map<string, Float32Array>> {
+  const found = new Map<string, Float32Array>();
+  for (const name of trained.keys())
+    if (weights.specs.has(name)) found.set(name, Float32Array.from(await readFloats(weights, name)));
+  return found;
+}
+
+/** Bytes that stay of a token's way through some layers until its derivative is known: what goes into and out of each operation, in F32. */
+export function activationBytes(
+  { description }: Pupil,
+  layers: readonly number[],
+  rowTokens: number,
+): number {
+  const { languageModel } = description;
+  const numbers = layers.map((index) => {
+    const { attention, mlp } = languageModel.layers[index] as (typeof languageModel.layers)[number];
+    const wide = mlp.kind === "gated" ? mlp.downProj : mlp.fc2;
+    return 20 * languageModel.hiddenSize + 8 * wide.inFeatures + 2 * attention.numHeads * rowTokens;
+  });
+  return 4 * numbers.reduce((sum, count) => sum + count, 0);
 }

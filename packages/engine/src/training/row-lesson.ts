@@ -19,6 +19,8 @@ export interface RowLessonParts {
   readonly initial: () => Promise<Parameters>;
   /** An aim is named after the teacher's output: `aim.logits`. */
   readonly loss: readonly LossTerm[];
+  /** What a derivative needs of a token's forward pass: see `activationBytes`. */
+  readonly tokenBytes: number;
   /** Numbers of a wanted token's outputs, for the memory that they take. */
   readonly outputSize: number;
   readonly rows: PackedRows;
@@ -30,8 +32,8 @@ export interface RowLessonParts {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Tokens of rows that run together, padding counted. */
-const TOKENS_AT_ONCE = 4096;
+/** Bytes of what a derivative needs of a forward pass, that rows may take together. */
+const ACTIVATION_BYTES = 2 * 2 ** 30;
 /** Numbers of outputs that are held at once. */
 const OUTPUTS_AT_ONCE = 1 << 25;
 /** Numbers of the teacher's outputs that are kept, so that it runs once for each row. */
@@ -99,7 +101,7 @@ export async function rowLesson(parts: RowLessonParts): Promise<Lesson> {
   function* together(some: readonly PackedRow[]) {
     let batch: PackedRow[] = [];
     const fits = (all: readonly PackedRow[]) =>
-      all.length * paddedTokens(all) <= TOKENS_AT_ONCE &&
+      all.length * paddedTokens(all) * parts.tokenBytes <= ACTIVATION_BYTES &&
       all.reduce((sum, row) => sum + wantedOf(row).length, 0) * parts.outputSize <= OUTPUTS_AT_ONCE;
     for (const row of some) {
       if (batch.length > 0 && !fits([...batch, row])) {

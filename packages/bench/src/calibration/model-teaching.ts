@@ -1,0 +1,82 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { cacheFolder } from "@vlmopt/datasets";
+import {
+  type Executor,
+  openLayerLessons,
+  openLesson,
+  ortExecutor,
+  type TfjsBackend,
+  tfjsExecutor,
+} from "@vlmopt/engine";
+import { describeModel } from "@vlmopt/models";
+import type { Teaching } from "@vlmopt/recover";
+import type { Checkpoint } from "@vlmopt/tensor-io";
+import { checkpointHash, textHash } from "../run/content-hash.ts";
+import { calibrationItems, tokensOf } from "./calibration-items.ts";
+import type { CalibrationSet } from "./calibration-set.ts";
+
+export interface TeachingOptions {
+  /** What derives gradients; ONNX Runtime by default. */
+  readonly executor?: "ort" | "tfjs" | undefined;
+  readonly backend?: TfjsBackend | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Of answers that models gave and of hashes; below VLMOPT_CACHE, else the user's cache, by default. */
+  readonly cache?: string | undefined;
+  /** Called while the teacher answers, unless it has before. */
+  readonly onAnswers?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * A student and its teacher, run by the engine, with data that the teacher answers.
+ * @param folder of the teacher
+ * @throws {BenchError} where the data is not of the models' kind
+ */
+export async function modelTeaching(
+  student: Checkpoint,
+  teacher: Checkpoint,
+  folder: string,
+  set: CalibrationSet,
+  {
+    executor = "ort",
+    backend,
+    threads,
+    signal,
+    cache = cacheFolder("calibration"),
+    onAnswers,
+  }: TeachingOptions,
+): Promise<Teaching> {
+  const config: unknown = JSON.parse(new TextDecoder().decode(await teacher.readSibling("config.json")));
+  const { modelType, visionTower } = describeModel(config, teacher.tensors);
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const items = await calibrationItems(
+    set,
+    {
+      source: teacher,
+      modelType,
+      seesPictures: visionTower !== undefined,
+      hash: isFolder ? await checkpointHash(folder, join(cache, "hashes")) : undefined,
+    },
+    { executor: "ort", threads, signal, cache, onAnswers },
+  );
+  const options = { executor: await trainingExecutor(executor, backend, threads), signal };
+  return {
+    about: { source: set.name, items: items.length },
+    fingerprint: textHash(JSON.stringify([set.hash, items.map(tokensOf)])),
+    lesson: (asked) => openLesson(student, teacher, items, { ...asked, ...options }),
+    layerLessons: () => openLayerLessons(student, teacher, items, options),
+  };
+}
+
+async function trainingExecutor(
+  name: "ort" | "tfjs",
+  backend: TfjsBackend | undefined,
+  threads: number | undefined,
+): Promise<Executor> {
+  if (name === "tfjs") return tfjsExecutor(backend === undefined ? {} : { backend });
+  return ortExecutor({ activations: "float32", ...(threads === undefined ? {} : { threads }) });
+}
