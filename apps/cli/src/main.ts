@@ -18,6 +18,7 @@ import { recoverCommand } from "./commands/recover.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { scoreCommand } from "./commands/score.ts";
+import { statusCommand } from "./commands/status.ts";
 import { tasksCommand } from "./commands/tasks.ts";
 import { visualTokensCommand } from "./commands/visual-tokens.ts";
 import { exitCodes, reportFailure } from "./terminal/failure.ts";
@@ -69,6 +70,7 @@ for (const command of [
   runCommand(),
   tasksCommand(),
   benchCommand(),
+  statusCommand(),
   mergeCommand(),
   reportCommand(),
   compareCommand(),

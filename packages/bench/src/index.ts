@@ -41,6 +41,7 @@ export { assertRandomScheme, randomCheckpoint } from "./shapes/random-checkpoint
 export { readModelConfig } from "./shapes/read-config.ts";
 export { shapeTable } from "./shapes/shape-table.ts";
 export { type MergedRun, mergeRuns } from "./shards/merge-runs.ts";
+export { type FailureKind, type RunStatus, runStatus, type ShardStatus } from "./shards/run-status.ts";
 export { parseShard, type Shard, shardText } from "./shards/shard.ts";
 export { endpointTarget } from "./targets/endpoint-target.ts";
 export { engineTarget } from "./targets/engine-target.ts";
