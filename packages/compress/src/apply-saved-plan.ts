@@ -3,6 +3,8 @@ import type { QuantizationRequest } from "@vlmopt/quant";
 import { type Checkpoint, folderSink, inputPaths } from "@vlmopt/tensor-io";
 import type { Compressed, CompressOptions } from "./compress-checkpoint.ts";
 import { filesOf } from "./compression-files.ts";
+import { readModel } from "./read-model.ts";
+import { requestAfter } from "./renumbered-overrides.ts";
 import { quantizationAfter } from "./write-compressed.ts";
 
 /**
@@ -25,7 +27,13 @@ export async function applySavedPlan(
   },
 ): Promise<Compressed> {
   const quantization =
-    quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+    quantize &&
+    (await quantizationAfter(
+      source,
+      pruningTransform(plan),
+      plan.config,
+      requestAfter(quantize, (await readModel(source)).layers, plan),
+    ));
   const refitted =
     plan.made.refit === "true"
       ? ["the plan was made with data: the same units go, but what stays is not fitted to data again"]

@@ -39,6 +39,8 @@ export interface BlockStore {
   open(index: number): Promise<Checkpoint | undefined>;
   /** Where what formats store of a block's weights lies, by name. */
   encoded(index: number): Promise<ReadonlyMap<string, EncodedWeight>>;
+  /** Plain data that is found before the first block: by `find`, or by an earlier run of the same compression. */
+  found<T>(name: string, find: () => Promise<T>): Promise<T>;
   remove(): Promise<void>;
 }
 
@@ -152,6 +154,15 @@ export async function openBlockStore(
       };
       // Last, so that a block is there whole or not at all.
       await writeWhole(place(index, "json"), JSON.stringify(text));
+    },
+    async found<T>(name: string, find: () => Promise<T>) {
+      const path = join(folder, `${name}.json`);
+      const earlier = await readJson<{ readonly key: unknown; readonly value: T }>(path);
+      if (JSON.stringify(earlier?.key) === JSON.stringify(key)) return (earlier as { value: T }).value;
+      const value = await find();
+      await mkdir(folder, { recursive: true });
+      await writeWhole(path, JSON.stringify({ key, value }));
+      return value;
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };

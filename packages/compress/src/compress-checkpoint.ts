@@ -19,7 +19,12 @@ import {
   tensorNamed,
 } from "@vlmopt/tensor-io";
 import { type BlockStore, openBlockStore } from "./block-store.ts";
+import { type FormatChoice, tooSmall } from "./budget/choose-formats.ts";
+import type { MeasureFormatsOptions } from "./budget/measure-formats.ts";
+import { type ChosenFormats, checkBudget, type QuantizationBudget } from "./budget/quantization-budget.ts";
+import { schemesByBudget } from "./budget/schemes-by-budget.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
+import { fingerprintOf } from "./checkpoint-fingerprint.ts";
 import { type CompressLayersOptions, compressLayers } from "./compress-layers.ts";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
 import { filesOf } from "./compression-files.ts";
@@ -28,6 +33,7 @@ import { defaultQuantizationMethod, quantizationMethodNamed } from "./methods/qu
 import { previewCompression } from "./preview-compression.ts";
 import type { BlockQuantization } from "./quantize-block.ts";
 import { readModel } from "./read-model.ts";
+import { requestAfter } from "./renumbered-overrides.ts";
 import {
   type QuantizationAfter,
   quantizationAfter,
@@ -43,6 +49,8 @@ export interface QuantizeRequest extends QuantizationRequest {
    * otherwise none: then weights alone decide.
    */
   readonly method?: string | undefined;
+  /** Chooses each linear's scheme by data; `scheme` is then that of linears that no data reach. */
+  readonly budget?: QuantizationBudget | undefined;
 }
 
 export interface CompressOptions extends RewriteOptions {
@@ -55,6 +63,8 @@ export interface CompressOptions extends RewriteOptions {
   /** Name of the dense model, for the card. */
   readonly baseModel: string;
   readonly onBlock?: CompressLayersOptions["onBlock"];
+  /** While a budget's formats are measured: called before the first block with 0, and after each. */
+  readonly onMeasured?: MeasureFormatsOptions["onBlock"];
 }
 
 const compressRules: Rules<CompressOptions> = {
@@ -64,6 +74,7 @@ const compressRules: Rules<CompressOptions> = {
   overwrite: flag,
   baseModel: name,
   onBlock: func,
+  onMeasured: func,
 };
 
 export interface Compressed {
@@ -73,6 +84,8 @@ export interface Compressed {
   /** What rounding made of the targets, and other words for whoever asked. */
   readonly notes: readonly string[];
   readonly quantization: QuantizationAfter | undefined;
+  /** Where a budget chose. */
+  readonly formats?: ChosenFormats | undefined;
 }
 
 /** Beside the output, what an interrupted compression has done so far. */
@@ -92,10 +105,19 @@ export async function compressCheckpoint(
   options: CompressOptions,
 ): Promise<Compressed> {
   checkOptions("compressCheckpoint", options, compressRules, ["baseModel"]);
-  const { calibration, quantize: asked, overwrite = false, baseModel, onBlock, ...rewriting } = options;
-  const { method: methodName, ...request } = asked ?? {};
+  const {
+    calibration,
+    quantize: asked,
+    overwrite = false,
+    baseModel,
+    onBlock,
+    onMeasured,
+    ...rewriting
+  } = options;
+  const { method: methodName, budget, ...request } = asked ?? {};
   const quantize = asked && (request as QuantizationRequest);
-  const method = asked && methodOf(spec, methodName);
+  const method = asked && methodOf(spec, methodName, budget);
+  if (budget !== undefined) checkBudget(budget);
   const model = await readModel(source);
   const sink = folderSink(output, { overwrite });
   await using _claim = await sink.claim(inputPaths(source));
@@ -104,7 +126,13 @@ export async function compressCheckpoint(
   if (!needsData(spec) && method === undefined) {
     const plan = await planByWeights(source, model, byWeights(spec), signalOf(rewriting));
     const after =
-      quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+      quantize &&
+      (await quantizationAfter(
+        source,
+        pruningTransform(plan),
+        plan.config,
+        requestAfter(quantize, model.layers, plan),
+      ));
     await applyPruning(source, plan, sink, {
       ...rewriting,
       ...(after === undefined ? {} : { andThen: after.quantization }),
@@ -118,46 +146,92 @@ export async function compressCheckpoint(
       "give data, or choose by weights alone, which is worse than chance on trained language models",
     );
   }
-  if (quantize !== undefined) await previewCompression(source, spec, quantize, signalOf(rewriting));
+  if (quantize !== undefined) await checkedPreview(source, spec, quantize, budget, signalOf(rewriting));
   const opened = await calibration();
   const store = await openBlockStore(workFolder(output), source, {
     compression: JSON.stringify(spec),
     model: await checkpointFingerprint(source, rewriting.signal),
     data: opened.fingerprint,
-    ...(method === undefined ? {} : { quantization: JSON.stringify({ ...quantize, method: method.name }) }),
+    ...(method === undefined
+      ? {}
+      : { quantization: JSON.stringify({ ...quantize, budget, method: method.name }) }),
   });
+  let chosen: FormatChoice | undefined;
+  const requested = () => quantize && { ...quantize, ...(chosen && { overrides: chosen.overrides }) };
   const { plan, reports, notes } = await compressLayers(source, model, spec, opened, store, {
     signal: rewriting.signal,
     onBlock,
-    quantize: method && quantize && blockQuantization(model, source, method, quantize),
+    quantize: async (sizes, dropped) => {
+      if (quantize === undefined || method === undefined) return undefined;
+      if (budget !== undefined) {
+        const { signal } = rewriting;
+        const how = { request: quantize, budget, method, signal, onBlock: onMeasured };
+        chosen = await store.found("formats", () =>
+          schemesByBudget(source, model, sizes, dropped, opened, how),
+        );
+      }
+      return blockQuantization(model, source, method, requested() ?? quantize);
+    },
   });
+  const asPruned = requested();
+  const formats = chosen?.chosen;
   const encoded = await encodedWeights(store, reports.length, plan);
   const repaired = await openRepaired(store, reports.length);
   try {
     const repairedSource = withTensorsOf(source, repaired);
     const applied = remainingCuts(plan, new Set(repaired.flatMap(({ tensors }) => [...tensors.keys()])));
     const after =
-      quantize &&
-      (await quantizationAfter(repairedSource, pruningTransform(applied), plan.config, quantize, encoded));
+      asPruned &&
+      (await quantizationAfter(
+        repairedSource,
+        pruningTransform(applied),
+        plan.config,
+        requestAfter(asPruned, model.layers, plan),
+        encoded,
+      ));
     await writeCompressed(repairedSource, applied, sink, after, {
       ...rewriting,
       files: {
-        ...filesOf({ plan, reports, after }, baseModel, { spec, about: opened.about }),
+        ...filesOf({ plan, reports, after, formats }, baseModel, { spec, about: opened.about }),
         ...rewriting.files,
       },
     });
     await store.remove();
     const all = [...notes, ...fewTokens(reports, opened), ...(after?.plan.notes ?? [])];
-    return { plan, reports, notes: all, quantization: after };
+    return { plan, reports, notes: all, quantization: after, ...(formats && { formats }) };
   } finally {
     for (const checkpoint of repaired) await checkpoint.close();
   }
 }
 
 /** The method that rounds by data, if any does. */
-function methodOf(spec: Compression, name: string | undefined): QuantizationMethod | undefined {
-  if (name === undefined && !needsData(spec)) return undefined;
+function methodOf(
+  spec: Compression,
+  name: string | undefined,
+  budget: QuantizationBudget | undefined,
+): QuantizationMethod | undefined {
+  if (name === undefined && budget === undefined && !needsData(spec)) return undefined;
   return quantizationMethodNamed(name ?? defaultQuantizationMethod);
+}
+
+/** @throws {PruningError} where the compression does not fit the model, or nothing within the budget is left of it */
+async function checkedPreview(
+  source: Checkpoint,
+  spec: Compression,
+  request: QuantizationRequest,
+  budget: QuantizationBudget | undefined,
+  options: ReturnType<typeof signalOf>,
+): Promise<void> {
+  const schemes = budget === undefined ? [request.scheme] : budget.candidates.map(({ scheme }) => scheme);
+  const sizes: number[] = [];
+  for (const scheme of schemes) {
+    const { quantization } = await previewCompression(source, spec, { ...request, scheme }, options);
+    const { bytes = 0, bitsPerWeight = 0 } = quantization?.plan.after ?? {};
+    sizes.push(budget?.bits === undefined ? bytes : bitsPerWeight);
+  }
+  const most = budget && (budget.bits ?? budget.bytes);
+  if (budget !== undefined && most !== undefined && Math.min(...sizes) > most)
+    throw tooSmall(budget, Math.min(...sizes));
 }
 
 function blockQuantization(

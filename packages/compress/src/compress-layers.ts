@@ -27,8 +27,11 @@ import { type BlockQuantization, quantizeBlock } from "./quantize-block.ts";
 import { columnsOf, readFloats, withColumns } from "./stored-matrix.ts";
 
 export interface CompressLayersOptions {
-  /** Rounds linears in the same pass. */
-  readonly quantize?: BlockQuantization | undefined;
+  /** Rounds linears in the same pass; a function is told what will be left of the model, before its weights are. */
+  readonly quantize?:
+    | BlockQuantization
+    | ((sizes: PruningSizes, dropped: readonly number[]) => Promise<BlockQuantization | undefined>)
+    | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called before the first block with 0, and after each; `resumed` where an earlier run had done it. */
   readonly onBlock?: ((done: number, total: number, resumed: boolean) => void) | undefined;
@@ -78,6 +81,7 @@ export async function compressLayers(
   if (spec.allocate === "global" && sizes.neurons !== undefined) {
     sizes = await allocated(source, model, spec, sizes, dropped, calibration, signal);
   }
+  const quantization = typeof quantize === "function" ? await quantize(sizes, dropped) : quantize;
   const walk = await calibration.walk(dropped);
   try {
     const done = await walkThrough(walk, source, model, spec, sizes, {
@@ -87,7 +91,7 @@ export async function compressLayers(
       store,
       signal,
       onBlock,
-      quantize,
+      quantize: quantization,
     });
     const choice = {
       layers: model.layers.map((_, index) => index).filter((index) => !dropped.includes(index)),
@@ -108,7 +112,8 @@ export async function compressLayers(
   }
 }
 
-interface Surroundings extends CompressLayersOptions {
+interface Surroundings extends Omit<CompressLayersOptions, "quantize"> {
+  readonly quantize: BlockQuantization | undefined;
   readonly scorers: ReturnType<typeof scorersOf>;
   readonly weightScores: Scores;
   readonly calibration: Calibration;

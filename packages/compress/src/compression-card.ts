@@ -1,12 +1,18 @@
 import type { ModelSize, PruningPlan } from "@vlmopt/pruning";
+import type { ChosenFormats } from "./budget/quantization-budget.ts";
 import type { BlockReport } from "./calibration.ts";
 import type { Compression } from "./compression.ts";
 
 type About = Readonly<Record<string, string | number>>;
 
 /** What `compression.json` says: how, with what data, and what it did to each block. */
-export function compressionRecord(compression: Compression, data: About, blocks: readonly BlockReport[]) {
-  return { version: 1, compression, data, blocks };
+export function compressionRecord(
+  compression: Compression,
+  data: About,
+  blocks: readonly BlockReport[],
+  formats?: ChosenFormats,
+) {
+  return { version: 1, compression, data, ...(formats && { formats }), blocks };
 }
 
 /** A model card (README.md of a model folder) that says what was done to which model, with the sizes before and after. */

@@ -1,5 +1,6 @@
 import type { PruningPlan } from "@vlmopt/pruning";
 import { quantizationCard, quantizationSection } from "@vlmopt/quant";
+import { type ChosenFormats, formatTable } from "./budget/quantization-budget.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
 import type { Compression } from "./compression.ts";
 import { compressionCard, compressionRecord, linearTable } from "./compression-card.ts";
@@ -11,10 +12,12 @@ export function filesOf(
     plan,
     reports,
     after,
+    formats,
   }: {
     readonly plan: PruningPlan;
     readonly reports: readonly BlockReport[];
     readonly after: QuantizationAfter | undefined;
+    readonly formats?: ChosenFormats | undefined;
   },
   baseModel: string,
   data?: { readonly spec: Compression; readonly about: Calibration["about"] },
@@ -26,8 +29,9 @@ export function filesOf(
       "quantization.json": text(after.plan),
       ...(data === undefined
         ? {}
-        : { "compression.json": text(compressionRecord(data.spec, data.about, reports)) }),
-      "README.md": quantizationCard(after.plan, baseModel) + linearTable(reports, data?.about),
+        : { "compression.json": text(compressionRecord(data.spec, data.about, reports, formats)) }),
+      "README.md":
+        quantizationCard(after.plan, baseModel) + formatTable(formats) + linearTable(reports, data?.about),
     };
   }
   return {
@@ -35,9 +39,11 @@ export function filesOf(
     ...(after === undefined ? {} : { "quantization.json": text(after.plan) }),
     ...(data === undefined
       ? {}
-      : { "compression.json": text(compressionRecord(data.spec, data.about, reports)) }),
+      : { "compression.json": text(compressionRecord(data.spec, data.about, reports, formats)) }),
     "README.md":
       compressionCard({ plan, reports, about: data?.about, baseModel }) +
-      (after === undefined ? "" : quantizationSection(after.plan) + linearTable(reports)),
+      (after === undefined
+        ? ""
+        : quantizationSection(after.plan) + formatTable(formats) + linearTable(reports)),
   };
 }

@@ -1,4 +1,13 @@
 export { applySavedPlan } from "./apply-saved-plan.ts";
+export {
+  budgetNamed,
+  type ChosenFormats,
+  type ChosenLinears,
+  defaultCandidates,
+  formatCounts,
+  type NamedScheme,
+  type QuantizationBudget,
+} from "./budget/quantization-budget.ts";
 export type { BlockReport, Calibration, LinearReport } from "./calibration.ts";
 export {
   type Compressed,

@@ -3,6 +3,7 @@ import type { QuantizationRequest } from "@vlmopt/quant";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
 import { readModel } from "./read-model.ts";
+import { requestAfter } from "./renumbered-overrides.ts";
 import { type QuantizationAfter, quantizationAfter } from "./write-compressed.ts";
 
 export interface CompressionPreview {
@@ -35,7 +36,13 @@ export async function previewCompression(
     ...(workers === undefined ? {} : { workers }),
   });
   const quantization =
-    quantize && (await quantizationAfter(source, pruningTransform(plan), plan.config, quantize));
+    quantize &&
+    (await quantizationAfter(
+      source,
+      pruningTransform(plan),
+      plan.config,
+      requestAfter(quantize, model.layers, plan),
+    ));
   const notes = [...rounded, ...(quantization?.plan.notes ?? [])];
   const { before, after, sparsity } = plan;
   return { plan: byData ? { before, after, sparsity } : plan, notes, quantization };

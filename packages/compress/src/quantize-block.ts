@@ -1,23 +1,11 @@
-import type {
-  Activations,
-  InputStatistics,
-  LinearAlgebra,
-  ReplacedTensor,
-  Replacements,
-} from "@vlmopt/models";
-import {
-  linearAlgebra,
-  neuronLinears,
-  type PrunableLayer,
-  type PrunableLinear,
-  PruningError,
-  refit,
-} from "@vlmopt/pruning";
+import type { Activations, InputStatistics, ReplacedTensor, Replacements } from "@vlmopt/models";
+import { neuronLinears, type PrunableLayer, type PrunableLinear, PruningError, refit } from "@vlmopt/pruning";
 import { encodeMatrix, type Format, formatNamed, type Scheme } from "@vlmopt/quant";
 import { tensorNamed } from "@vlmopt/tensor-io";
 import type { LinearReport } from "./calibration.ts";
 import type { BlockContext } from "./compress-block.ts";
 import type { QuantizationMethod, RoundedLinear } from "./methods/quantization-method.ts";
+import { outputError } from "./output-error.ts";
 import { asStored, readFloats } from "./stored-matrix.ts";
 
 /** How linears are quantized while a model is walked through. */
@@ -52,9 +40,6 @@ export interface QuantizedBlock {
 const SHARES = { attention: 0.5, mlp: 0.5 } as const;
 /** Pull towards the weights before, as a share of the inputs' mean square: GPTQ's damping, so that both minimise one sum. */
 const PULL = 0.01;
-/** Rows whose error is measured. */
-const MEASURED_ROWS = 256;
-
 /**
  * Rounds a block's linears in the order in which it computes: those that read the stream, then, on what these give now, the last one, fitted to
  * what the stream lacks of the dense model's first.
@@ -194,7 +179,7 @@ async function rounded(
 }
 
 /** Linears that read the block's stream, and the one that adds to it. */
-function linearsOf(
+export function linearsOf(
   attention: PrunableLayer["attention"],
   mlp: PrunableLayer["mlp"],
   kind: "attention" | "mlp",
@@ -209,53 +194,17 @@ function linearsOf(
 }
 
 /** Formats whose matrices share a scale of the whole are told the largest magnitude of all. */
-function withSharedMagnitude(linears: readonly RoundedLinear[]): readonly RoundedLinear[] {
+export function withSharedMagnitude(linears: readonly RoundedLinear[]): readonly RoundedLinear[] {
   if (linears.length < 2 || !linears.some(({ format }) => format.sharesScales)) return linears;
   let magnitude = 0;
   for (const { data } of linears) for (const value of data) magnitude = Math.max(magnitude, Math.abs(value));
   return linears.map((linear) => ({ ...linear, magnitude }));
 }
 
-function inputsOf(inputs: Activations, name: string): InputStatistics {
+export function inputsOf(inputs: Activations, name: string): InputStatistics {
   const found = inputs.get(name);
   if (found === undefined) throw new PruningError(`nothing is known of what goes into ${name}`);
   return found;
-}
-
-/** Σ ‖(W − Q)·x‖² / Σ ‖W·x‖² over the tokens, of some rows; channels count as independent where their Gram matrix is not known. */
-async function outputError(
-  weight: Float32Array,
-  decoded: Float32Array,
-  { gram, meanSquare }: InputStatistics,
-  algebra: LinearAlgebra,
-): Promise<number> {
-  const columns = meanSquare.length;
-  const rows = weight.length / columns;
-  const count = Math.min(rows, MEASURED_ROWS);
-  const some = new Float64Array(2 * count * columns);
-  for (let i = 0; i < count; i++) {
-    const row = Math.floor((i * rows) / count) * columns;
-    for (let j = 0; j < columns; j++) {
-      const w = weight[row + j] as number;
-      some[i * columns + j] = w - (decoded[row + j] as number);
-      some[(count + i) * columns + j] = w;
-    }
-  }
-  const products =
-    gram &&
-    (await (algebra.multiply?.(some, gram, columns) ?? linearAlgebra().multiply(some, gram, columns)));
-  const energyOf = (first: number) => {
-    let sum = 0;
-    for (let i = first * columns; i < (first + count) * columns; i++) {
-      const value = some[i] as number;
-      sum +=
-        value *
-        (products === undefined ? value * (meanSquare[i % columns] as number) : (products[i] as number));
-    }
-    return sum;
-  };
-  const energy = energyOf(count);
-  return energy > 0 ? energyOf(0) / energy : 0;
 }
 
 function relativeError(weight: Float32Array, decoded: Float32Array): number {

@@ -22,6 +22,7 @@ import {
   type RewriteResult,
   rewriteCheckpoint,
   type Sink,
+  type TensorSpec,
   type Transform,
   transformedSpecs,
 } from "@vlmopt/tensor-io";
@@ -46,15 +47,24 @@ export async function quantizationAfter(
   request: QuantizationRequest,
   encoded: ReadonlyMap<string, EncodedWeight> = new Map(),
 ): Promise<QuantizationAfter> {
-  const bytes = (await source.readSibling("config.json")) ?? new Uint8Array();
-  const edited: unknown = JSON.parse(editConfig(new TextDecoder().decode(bytes), config));
-  const tensors = transformedSpecs(source.tensors, transform);
-  const description = describeModel(edited, tensors);
+  const { description, tensors } = await modelAfter(source, transform, config);
   const plan = planQuantization(description, tensors, request);
   const magnitudes = await joinedMagnitudes(source, plan, transform);
   const { formats } = request;
   const options = { measure: true, magnitudes, encoded, ...(formats === undefined ? {} : { formats }) };
   return { plan, description, quantization: quantization(plan, options) };
+}
+
+/** The model that pruning leaves. */
+export async function modelAfter(
+  source: Checkpoint,
+  transform: Transform,
+  config: readonly ConfigEdit[],
+): Promise<{ description: ModelDescription; tensors: ReadonlyMap<string, TensorSpec> }> {
+  const bytes = (await source.readSibling("config.json")) ?? new Uint8Array();
+  const edited: unknown = JSON.parse(editConfig(new TextDecoder().decode(bytes), config));
+  const tensors = transformedSpecs(source.tensors, transform);
+  return { description: describeModel(edited, tensors), tensors };
 }
 
 /** A checkpoint some of whose tensors are those of others, which may have other shapes. Closing it closes none of them. */

@@ -84,6 +84,11 @@ export interface CalibrationWalk {
    */
   error(replacements?: Replacements): Promise<number>;
   /**
+   * The same of each token by itself, in the mean over them. Norms see tokens so, and a few of massive activations, whose stream is a hundred times
+   * as long as others', do not hide what becomes of those.
+   */
+  tokenError(replacements?: Replacements): Promise<number>;
+  /**
    * Takes both streams past the next block, and the dense one past the dropped layers behind it too.
    * @returns ‖compressed − dense‖² / ‖dense‖² of the streams over the held-out tokens
    */

@@ -24,7 +24,14 @@ export {
   quantization,
   quantizeCheckpoint,
 } from "./checkpoint/quantize-checkpoint.ts";
-export { type NamedSchemes, type SchemeOverride, schemesNamed } from "./checkpoint/scheme-overrides.ts";
+export {
+  candidatesNamed,
+  type NamedCandidates,
+  type NamedSchemes,
+  overrideOf,
+  type SchemeOverride,
+  schemesNamed,
+} from "./checkpoint/scheme-overrides.ts";
 export { storedPart } from "./checkpoint/stored-part.ts";
 export type { Awq } from "./formats/awq.ts";
 export type { Bitsandbytes4Bit } from "./formats/bitsandbytes.ts";

@@ -14,7 +14,7 @@ import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
 
 export interface CompressWithProgress
   extends CalibrateOptions,
-    Omit<CompressOptions, "calibration" | "onBlock"> {
+    Omit<CompressOptions, "calibration" | "onBlock" | "onMeasured"> {
   readonly input: string;
   readonly executor: "ort" | "webgpu";
   readonly threads?: number | undefined;
@@ -32,6 +32,7 @@ export async function compressWithProgress(
   { input, executor, threads, json, calibrate, split, samples, ...options }: CompressWithProgress,
 ): Promise<Compressed | undefined> {
   const answering = stepProgress(json);
+  const measuring = stepProgress(json);
   const compressing = stepProgress(json);
   // Begins once there is something to write: it tells the time since.
   let writing: Progress | undefined;
@@ -55,8 +56,13 @@ export async function compressWithProgress(
               onAnswers: (done, total) => answering.update("answering", done, total, true),
             });
           },
+          onMeasured: (done, total) => {
+            answering.stop();
+            measuring.update("measuring", done, total, true);
+          },
           onBlock: (done, total, resumed) => {
             answering.stop();
+            measuring.stop();
             compressing.update("compressing", done, total, !resumed);
           },
           onProgress: ({ bytes, totalBytes }) => {
@@ -74,6 +80,7 @@ export async function compressWithProgress(
     return undefined;
   } finally {
     answering.stop();
+    measuring.stop();
     compressing.stop();
     writing?.stop();
   }

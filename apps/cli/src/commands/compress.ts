@@ -10,8 +10,14 @@ import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.t
 import { compressWithProgress } from "./compress-with-progress.ts";
 import { addCompressionOptions, compressionOf, cutsNothing } from "./compression-options.ts";
 import { printCompression } from "./compression-tables.ts";
-import { presetOption, quantizationMethodOption, schemeList } from "./quantization-options.ts";
-import { schemesOf } from "./quantize.ts";
+import {
+  bitsHelp,
+  parseBits,
+  presetOption,
+  quantizationMethodOption,
+  requestOf,
+  schemeList,
+} from "./quantization-options.ts";
 
 const warnings = {
   byWeights:
@@ -55,6 +61,12 @@ export function compressCommand(name: "compress" | "prune") {
       "--quantize <scheme>",
       `store what stays in 2 to 8 bits, in the same pass: ${schemeList}, or several as in \`vlmopt quantize\``,
     )
+    .option("--quantize-bits <mean>", bitsHelp("--quantize"), parseBits)
+    .option(
+      "--quantize-size <bytes>",
+      "the same for the bytes of all safetensors files, such as 2GB",
+      parseBytes,
+    )
     .addOption(quantizationMethodOption("--quantize-method <name>"))
     .addOption(presetOption())
     .option("--plan-only", "print what would be done and write nothing")
@@ -77,10 +89,14 @@ Examples:
       const fail = (message: string) => self.error(message);
       if (output === undefined && !planOnly) fail("error: name the folder to write, or ask for --plan-only");
       const spec = compressionOf(options as Record<string, unknown>, fail);
-      const request: QuantizationRequest | undefined =
-        quantize === undefined
+      const { quantizeBits: bits, quantizeSize: bytes } = options;
+      const budgeted = bits !== undefined || bytes !== undefined;
+      const named =
+        quantize === undefined && !budgeted
           ? undefined
-          : { ...schemesOf(quantize, preset, fail), made: { scheme: quantize, preset } };
+          : requestOf({ schemes: quantize, preset, bits, bytes }, fail);
+      const { budget, ...request } = named ?? {};
+      const plain = named && (request as QuantizationRequest);
       const { calibrate, split, samples } = options;
       const lone = split === undefined ? samples !== undefined && "--samples" : "--split";
       if (calibrate === undefined && lone) fail(`error: ${lone} says nothing without --calibrate`);
@@ -92,10 +108,14 @@ Examples:
       }
       const { quantizeMethod } = options;
       if (quantizeMethod !== undefined) {
-        if (quantize === undefined) fail("error: --quantize-method says nothing without --quantize");
+        if (named === undefined) fail("error: --quantize-method says nothing without --quantize");
         if (planFile !== undefined || !needsData(spec))
           fail("error: --quantize-method rounds by data, which a saved --plan and --by-weights do without");
       }
+      if (budgeted && (planOnly || planFile !== undefined || !needsData(spec)))
+        fail(
+          "error: --quantize-bits and --quantize-size choose by data, which --plan-only, a saved --plan and --by-weights do without",
+        );
       if (calibrate !== undefined && planFile === undefined && !needsData(spec))
         fail(
           `error: --calibrate says nothing ${spec.byWeights ? "with --by-weights" : "where --l1 alone looks at weights"}`,
@@ -103,14 +123,14 @@ Examples:
       const rewriting = {
         ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
         ...(options.workers === undefined ? {} : { workers: options.workers }),
-        quantize: request,
+        quantize: plain,
         overwrite: options.force === true,
         baseModel: basename(resolve(input)),
       };
       await using source = await openCheckpoint(input);
       const started = performance.now();
       if (planOnly && planFile === undefined) {
-        const preview = await previewCompression(source, spec, request, rewriting);
+        const preview = await previewCompression(source, spec, plain, rewriting);
         return printCompression({ ...preview, reports: [] }, { json, planOnly });
       }
       if (spec.byWeights === true && !onlyL1(spec)) warn(warnings.byWeights);
@@ -119,11 +139,12 @@ Examples:
         planFile === undefined
           ? await compressWithProgress(source, spec, output ?? "", {
               ...rewriting,
-              ...(request === undefined
+              ...(plain === undefined
                 ? {}
                 : {
                     quantize: {
-                      ...request,
+                      ...plain,
+                      ...(budget === undefined ? {} : { budget }),
                       ...(quantizeMethod === undefined ? {} : { method: quantizeMethod }),
                     },
                   }),

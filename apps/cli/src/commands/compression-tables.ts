@@ -1,16 +1,22 @@
-import { type BlockReport, type CompressionPreview, finalNormSentence } from "@vlmopt/compress";
+import {
+  type BlockReport,
+  type ChosenFormats,
+  type CompressionPreview,
+  finalNormSentence,
+} from "@vlmopt/compress";
 import type { ModelSize, PruningPlan } from "@vlmopt/pruning";
 import { formatBytes, formatCount } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
-import { errorReport, quantizationSummary } from "./quantization-options.ts";
+import { chosenFormats, errorReport, quantizationSummary } from "./quantization-options.ts";
 
 interface Printed extends CompressionPreview {
   readonly reports: readonly BlockReport[];
+  readonly formats?: ChosenFormats | undefined;
 }
 
 /** Prints notes about rounding first, then sizes, then errors. */
 export function printCompression(
-  { plan, notes, reports, quantization }: Printed,
+  { plan, notes, reports, quantization, formats }: Printed,
   { json, planOnly }: { readonly json: boolean; readonly planOnly: boolean },
 ): void {
   if (json) {
@@ -18,6 +24,7 @@ export function printCompression(
       ...plan,
       notes,
       ...(reports.length === 0 ? {} : { blocks: reports }),
+      ...(formats === undefined ? {} : { formats }),
       ...(quantization === undefined ? {} : { quantization: quantization.plan }),
     };
     console.log(JSON.stringify(all, null, 2));
@@ -30,6 +37,7 @@ export function printCompression(
   const errors = planOnly
     ? ""
     : `\n\n${errorReport(quantization.quantization.errors(), quantization.description)}`;
+  if (formats !== undefined) console.log(`\n${chosenFormats(formats)}`);
   console.log(`\nof what stays:\n${quantizationSummary(quantization.plan)}${errors}`);
 }
 

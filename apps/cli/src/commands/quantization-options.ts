@@ -1,13 +1,18 @@
 import { Option } from "@commander-js/extra-typings";
 import {
   type BlockReport,
+  budgetNamed,
+  type ChosenFormats,
+  defaultCandidates,
   defaultQuantizationMethod,
+  formatCounts,
+  type QuantizationBudget,
   quantizationMethodNames,
   quantizationMethods,
 } from "@vlmopt/compress";
 import type { ComponentName, ModelDescription, Role } from "@vlmopt/models";
-import { type QuantizationPlan, schemeNames } from "@vlmopt/quant";
-import { formatBytes, formatCount } from "../terminal/quantities.ts";
+import { type NamedSchemes, type QuantizationPlan, schemeNames, schemesNamed } from "@vlmopt/quant";
+import { formatBytes, formatCount, parseNumber } from "../terminal/quantities.ts";
 import { formatTable } from "../terminal/table.ts";
 
 export function presetOption() {
@@ -24,6 +29,52 @@ export function quantizationMethodOption<Flags extends string>(flags: Flags) {
   const about = quantizationMethods.map(({ name, summary }) => `${name} (${summary})`).join("; ");
   return new Option(flags, `how data round: ${about} (default: ${defaultQuantizationMethod})`).choices(
     quantizationMethodNames,
+  );
+}
+
+/** Help of the mean of bits within which data choose each linear's scheme. */
+export function bitsHelp(schemes: string): string {
+  return `bits a weight in the mean of all linears that are quantized, scales and zero points counted: data choose each linear's scheme among those of ${schemes} (default: ${defaultCandidates})`;
+}
+
+/** Reads such a mean. */
+export const parseBits = parseNumber(0.1, 32);
+
+export interface RequestOptions {
+  readonly schemes: string | undefined;
+  readonly preset: "fast" | "best";
+  readonly bits: number | undefined;
+  readonly bytes: number | undefined;
+}
+
+/** Schemes by name, and the budget that chooses among them. An unknown name is bad usage. */
+export function requestOf(
+  { schemes, preset, bits, bytes }: RequestOptions,
+  fail: (message: string) => never,
+): NamedSchemes & {
+  readonly budget?: QuantizationBudget;
+  readonly made: Readonly<Record<string, string | number>>;
+} {
+  if (bits !== undefined && bytes !== undefined) fail("error: give either bits or a size");
+  try {
+    if (bits === undefined && bytes === undefined)
+      return { ...schemesNamed(schemes ?? "", preset), made: { scheme: schemes ?? "", preset } };
+    const name = schemes ?? defaultCandidates;
+    return {
+      ...budgetNamed(name, preset, bits === undefined ? { bytes } : { bits }),
+      made: { scheme: name, preset, ...(bits === undefined ? { bytes: bytes ?? 0 } : { bits }) },
+    };
+  } catch (error) {
+    return fail(`error: ${(error as Error).message}`);
+  }
+}
+
+/** What a budget chose, as a table. */
+export function chosenFormats(formats: ChosenFormats): string {
+  const [titles = [], ...rows] = formatCounts(formats);
+  return formatTable(
+    titles.map((title, i) => ({ title, ...(i === 0 ? {} : { align: "right" as const }) })),
+    rows.map((row) => [...row]),
   );
 }
 

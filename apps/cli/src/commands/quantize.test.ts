@@ -79,6 +79,11 @@ describe("vlmopt quantize", () => {
     [[llava, "out", "--scheme", "nf4", "--by-weights", "--method", "gptq"], 2, "--method says nothing with"],
     [[llava, "out", "--scheme", "nf4", "--method", "magic"], 2, "Allowed choices are gptq, imatrix, rtn"],
     [[llava, "out", "--scheme", "gguf-q4_0", "--calibrate", "x"], 2, "--calibrate says nothing with a gguf"],
+    [[llava, "out"], 2, "error: say how weights are stored: --scheme, or a budget, --bits or --size"],
+    [[llava, "out", "--bits", "4", "--size", "1MB"], 2, "error: give either bits or a size"],
+    [[llava, "out", "--bits", "4", "--by-weights"], 2, "--bits says nothing with --by-weights"],
+    [[llava, "--bits", "4", "--plan-only"], 2, "--bits and --size have no plan before data were read"],
+    [[llava, "out", "--scheme", "int3-g16,int4-g16"], 2, "names 2 schemes: a budget of bits or bytes"],
   ])("refuses %j", (args, code, message) => {
     const { status, stderr } = vlmopt("quantize", ...args);
     expect(status).toBe(code);
@@ -120,6 +125,26 @@ describe("vlmopt quantize, by data", () => {
     );
     expect(await readdir(out)).not.toContain("pruning.json");
     expect(vlmopt("dequantize", out, join(folder, "again")).status).toBe(0);
+  });
+
+  it("chooses each linear's scheme within a budget of bits", async () => {
+    const folder = await temporaryFolder();
+    const out = join(folder, "out");
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [main, "quantize", model, out, "--bits", "5", "--scheme", "int3-g16-zero,int4-g16-zero,int8", "--json"],
+      { encoding: "utf8", env: { ...process.env, VLMOPT_CACHE: join(folder, "cache") } },
+    );
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    const { plan, formats } = JSON.parse(stdout);
+    expect(plan.after.bitsPerWeight).toBeGreaterThan(4.7);
+    expect(plan.after.bitsPerWeight).toBeLessThanOrEqual(5);
+    expect(plan.groups.length).toBeGreaterThan(1);
+    for (const { scheme, losses } of formats.linears) {
+      expect(losses["int4-g16-zero"]).toBeLessThan(losses["int3-g16-zero"]);
+      expect(Object.keys(losses)).toContain(scheme);
+    }
+    expect(await readFile(join(out, "README.md"), "utf8")).toContain("within 5 bits a weight");
   });
 });
 

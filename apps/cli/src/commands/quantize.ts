@@ -5,11 +5,9 @@ import { describeModel } from "@vlmopt/models";
 import {
   type GgufFileType,
   ggufFileTypes,
-  type NamedSchemes,
   planQuantization,
   quantizeCheckpoint,
   quantizeToGguf,
-  schemesNamed,
 } from "@vlmopt/quant";
 import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
@@ -18,11 +16,15 @@ import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatDuration, parseBy, parseBytes, parseWhole } from "../terminal/quantities.ts";
 import { compressWithProgress } from "./compress-with-progress.ts";
 import {
+  bitsHelp,
+  chosenFormats,
   errorReport,
   linearErrors,
+  parseBits,
   presetOption,
   quantizationMethodOption,
   quantizationSummary,
+  requestOf,
   schemeList,
 } from "./quantization-options.ts";
 
@@ -34,10 +36,12 @@ export function quantizeCommand() {
     )
     .argument("<in>", "folder of a model: config.json and safetensors")
     .argument("[out]", "folder to write; not needed with --plan-only")
-    .requiredOption(
+    .option(
       "--scheme <name>",
-      `${schemeList}, ${ggufSchemes.join(", ")}; integers of 2, 3, 4 and 8 bits take groups of any size (-g<size>, -row), and zero points (-zero), with which transformers decodes weights as it loads them; gptq is symmetric, gptq-int8, gptq-int3-g64 and so on of other widths; +down=int8 stores some linears otherwise: vision, projector, qformer, q, k, v, qkv, o, gate, up, down, fc1, fc2, head, embedding, layers such as 0-1, and these joined by dots`,
+      `${schemeList}, ${ggufSchemes.join(", ")}; integers of 2, 3, 4 and 8 bits take groups of any size (-g<size>, -row), and zero points (-zero), with which transformers decodes weights as it loads them; gptq is symmetric, gptq-int8, gptq-int3-g64 and so on of other widths; +down=int8 stores some linears otherwise: vision, projector, qformer, q, k, v, qkv, o, gate, up, down, fc1, fc2, head, embedding, layers such as 0-1, and these joined by dots; several apart by commas with --bits or --size`,
     )
+    .option("--bits <mean>", bitsHelp("--scheme"), parseBits)
+    .option("--size <bytes>", "the same for the bytes of all safetensors files, such as 2GB", parseBytes)
     .addOption(presetOption())
     .option(
       "--calibrate <data>",
@@ -79,24 +83,37 @@ Examples:
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-nf4 --scheme nf4-dq --by-weights
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-gguf --scheme gguf-q4_k
   $ vlmopt quantize ./llava-1.5-7b-hf ./llava-mixed --scheme int3-g128+down=int4-g128+vision=int8+0-1=int8
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-3.5 --bits 3.5 --calibrate ./questions --split train
+  $ vlmopt quantize ./llava-1.5-7b-hf ./llava-4gb --size 4GB --scheme int4-g128,int8+vision=int8
   $ vlmopt quantize ./model --scheme int4-g64 --skip "*.layers.0.*" --plan-only`,
     )
     .action(async (input, output, options, command) => {
       const { planOnly = false, json = false, preset } = options;
       if (output === undefined && !planOnly)
         command.error("error: name the folder to write, or ask for --plan-only");
-      if (ggufSchemes.includes(options.scheme)) {
+      const { scheme, bits, size } = options;
+      const budgeted = bits !== undefined || size !== undefined;
+      if (scheme === undefined && !budgeted)
+        return command.error("error: say how weights are stored: --scheme, or a budget, --bits or --size");
+      if (budgeted && planOnly)
+        return command.error(
+          "error: --bits and --size have no plan before data were read: leave --plan-only out",
+        );
+      if (scheme !== undefined && ggufSchemes.includes(scheme)) {
+        if (budgeted) return command.error("error: --bits and --size choose among schemes that are no gguf");
         if (output === undefined || planOnly)
           return command.error("error: a gguf scheme has no plan to print: leave --plan-only out");
         const { calibrate, method } = options;
         const needless = calibrate === undefined ? method && "--method" : "--calibrate";
         if (needless)
           return command.error(`error: ${needless} says nothing with a gguf scheme: weights alone decide`);
-        return writeGguf(input, output, options);
+        return writeGguf(input, output, { ...options, scheme });
       }
       const { calibrate, split, samples, method, byWeights = false } = options;
       const needless = {
         "--calibrate": calibrate,
+        "--bits": bits,
+        "--size": size,
         "--method": method,
         "--samples": samples,
         "--split": split,
@@ -106,7 +123,9 @@ Examples:
       }
       if (calibrate === undefined && (samples ?? split) !== undefined)
         command.error("error: --samples and --split say nothing without --calibrate");
-      const schemes = schemesOf(options.scheme, preset, (message) => command.error(message));
+      const { made: how, ...schemes } = requestOf({ schemes: scheme, preset, bits, bytes: size }, (message) =>
+        command.error(message),
+      );
       const started = performance.now();
       await using source = await openCheckpoint(input);
       if (!byWeights && !planOnly) {
@@ -120,8 +139,7 @@ Examples:
             skip: skipped,
             method: chosen,
             made: {
-              scheme: options.scheme,
-              preset,
+              ...how,
               method: chosen,
               ...(skipped.length === 0 ? {} : { skip: skipped.join(" ") }),
             },
@@ -146,7 +164,7 @@ Examples:
       const plan = planQuantization(description, source.tensors, {
         ...schemes,
         skip,
-        made: { scheme: options.scheme, preset, ...(skip.length === 0 ? {} : { skip: skip.join(" ") }) },
+        made: { ...how, ...(skip.length === 0 ? {} : { skip: skip.join(" ") }) },
       });
       if (!json) for (const note of plan.notes) console.log(`note: ${note}`);
       if (planOnly) {
@@ -175,7 +193,7 @@ Examples:
 
 /** Prints the plan and the errors of a model that was rounded by data. */
 function printQuantized(
-  { quantization, reports, notes }: Compressed,
+  { quantization, reports, notes, formats }: Compressed,
   output: string,
   started: number,
   json: boolean,
@@ -186,12 +204,12 @@ function printQuantized(
   const seconds = (performance.now() - started) / 1000;
   if (json) {
     const blocks = reports;
-    console.log(
-      JSON.stringify({ output, plan, errors: Object.fromEntries(errors), blocks, notes, seconds }, null, 2),
-    );
+    const found = { output, plan, formats, errors: Object.fromEntries(errors), blocks, notes, seconds };
+    console.log(JSON.stringify(found, null, 2));
     return;
   }
   for (const note of notes) console.log(`note: ${note}`);
+  if (formats !== undefined) console.log(`${chosenFormats(formats)}\n`);
   console.log(
     `${quantizationSummary(plan)}\n\n${errorReport(errors, description)}\n\n${linearErrors(reports)}`,
   );
@@ -230,17 +248,4 @@ async function writeGguf(
   for (const { name, size } of files) console.log(`${name}: ${formatBytes(size)}`);
   const counts = [...matrices].map(([type, count]) => `${count} ${type}`).join(", ");
   console.log(`matrices of the text model: ${counts}\n\n${output}: written in ${formatDuration(seconds)}`);
-}
-
-/** An unknown name is bad usage. */
-export function schemesOf(
-  name: string,
-  preset: "fast" | "best",
-  fail: (message: string) => never,
-): NamedSchemes {
-  try {
-    return schemesNamed(name, preset);
-  } catch (error) {
-    return fail(`error: ${(error as Error).message}`);
-  }
 }

@@ -57,7 +57,41 @@ test("precisions name a method that rounds by data, and the data", () => {
   ).toThrow("magic");
 });
 
+test("precisions may be budgets, within which data choose", () => {
+  const quantize = [
+    { bits: 3.5 },
+    { bytes: 2e9, scheme: "int3-g64,int4-g64+vision=int8", method: "imatrix" },
+  ];
+  const { variants } = recipe({
+    variants: [],
+    grids: [{ model: "llava", prune: { dense: {} }, quantize }],
+  })();
+  expect(variants.map(({ name }) => name)).toEqual([
+    "dense 3.5 bits gptq",
+    "dense 2000000000 bytes of int3-g64,int4-g64+vision=int8 imatrix",
+  ]);
+  expect(variants.map(({ calibrate }) => calibrate)).toEqual(["own", "own"]);
+  expect(variants[0]?.quantize).toEqual({
+    scheme: "int2-g64-zero,int3-g64-zero,int4-g64-zero,int8",
+    bits: 3.5,
+    preset: "best",
+    method: "gptq",
+  });
+});
+
 test.each([
+  [
+    { variants: [{ name: "a", model: "m", quantize: { bits: 3, bytes: 5 } }] },
+    "variants[0].quantize: has bits and bytes: give one of them",
+  ],
+  [
+    { variants: [{ name: "a", model: "m", quantize: { scheme: "int3-g64,int4-g64" } }] },
+    "names 2 schemes: a budget of bits or bytes chooses among them",
+  ],
+  [
+    { variants: [{ name: "a", model: "m", quantize: { scheme: "int3-g64,int5", bits: 4 } }] },
+    'no scheme is named "int5"',
+  ],
   [
     { variants: [{ name: "a", model: "m", prune: { glu: 2 } }] },
     "variants[0].prune.glu: is a share between 0 and 1",
@@ -125,7 +159,7 @@ test.each([
   ],
   [
     { grids: [{ model: "m", quantize: [4] }] },
-    "grids[0].quantize[0]: is the name of a scheme, or {scheme: …, preset: …, method: …, calibrate: …}",
+    "grids[0].quantize[0]: is the name of a scheme, or {scheme: …, bits: …, bytes: …, preset: …, method: …, calibrate: …}",
   ],
   [
     { variants: [{ name: "a", model: "m", quantize: "int5" }] },

@@ -9,6 +9,7 @@ import {
   type EndpointSpec,
   type EngineSpec,
   type ProtocolSpec,
+  precisionOf,
   type QuantizeSpec,
   type RecipeFile,
   recipeSchema,
@@ -133,7 +134,7 @@ function variantsOf(
       combinations(grid).map(([quantize, visualTokens]): VariantSpec => {
         const whole = quantize === "none";
         const method = whole ? undefined : withMethod(quantize).method;
-        const precision = whole ? [] : [quantize.scheme, ...(method === undefined ? [] : [method])];
+        const precision = whole ? [] : [precisionOf(quantize), ...(method === undefined ? [] : [method])];
         const stored = [pruning, ...precision].join(" ");
         const fewer = visualTokens === "all" ? undefined : visualTokens;
         return {
@@ -154,12 +155,14 @@ function variantsOf(
 }
 
 function roundsByData(quantize: QuantizeSpec | undefined): boolean {
-  return quantize?.method !== undefined || quantize?.calibrate !== undefined;
+  return quantize !== undefined && withMethod(quantize).method !== undefined;
 }
 
-/** Data to round by are the variant's from here on; they are of no use without a method. */
+/** Data to round by are the variant's from here on; neither they nor a budget are of use without a method. */
 function withMethod({ calibrate, ...quantize }: QuantizeSpec): QuantizeSpec {
-  return calibrate === undefined ? quantize : { method: defaultQuantizationMethod, ...quantize };
+  return (calibrate ?? quantize.bits ?? quantize.bytes) === undefined
+    ? quantize
+    : { method: defaultQuantizationMethod, ...quantize };
 }
 
 function locatedTask(spec: TaskSpec, at: (path: string) => string): TaskSpec {

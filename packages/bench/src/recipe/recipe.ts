@@ -1,4 +1,4 @@
-import { compressionSchema, quantizationMethodNames } from "@vlmopt/compress";
+import { budgetNamed, compressionSchema, defaultCandidates, quantizationMethodNames } from "@vlmopt/compress";
 import {
   executorNames,
   generateRules,
@@ -8,7 +8,7 @@ import {
 } from "@vlmopt/engine";
 import { parseMetric } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
-import { schemesNamed } from "@vlmopt/quant";
+import { candidatesNamed, schemesNamed } from "@vlmopt/quant";
 import { z } from "zod";
 import { calibrateSchema, dataSchema } from "./data-spec.ts";
 import { oneOf } from "./one-of.ts";
@@ -18,20 +18,52 @@ import { taskSpecSchema } from "./task-spec.ts";
 const count = ruled<number>(whole());
 
 const schemeName = z.string().refine(isScheme, { error: ({ input }) => schemeProblem(String(input)) });
-const schemeObject = z.strictObject({
-  scheme: schemeName,
-  preset: oneOf("preset", ["fast", "best"]).default("best"),
-  /** Rounds by data, while the model reads them; without, weights alone decide. */
-  method: oneOf("method", quantizationMethodNames as [string, ...string[]]).optional(),
-  /** Default: what the variant is calibrated on. */
-  calibrate: calibrateSchema.optional(),
-});
-const schemeError = { error: "is the name of a scheme, or {scheme: …, preset: …, method: …, calibrate: …}" };
+const schemeObject = z
+  .strictObject({
+    /** One, or with a budget several apart by commas, among which data choose for each linear. */
+    scheme: z.string().optional(),
+    /** Budget: of a weight, in the mean of all linears that are quantized. */
+    bits: ruled<number>(finite({ above: 0 })).optional(),
+    /** Budget: of all the model's safetensors files. */
+    bytes: ruled<number>(whole()).optional(),
+    preset: oneOf("preset", ["fast", "best"]).default("best"),
+    /** Rounds by data, while the model reads them; without, weights alone decide, but within a budget. */
+    method: oneOf("method", quantizationMethodNames as [string, ...string[]]).optional(),
+    /** Default: what the variant is calibrated on. */
+    calibrate: calibrateSchema.optional(),
+  })
+  .superRefine((spec, context) => {
+    const { scheme, bits, bytes } = spec;
+    const budgeted = bits !== undefined || bytes !== undefined;
+    const issue = (message: string | undefined, path: readonly string[] = []) => {
+      if (message !== undefined) context.addIssue({ code: "custom", message, path: [...path] });
+    };
+    if (bits !== undefined && bytes !== undefined) issue("has bits and bytes: give one of them");
+    if (scheme !== undefined) issue(budgeted ? candidatesProblem(scheme) : schemeProblem(scheme), ["scheme"]);
+    else if (!budgeted) issue("needs a scheme, or a budget of bits or bytes");
+  })
+  .transform(({ scheme = defaultCandidates, ...spec }) => ({ scheme, ...spec }));
+const schemeError = {
+  error: "is the name of a scheme, or {scheme: …, bits: …, bytes: …, preset: …, method: …, calibrate: …}",
+};
 const best = (scheme: string): z.output<typeof schemeObject> => ({ scheme, preset: "best" });
 
 const quantizeSchema = z.union([schemeName.transform(best), schemeObject], schemeError);
 
 export type QuantizeSpec = z.output<typeof quantizeSchema>;
+
+/** What tables and names of variants call it: the scheme, or the budget. */
+export function precisionOf({ scheme, bits, bytes }: QuantizeSpec): string {
+  if (bits === undefined && bytes === undefined) return scheme;
+  const budget = bits === undefined ? `${bytes} bytes` : `${bits} bits`;
+  return scheme === defaultCandidates ? budget : `${budget} of ${scheme}`;
+}
+
+/** The schemes of a specification, by its names. */
+export function schemesOf({ scheme, preset, bits, bytes }: QuantizeSpec) {
+  if (bits === undefined && bytes === undefined) return schemesNamed(scheme, preset);
+  return budgetNamed(scheme, preset, bits === undefined ? { bytes } : { bits });
+}
 
 const visualTokensSchema = z.strictObject({
   keep: ruled<number>(visualTokenRules.keep),
@@ -216,6 +248,15 @@ export const recipeSchema = z
   );
 
 export type RecipeFile = z.output<typeof recipeSchema>;
+
+function candidatesProblem(names: string): string | undefined {
+  try {
+    candidatesNamed(names);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 function isScheme(name: string): boolean {
   return schemeProblem(name) === undefined;

@@ -2,12 +2,12 @@ import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Compression, compressCheckpoint } from "@vlmopt/compress";
 import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, schemesNamed, weightCounts } from "@vlmopt/quant";
+import { planQuantization, quantizeCheckpoint, weightCounts } from "@vlmopt/quant";
 import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
 import type { CalibrationSet } from "../calibration/calibration-set.ts";
 import { modelCalibration } from "../calibration/model-calibration.ts";
-import type { QuantizeSpec } from "../recipe/recipe.ts";
+import { precisionOf, type QuantizeSpec, schemesOf } from "../recipe/recipe.ts";
 import { replaceFile } from "../records/run-folder.ts";
 import type { ModelSize } from "../records/run-summary.ts";
 import { checkpointHash, textHash } from "./content-hash.ts";
@@ -89,7 +89,7 @@ type Described = Pick<MadeCheckpoint, "size" | "precision">;
 async function described(folder: string, quantize: QuantizeSpec | undefined): Promise<Described> {
   await using checkpoint = await openCheckpoint(folder);
   const { size, dtype } = await sizeOf(checkpoint);
-  return { size, precision: quantize?.scheme ?? dtype };
+  return { size, precision: quantize === undefined ? dtype : precisionOf(quantize) };
 }
 
 async function make(
@@ -113,7 +113,7 @@ async function make(
   await using source = await openCheckpoint(model);
   const passing = signal === undefined ? {} : { signal };
   const request = quantize && {
-    ...schemesNamed(quantize.scheme, quantize.preset),
+    ...schemesOf(quantize),
     made: madeOf(quantize),
     ...(quantize.method === undefined ? {} : { method: quantize.method }),
   };
@@ -140,8 +140,14 @@ async function make(
   }
 }
 
-function madeOf({ scheme, preset, method }: QuantizeSpec): Record<string, string> {
-  return { scheme, preset, ...(method === undefined ? {} : { method }) };
+function madeOf({ scheme, preset, method, bits, bytes }: QuantizeSpec): Record<string, string | number> {
+  return {
+    scheme,
+    preset,
+    ...(bits === undefined ? {} : { bits }),
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(method === undefined ? {} : { method }),
+  };
 }
 
 async function configText(source: Checkpoint): Promise<string> {

@@ -2,6 +2,7 @@ import { medianInterval } from "../protocol/median-interval.ts";
 import { speedFigures } from "../protocol/speed-figures.ts";
 import { pruningLabels } from "../recipe/pruning-labels.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
+import { precisionOf } from "../recipe/recipe.ts";
 import type { Run } from "../records/run-folder.ts";
 import type { ItemResult, QualityFigure, SpeedFigures, VariantSummary } from "../records/run-summary.ts";
 import { requestsAtOnce } from "../targets/endpoint-pool.ts";
@@ -127,7 +128,11 @@ function variantSummary({ recipe, variant, base, of, figures, questions }: Summa
     family: variant.family,
     base: base?.name ?? null,
     pruning: pruningLabels(variant.prune),
-    precision: variant.precision ?? of.variant?.precision ?? variant.quantize?.scheme ?? "unknown",
+    precision:
+      variant.precision ??
+      of.variant?.precision ??
+      (variant.quantize && precisionOf(variant.quantize)) ??
+      "unknown",
     target: "endpoint" in variant.source ? "endpoint" : "engine",
     status: whole ? "complete" : error === undefined ? "incomplete" : "failed",
     error: whole ? null : (error ?? null),

@@ -157,6 +157,13 @@ export async function toyWalk(source: Checkpoint, layers: number, dropped: reado
         dense.map((x) => advanced(x, block)),
       );
     },
+    async tokenError(replaced) {
+      const block = blocks[next] as Block;
+      const errors = compressed.map((x, t) =>
+        relativeError([pass(block, x, replaced)], [advanced(dense[t] as Float64Array, block)]),
+      );
+      return errors.reduce((all, error) => all + error, 0) / errors.length;
+    },
     async advance(replaced) {
       const block = blocks[next] as Block;
       calls.push(`advance ${block.layer} ${block.kind}`);

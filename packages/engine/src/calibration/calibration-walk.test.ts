@@ -66,6 +66,28 @@ describe("a walk", () => {
     await many.release();
   });
 
+  test("errors of tokens count alike, however long their streams are", async () => {
+    const name = "model.layers.0.mlp.down_proj.weight";
+    const errors = async (ids: readonly number[]) => {
+      const walk = await llama([...texts.slice(0, 7), { ids }]);
+      await walk.advance();
+      const zeros = new Map([[name, { shape: [48, 80], data: new Float32Array(48 * 80) }]]);
+      const found = { whole: await walk.error(zeros), tokens: await walk.tokenError(zeros) };
+      expect(await walk.tokenError()).toBe(0);
+      await walk.release();
+      return found;
+    };
+    // Attention sees what comes before, so that the first of two tokens is what it is alone.
+    const [first, both] = [await errors([5]), await errors([5, 60])];
+    expect(first.tokens).toBeCloseTo(first.whole, 12);
+    const second = 2 * both.tokens - first.tokens;
+    expect(second).not.toBeCloseTo(first.tokens, 3);
+    // The whole's error is the mean of both by the squares of their streams.
+    const share = (both.whole - second) / (first.tokens - second);
+    expect(share).toBeGreaterThan(0);
+    expect(share).toBeLessThan(1);
+  });
+
   test("reads no more of an item than it is told", async () => {
     const walk = await openCalibrationWalk(fixture("llama"), texts, { executor, maxTokens: 5 });
     expect(walk.tokens).toBe(40);

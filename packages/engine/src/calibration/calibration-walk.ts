@@ -110,6 +110,15 @@ async function walkOf(
     return replacements;
   };
   await passDense(droppedBehind(-1).flatMap(blocksOf));
+  const errorWith = async (replacements: Replacements | undefined, measure: typeof relativeError) => {
+    const block = nextBlock();
+    const run = checked(block, replacements);
+    await advanceDense();
+    const found = await streams.pass(part(compressed, true), block, { ...run, consume: false });
+    const error = await measure(found, part(dense, true));
+    releaseStream(found);
+    return error;
+  };
 
   return {
     blocks,
@@ -157,15 +166,8 @@ async function walkOf(
         );
       return streams.finalNorm(part(compressed, false), part(dense, false));
     },
-    async error(replacements) {
-      const block = nextBlock();
-      const run = checked(block, replacements);
-      await advanceDense();
-      const found = await streams.pass(part(compressed, true), block, { ...run, consume: false });
-      const error = await relativeError(found, part(dense, true));
-      releaseStream(found);
-      return error;
-    },
+    error: (replacements) => errorWith(replacements, relativeError),
+    tokenError: (replacements) => errorWith(replacements, tokenError),
     async advance(replacements) {
       const block = nextBlock();
       const run = checked(block, replacements);
@@ -207,6 +209,26 @@ async function relativeError(found: Stream, wanted: Stream): Promise<number> {
     }
   }
   return error / whole;
+}
+
+/** ‖found − wanted‖² / ‖wanted‖² of each token, in the mean. */
+async function tokenError(found: Stream, wanted: Stream): Promise<number> {
+  let [sum, tokens] = [0, 0];
+  for (const [n, tensor] of found) {
+    const [x, y] = await Promise.all([tensor.read(), wanted.get(n)?.read() ?? new Float32Array()]);
+    const width = tensor.shape.at(-1) ?? 1;
+    for (let from = 0; from < y.length; from += width) {
+      let [error, whole] = [0, 0];
+      for (let i = from; i < from + width; i++) {
+        const value = y[i] as number;
+        error += ((x[i] as number) - value) ** 2;
+        whole += value * value;
+      }
+      if (whole > 0) sum += error / whole;
+      tokens++;
+    }
+  }
+  return sum / tokens;
 }
 
 /** @throws {RangeError} where a tensor's rows are not as many as what they meet */

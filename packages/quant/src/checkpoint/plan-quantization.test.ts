@@ -266,6 +266,7 @@ describe("a quantization plan", () => {
     ["int4-g16+nose=int8", '"nose" of int4-g16+nose=int8 is no linear\'s place: there are language, vision,'],
     ["int4-g16+3-1=int8", '"3-1" of'],
     ["int4-g16+down=int5", 'no scheme is named "int5"'],
+    ["int3-g16,int4-g16+down=int8", "names 2 schemes: a budget of bits or bytes chooses among them"],
   ])("does not take %s for a scheme", (name, problem) => {
     expect(() => schemesNamed(name)).toThrow(problem);
   });

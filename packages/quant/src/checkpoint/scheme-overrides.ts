@@ -79,6 +79,31 @@ export function schemesNamed(
   preset: Preset = "best",
   among: readonly Format[] = formats,
 ): NamedSchemes {
+  const { candidates, overrides } = candidatesNamed(name, preset, among);
+  const [first, ...others] = candidates;
+  if (first === undefined || others.length > 0) {
+    throw new RangeError(
+      `${name} names ${candidates.length} schemes: a budget of bits or bytes chooses among them, without one name one`,
+    );
+  }
+  return { scheme: first.scheme, overrides };
+}
+
+export interface NamedCandidates {
+  readonly candidates: readonly { readonly name: string; readonly scheme: Scheme }[];
+  readonly overrides: readonly SchemeOverride[];
+}
+
+/**
+ * Schemes among which a budget chooses, apart by commas, and what is stored otherwise, as `schemesNamed` reads it:
+ * `int2-g64,int3-g64,int4-g64+vision=int8`.
+ * @throws {RangeError} for what it does not know
+ */
+export function candidatesNamed(
+  name: string,
+  preset: Preset = "best",
+  among: readonly Format[] = formats,
+): NamedCandidates {
   const [first = "", ...others] = name.split("+");
   const overrides = others.map((text) => {
     const [of, scheme, ...more] = text.split("=");
@@ -88,7 +113,11 @@ export function schemesNamed(
       );
     return { scheme: schemeNamed(scheme, preset, among), ...selected(of, name) };
   });
-  return { scheme: schemeNamed(first, preset, among), overrides };
+  const names = [...new Set(first.split(","))];
+  return {
+    candidates: names.map((each) => ({ name: each, scheme: schemeNamed(each, preset, among) })),
+    overrides,
+  };
 }
 
 function selected(text: string, name: string): Omit<SchemeOverride, "scheme"> {
