@@ -2,7 +2,8 @@
 
 import type { CalibrationWalk, LayerLessons, Lesson } from "@vlmopt/models";
 import { checkOptions, func } from "@vlmopt/options";
-import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import { openCheckpointOrGguf } from "@vlmopt/quant";
+import type { Checkpoint } from "@vlmopt/tensor-io";
 import type { CalibrationData } from "./calibration/calibration-data.ts";
 import { type CalibrationWalkOptions, calibrationWalkFrom } from "./calibration/calibration-walk.ts";
 import { depthDistancesFrom } from "./calibration/depth-distances.ts";
@@ -24,7 +25,7 @@ import {
 import { type Vlm, vlmFrom } from "./vlm.ts";
 
 const node: Platform = {
-  open: openCheckpoint,
+  open: openCheckpointOrGguf,
   decodeImage,
   executor: async () => ortExecutor({ activations: "float32" }),
 };

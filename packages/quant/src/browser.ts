@@ -33,6 +33,9 @@ export {
 } from "./formats/quantized-weight.ts";
 export { fp4 } from "./fp4.ts";
 export { decodeFp8, encodeFp8, type Fp8Weights } from "./fp8.ts";
+export { ggufCheckpoint } from "./gguf/gguf-checkpoint.ts";
+export { GgufError } from "./gguf/gguf-error.ts";
+export { type GgufHeader, type GgufTensorInfo, readGguf, readGgufTensor } from "./gguf/read-gguf.ts";
 export { decodeInt4, encodeInt4, type Int4Options, type Int4Weights } from "./int4.ts";
 export { decodeInt8, encodeInt8, type Int8Options, type Int8Weights } from "./int8.ts";
 export type { IntegerWeights } from "./integer-weights.ts";

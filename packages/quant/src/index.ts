@@ -59,13 +59,12 @@ export {
   type Preset,
   type Scheme,
 } from "./formats/scheme.ts";
-export { GgufError } from "./gguf/gguf-error.ts";
+export { openCheckpointOrGguf } from "./gguf/open-checkpoint-or-gguf.ts";
 export {
   type QuantizeToGgufOptions,
   type QuantizeToGgufResult,
   quantizeToGguf,
 } from "./gguf/quantize-to-gguf.ts";
-export { type GgufHeader, type GgufTensorInfo, readGguf, readGgufTensor } from "./gguf/read-gguf.ts";
 export { fileTypes as ggufFileTypes, type GgufFileType } from "./gguf/tensor-types.ts";
 export { type GroupScales, integerLevels, searchIntegerScales } from "./integer-search.ts";
 export { decodedIntegers, nearestIntegers } from "./nearest-integers.ts";

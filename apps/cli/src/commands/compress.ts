@@ -3,8 +3,7 @@ import { basename, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { applySavedPlan, type Compression, needsData, previewCompression } from "@vlmopt/compress";
 import type { PruningPlan } from "@vlmopt/pruning";
-import type { QuantizationRequest } from "@vlmopt/quant";
-import { openCheckpoint } from "@vlmopt/tensor-io";
+import { openCheckpointOrGguf, type QuantizationRequest } from "@vlmopt/quant";
 import { interruptible } from "../terminal/interrupt.ts";
 import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
 import { compressWithProgress } from "./compress-with-progress.ts";
@@ -127,7 +126,7 @@ Examples:
         overwrite: options.force === true,
         baseModel: basename(resolve(input)),
       };
-      await using source = await openCheckpoint(input);
+      await using source = await openCheckpointOrGguf(input);
       const started = performance.now();
       if (planOnly && planFile === undefined) {
         const preview = await previewCompression(source, spec, plain, rewriting);

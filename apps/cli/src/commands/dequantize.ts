@@ -1,6 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { dequantizeCheckpoint } from "@vlmopt/quant";
-import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/tensor-io";
+import { dequantizeCheckpoint, openCheckpointOrGguf } from "@vlmopt/quant";
+import { folderSink, inputPaths, rewriteRules } from "@vlmopt/tensor-io";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatCount, formatDuration, parseBy, parseBytes } from "../terminal/quantities.ts";
@@ -11,9 +11,9 @@ export function dequantizeCommand() {
   return new Command("dequantize")
     .summary("write weights of 2 to 8 bits as plain ones")
     .description(
-      "Writes a checkpoint of compressed-tensors, bitsandbytes, GPTQ or AWQ with plain weights, of the dtype that they had or another.",
+      "Writes a checkpoint of compressed-tensors, bitsandbytes, GPTQ or AWQ, or a GGUF file, with plain weights, of the dtype that they had or another.",
     )
-    .argument("<in>", "folder of a quantized model")
+    .argument("<in>", "folder of a quantized model, or a .gguf file")
     .argument("<out>", "folder to write")
     .addOption(
       new Option("--dtype <dtype>", "dtype of the weights (default: what they had)").choices([
@@ -33,7 +33,7 @@ export function dequantizeCommand() {
     .addHelpText("after", "\nExample:\n  $ vlmopt dequantize ./llava-int4 ./llava-again --dtype bf16")
     .action(async (input, output, options) => {
       const started = performance.now();
-      await using source = await openCheckpoint(input);
+      await using source = await openCheckpointOrGguf(input);
       const sink = folderSink(output, { overwrite: options.force === true });
       await using _claim = await sink.claim(inputPaths(source));
       const progress = byteProgress("dequantizing", options.json === true);

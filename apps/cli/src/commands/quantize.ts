@@ -5,11 +5,12 @@ import { describeModel } from "@vlmopt/models";
 import {
   type GgufFileType,
   ggufFileTypes,
+  openCheckpointOrGguf,
   planQuantization,
   quantizeCheckpoint,
   quantizeToGguf,
 } from "@vlmopt/quant";
-import { folderSink, inputPaths, openCheckpoint, rewriteRules } from "@vlmopt/tensor-io";
+import { folderSink, inputPaths, rewriteRules } from "@vlmopt/tensor-io";
 import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
@@ -127,7 +128,7 @@ Examples:
         command.error(message),
       );
       const started = performance.now();
-      await using source = await openCheckpoint(input);
+      await using source = await openCheckpointOrGguf(input);
       if (!byWeights && !planOnly) {
         const chosen = method ?? defaultQuantizationMethod;
         const skipped = options.skip ?? [];
@@ -231,7 +232,7 @@ async function writeGguf(
   { scheme, force, json = false }: GgufOptions,
 ): Promise<void> {
   const started = performance.now();
-  await using source = await openCheckpoint(input);
+  await using source = await openCheckpointOrGguf(input);
   const progress = byteProgress("quantizing", json);
   const { files, matrices } = await interruptible((signal) =>
     quantizeToGguf(source, folderSink(output, { overwrite: force === true }), {

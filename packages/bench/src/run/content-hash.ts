@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { BenchError } from "../bench-error.ts";
 
@@ -10,16 +10,20 @@ import { BenchError } from "../bench-error.ts";
  * (path, size, time) are not read again.
  * @param cache folder that remembers hashes of files
  */
-export async function checkpointHash(folder: string, cache: string, signal?: AbortSignal): Promise<string> {
+export async function checkpointHash(path: string, cache: string, signal?: AbortSignal): Promise<string> {
+  // A vision part beside a GGUF file may be its own.
+  const isGguf = path.endsWith(".gguf");
+  const folder = isGguf ? dirname(path) : path;
   const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     throw new BenchError(
       `${folder}: ${error.code === "ENOENT" ? "no such folder" : error.message}`,
       "name the folder of a checkpoint",
     );
   });
-  const names = entries.filter((name) => /\.(safetensors|json|jinja|model|txt)$/.test(name)).sort();
-  if (!names.some((name) => name.endsWith(".safetensors")))
-    throw new BenchError(`${folder}: holds no safetensors`, "name the folder of a checkpoint");
+  const pattern = isGguf ? /^mmproj.*\.gguf$/ : /\.(safetensors|gguf|json|jinja|model|txt)$/;
+  const names = entries.filter((name) => pattern.test(name) || (isGguf && name === basename(path))).sort();
+  if (!names.some((name) => /\.(safetensors|gguf)$/.test(name)))
+    throw new BenchError(`${path}: holds no safetensors and no GGUF file`, "name the folder of a checkpoint");
   const hash = createHash("sha256");
   for (const name of names) hash.update(`${name}\0${await fileHash(join(folder, name), cache, signal)}\0`);
   return hash.digest("hex");

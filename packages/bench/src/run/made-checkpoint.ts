@@ -2,8 +2,8 @@ import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Compression, compressCheckpoint } from "@vlmopt/compress";
 import { describeModel } from "@vlmopt/models";
-import { planQuantization, quantizeCheckpoint, weightCounts } from "@vlmopt/quant";
-import { type Checkpoint, openCheckpoint } from "@vlmopt/tensor-io";
+import { openCheckpointOrGguf, planQuantization, quantizeCheckpoint, weightCounts } from "@vlmopt/quant";
+import type { Checkpoint } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
 import type { CalibrationSet } from "../calibration/calibration-set.ts";
 import { modelCalibration } from "../calibration/model-calibration.ts";
@@ -87,7 +87,7 @@ export async function makeCheckpoint(
 type Described = Pick<MadeCheckpoint, "size" | "precision">;
 
 async function described(folder: string, quantize: QuantizeSpec | undefined): Promise<Described> {
-  await using checkpoint = await openCheckpoint(folder);
+  await using checkpoint = await openCheckpointOrGguf(folder);
   const { size, dtype } = await sizeOf(checkpoint);
   return { size, precision: quantize === undefined ? dtype : precisionOf(quantize) };
 }
@@ -110,7 +110,7 @@ async function make(
     }
     return;
   }
-  await using source = await openCheckpoint(model);
+  await using source = await openCheckpointOrGguf(model);
   const passing = signal === undefined ? {} : { signal };
   const request = quantize && {
     ...schemesOf(quantize),

@@ -1,4 +1,6 @@
 import { type Checkpoint, elementCount, readTensor, type TensorInfo } from "@vlmopt/tensor-io/browser";
+import { blockSizeOf, ggmlBytes } from "../gguf/ggml-type.ts";
+import { storedAs } from "../gguf/stored-name.ts";
 import { QuantizationError } from "./quantization-error.ts";
 
 /**
@@ -18,6 +20,9 @@ export async function weightCounts(source: Checkpoint): Promise<ReadonlyMap<stri
 
 async function weightsIn(source: Checkpoint, tensor: TensorInfo, bits: number): Promise<number> {
   const { name, dtype, shape } = tensor;
+  const block = dtype === "U8" ? storedAs(name)?.type : undefined;
+  if (block !== undefined)
+    return (elementCount(shape) * blockSizeOf(block)) / ggmlBytes(block, blockSizeOf(block));
   if (decodes(source, name)) return 0;
   const elements = elementCount(shape);
   if (name.endsWith(".weight_packed")) {

@@ -3,6 +3,7 @@ import { awq } from "./awq.ts";
 import { bitsandbytes } from "./bitsandbytes.ts";
 import { floatQuantized } from "./float-quantized.ts";
 import type { Format } from "./format.ts";
+import { ggmlBlocks } from "./ggml-blocks.ts";
 import { gptq } from "./gptq.ts";
 import { intQuantized } from "./int-quantized.ts";
 import { mxfp4Packed } from "./mxfp4-packed.ts";
@@ -20,6 +21,7 @@ export const formats: readonly Format[] = [
   awq,
   nvfp4Packed,
   mxfp4Packed,
+  ggmlBlocks,
 ];
 
 /** What `schemeNamed` understands. */

@@ -66,6 +66,10 @@ export function ggmlTypeOf(id: number): GgmlType | undefined {
   return typeById.get(id);
 }
 
+export function isGgmlType(name: string): name is GgmlType {
+  return Object.hasOwn(geometry, name);
+}
+
 export function idOf(type: GgmlType): number {
   return geometry[type][0];
 }

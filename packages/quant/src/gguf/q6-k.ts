@@ -51,7 +51,7 @@ export function decodeQ6_K(blocks: Uint8Array): Float32Array {
   for (let block = 0, at = 0; block < d.length; block++, at += BYTES) {
     for (let i = 0; i < BLOCK; i++) {
       const scale = (blocks[at + SCALES + (i >> 4)] << 24) >> 24;
-      weights[block * BLOCK + i] = Math.fround(d[block] * scale) * (codeOf(blocks, at, i) - 32);
+      weights[block * BLOCK + i] = Math.fround(d[block] * scale) * (codeOfQ6_K(blocks, at, i) - 32);
     }
   }
   return weights;
@@ -67,7 +67,8 @@ function packCode(blocks: Uint8Array, at: number, i: number, code: number): void
   blocks[at + UPPER + half * 32 + (i & 31)] |= (code >> 4) << (((i >> 5) & 3) * 2);
 }
 
-function codeOf(blocks: Uint8Array, at: number, i: number): number {
+/** A code of 0 … 63, 32 of which stand for zero. */
+export function codeOfQ6_K(blocks: Uint8Array, at: number, i: number): number {
   const half = i >> 7;
   const low = (blocks[at + half * 64 + (i & 63)] >> (((i >> 6) & 1) * 4)) & 15;
   const upper = (blocks[at + UPPER + half * 32 + (i & 31)] >> (((i >> 5) & 3) * 2)) & 3;

@@ -1,4 +1,4 @@
-import { type ByteSource, elementCount } from "@vlmopt/tensor-io";
+import { type ByteSource, elementCount } from "@vlmopt/tensor-io/browser";
 import { blockSizeOf, decodeGgml, type GgmlType, ggmlBytes, ggmlTypeOf } from "./ggml-type.ts";
 import { GgufError } from "./gguf-error.ts";
 import { type Metadata, type MetadataValue, type Scalar, scalarBytes, valueTypeOf } from "./metadata.ts";
