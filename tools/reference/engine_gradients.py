@@ -80,7 +80,7 @@ def llava():
                 lambda _, args, output: seen.update(last=output[0] if isinstance(output, tuple) else output)
             )
             logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **item["extra"]).logits[0]
-            rows = slice(item["prompt"] - 1, len(item["ids"]) - 1)
+            rows = slice(item["prompt"] - 1, len(item["ids"]))
             outputs.append((logits[rows], seen["last"].reshape(-1, seen["last"].shape[-1])[rows]))
             handle.remove()
         (aim, aim_states), (own, states) = outputs

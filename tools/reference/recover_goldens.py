@@ -72,7 +72,7 @@ def tiny_llava():
         with torch.no_grad():
             logits = teacher(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=inputs["pixel_values"], use_cache=False).logits
         handle.remove()
-        learned = slice(inputs["input_ids"].shape[1] - 1, ids.shape[1] - 1)
+        learned = slice(inputs["input_ids"].shape[1] - 1, ids.shape[1])
         items.append((seen["inputs_embeds"][0], logits[0, learned], learned))
     tokens = sum(aim.shape[0] for _, aim, _ in items)
     longest = max(embeds.shape[0] for embeds, _, _ in items)

@@ -1,5 +1,6 @@
 import type { Parameters } from "@vlmopt/models";
 import { randomNumbers } from "./row-order.ts";
+import { isSparse } from "./train.ts";
 
 const [A, B] = [".lora_A", ".lora_B"];
 
@@ -18,7 +19,7 @@ export function initialLowRank(
   return found;
 }
 
-/** W + scale · B·A of every weight that has them, W `[out, in]` (arXiv:2106.09685). */
+/** W + scale · B·A of every weight that has them, W `[out, in]` (arXiv:2106.09685); zeros of a sparse one stay. */
 export async function mergedLowRank(
   parameters: Parameters,
   rank: number,
@@ -30,7 +31,8 @@ export async function mergedLowRank(
     if (!name.endsWith(B)) continue;
     const weight = name.slice(0, -B.length);
     const a = parameters.get(`${weight}${A}`) as Float32Array;
-    const merged = Float32Array.from(await weightNamed(weight));
+    const own = await weightNamed(weight);
+    const merged = Float32Array.from(own);
     const [rows, columns] = [b.length / rank, a.length / rank];
     for (let row = 0; row < rows; row++) {
       for (let k = 0; k < rank; k++) {
@@ -42,7 +44,7 @@ export async function mergedLowRank(
         }
       }
     }
-    found.set(weight, merged);
+    found.set(weight, isSparse(own) ? merged.map((x, i) => (own[i] === 0 ? 0 : x)) : merged);
   }
   return found;
 }

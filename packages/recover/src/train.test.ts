@@ -2,7 +2,7 @@ import { type TrainingState, type TrainingStore, train, trainingPlan } from "@vl
 import { describe, expect, test } from "vitest";
 import { madeLesson } from "./test-support/made-lesson.ts";
 
-const start = () => new Map([["w", Float32Array.of(0, 4)]]);
+const start = () => new Map([["w", Float32Array.of(0.1, 4)]]);
 const plan = (settings: Parameters<typeof trainingPlan>[0]) => trainingPlan({ batch: 2, ...settings }, 384);
 
 function memoryStore(): TrainingStore & { states: string[] } {
@@ -124,5 +124,14 @@ describe("training", () => {
 
   test("steps and a time exclude each other", () => {
     expect(() => plan({ steps: 5, time: 5 })).toThrow("give one of the two");
+  });
+
+  test("leaves zeros of a weight that was pruned number by number", async () => {
+    const sparse = () => new Map([["w", Float32Array.of(0, 1, 0, 2)]]);
+    const lesson = madeLesson([5], { start: sparse(), heldOut: 5 });
+    const { parameters } = await train(lesson, sparse(), plan({ steps: 200, rate: 0.1, batch: 1 }));
+    const [first, second, third] = parameters.get("w") ?? [];
+    expect([first, third]).toEqual([0, 0]);
+    expect(second).toBeGreaterThan(4);
   });
 });

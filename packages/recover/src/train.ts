@@ -81,6 +81,7 @@ export async function train(
   { store, keepEvery = 300_000, signal, onStep }: TrainOptions = {},
 ): Promise<Training> {
   const state = (await store?.read()) ?? (await begun(lesson, initial, plan));
+  const sparse = [...initial].flatMap(([name, numbers]) => (isSparse(numbers) ? [name] : []));
   let kept = performance.now();
   const started = kept;
   const first = state.step;
@@ -98,6 +99,7 @@ export async function train(
       end = "not finite";
       break;
     }
+    keepZeros(state.parameters, gradients, sparse);
     // Until time has told how many steps there are, the step size still rises.
     const rate = rateOf(state.step, state.steps ?? 10 * TIMED_STEPS, plan);
     const factor = Math.min(1, plan.clip / gradientNorm) / tokens;
@@ -184,6 +186,24 @@ function stepsWithin(time: number, started: number, timed: number, done: number)
   const now = performance.now();
   const each = (now - timed) / (TIMED_STEPS - 1);
   return Math.max(done, done + Math.floor((time - (now - started)) / each));
+}
+
+/** A weight of so many zeros was pruned one by one: what is zero stays zero. */
+const SPARSE_SHARE = 0.05;
+
+/** Whether a weight was pruned number by number; one of zeros alone has not learned yet. */
+export function isSparse(numbers: Float32Array): boolean {
+  const zeros = numbers.filter((x) => x === 0).length;
+  return zeros > SPARSE_SHARE * numbers.length && zeros < numbers.length;
+}
+
+function keepZeros(parameters: Parameters, gradients: Parameters, names: readonly string[]): void {
+  for (const name of names) {
+    const [numbers, gradient] = [parameters.get(name), gradients.get(name)];
+    numbers?.forEach((x, i) => {
+      if (x === 0 && gradient !== undefined) gradient[i] = 0;
+    });
+  }
 }
 
 function copied(parameters: Parameters): Map<string, Float32Array> {

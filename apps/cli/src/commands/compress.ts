@@ -5,7 +5,8 @@ import { applySavedPlan, type Compression, needsData, previewCompression } from 
 import type { PruningPlan } from "@vlmopt/pruning";
 import { openCheckpointOrGguf, type QuantizationRequest } from "@vlmopt/quant";
 import { interruptible } from "../terminal/interrupt.ts";
-import { formatDuration, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { formatDuration, parseBytes, parseDuration, parseWhole } from "../terminal/quantities.ts";
+import { compressAndRecover } from "./compress-and-recover.ts";
 import { compressWithProgress } from "./compress-with-progress.ts";
 import { addCompressionOptions, compressionOf, cutsNothing } from "./compression-options.ts";
 import { printCompression } from "./compression-tables.ts";
@@ -17,6 +18,7 @@ import {
   requestOf,
   schemeList,
 } from "./quantization-options.ts";
+import { recoverySummary } from "./recover-with-progress.ts";
 
 const warnings = {
   byWeights:
@@ -68,6 +70,11 @@ export function compressCommand(name: "compress" | "prune") {
     )
     .addOption(quantizationMethodOption("--quantize-method <name>"))
     .addOption(presetOption())
+    .option(
+      "--recover <time>",
+      "let the pruned model learn from the dense one so long, such as 10m, before it is quantized",
+      parseDuration,
+    )
     .option("--plan-only", "print what would be done and write nothing")
     .option("--shard-size <size>", "most bytes of tensors in one file (default: 5GB)", parseBytes)
     .option("--workers <count>", "worker threads (default: one a processor, up to 8)", parseWhole(0))
@@ -79,6 +86,7 @@ export function compressCommand(name: "compress" | "prune") {
 Examples:
   $ vlmopt ${name} ./llava-1.5-7b-hf ./llava-glu30 --glu 0.3
   $ vlmopt ${name} ./llava-1.5-7b-hf ./llava-small --glu 0.3 --heads 0.25 --quantize int4-g128 --calibrate ./questions --split train
+  $ vlmopt ${name} ./llava-1.5-7b-hf ./llava-half --glu 0.5 --calibrate ./questions --recover 30m
   $ vlmopt ${name} ./smollm2 ./smollm2-small --layers 3 --calibrate ./texts.txt --samples 64
   $ vlmopt ${name} ./qwen2-vl-2b --glu 0.2 --plan-only
   $ vlmopt ${name} ./model ./again --plan ./pruned/pruning.json`,
@@ -119,6 +127,9 @@ Examples:
         fail(
           `error: --calibrate says nothing ${spec.byWeights ? "with --by-weights" : "where --l1 alone looks at weights"}`,
         );
+      const { recover } = options;
+      if (recover !== undefined && (planFile !== undefined || planOnly || cutsNothing(spec)))
+        fail("error: --recover trains what is pruned now: leave out --plan and --plan-only");
       const rewriting = {
         ...(options.shardSize === undefined ? {} : { shardSize: options.shardSize }),
         ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -134,38 +145,40 @@ Examples:
       }
       if (spec.byWeights === true && !onlyL1(spec)) warn(warnings.byWeights);
       if (spec.allocate === "global") warn(warnings.global);
+      const compressing = {
+        ...rewriting,
+        quantize: plain && {
+          ...plain,
+          ...(budget === undefined ? {} : { budget }),
+          ...(quantizeMethod === undefined ? {} : { method: quantizeMethod }),
+        },
+        ...{ calibrate, split, samples, input, json },
+        ...{ executor: options.executor, threads: options.threads },
+      };
+      if (recover !== undefined) {
+        const made = await compressAndRecover(source, spec, output ?? "", recover, compressing);
+        if (made === undefined) return;
+        const { recovery, ...others } = made;
+        printCompression(others, { json, planOnly });
+        if (json) return;
+        console.log(`\n${recoverySummary(recovery)}`);
+        return console.log(`\n${output}: written in ${timeSince(started)}`);
+      }
       const made =
         planFile === undefined
-          ? await compressWithProgress(source, spec, output ?? "", {
-              ...rewriting,
-              ...(plain === undefined
-                ? {}
-                : {
-                    quantize: {
-                      ...plain,
-                      ...(budget === undefined ? {} : { budget }),
-                      ...(quantizeMethod === undefined ? {} : { method: quantizeMethod }),
-                    },
-                  }),
-              ...{
-                calibrate,
-                split,
-                samples,
-                executor: options.executor,
-                threads: options.threads,
-                input,
-                json,
-              },
-            })
+          ? await compressWithProgress(source, spec, output ?? "", compressing)
           : await interruptible(async (signal) => {
               const saved = JSON.parse(await readFile(planFile, "utf8")) as PruningPlan;
               return applySavedPlan(source, saved, planOnly ? undefined : output, { ...rewriting, signal });
             });
       if (made === undefined) return;
       printCompression(made, { json, planOnly });
-      if (!planOnly && !json)
-        console.log(`\n${output}: written in ${formatDuration((performance.now() - started) / 1000)}`);
+      if (!planOnly && !json) console.log(`\n${output}: written in ${timeSince(started)}`);
     });
+}
+
+function timeSince(started: number): string {
+  return formatDuration((performance.now() - started) / 1000);
 }
 
 function onlyL1(spec: Compression): boolean {

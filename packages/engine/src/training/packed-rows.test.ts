@@ -41,8 +41,8 @@ describe("rows", () => {
         ids: [1, 99, 99, 5, 6, 7, 8, 9, 10],
         positions: [Int32Array.of(0, 1, 2, 3, 4, 5, 3, 4, 5)],
         imageRows: [1, 2],
-        // The last of each question, and the answer's tokens but the last.
-        wanted: [4, 6, 7],
+        // The last of each question, and the answer's tokens.
+        wanted: [4, 5, 6, 7, 8],
       },
     ]);
     const [row] = learned;
@@ -73,7 +73,7 @@ describe("rows", () => {
 
   test("hold short texts beside each other, which do not see each other", () => {
     const { learned } = packRows([text([1, 2, 3]), text([4, 5])], 10, false);
-    expect(learned).toMatchObject([{ ids: [1, 2, 3, 4, 5], runs: [0, 0, 0, 1, 1], wanted: [0, 1, 3] }]);
+    expect(learned).toMatchObject([{ ids: [1, 2, 3, 4, 5], runs: [0, 0, 0, 1, 1], wanted: [0, 1, 2, 3, 4] }]);
     const { data } = visibleTokens(learned, 5, undefined);
     expect([...data.subarray(20)].map((x) => x === 0)).toEqual([false, false, false, true, true]);
   });

@@ -146,7 +146,8 @@ function rowOf(bundles: readonly Bundle[], seesPromptWhole: boolean): PackedRow 
       const own = (ids as number[]).length;
       put(sequence, shared, sequence.ids.length, prefix);
       const rowOfPlace = (place: number) => (place < shared ? start + place : own + place - shared);
-      for (const place of sequence.predicted) wanted?.push(rowOfPlace(place - 1));
+      // What follows the last token is learned too: that the answer ends.
+      for (const place of [...sequence.predicted, sequence.ids.length]) wanted?.push(rowOfPlace(place - 1));
       if (shared > 0 && sequence !== first) continue;
       images.push(...sequence.images);
       imageRows?.push(...sequence.imageRows.map(rowOfPlace));
