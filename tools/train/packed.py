@@ -11,13 +11,11 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from checkpoint import prompt
-from questions import TOPICS, ask
+from questions import WEIGHTS, ask
 from scenes import random_scene, render
 
 ROW_TOKENS = 384
 IGNORED = -100
-# Descriptions have most to tell about a picture, and comparisons are hardest.
-WEIGHTS = {topic: 2 if topic in ("description", "comparison", "relation", "counting") else 1 for topic in TOPICS}
 
 
 def encode(tokenizer, question: str, answer: str) -> tuple[list[int], list[int], list[int]]:

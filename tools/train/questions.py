@@ -350,6 +350,9 @@ TOPICS: dict[str, Callable[[Random, Scene], QuestionAnswer | None]] = {
     "description": description,
 }
 
+# Descriptions have most to tell about a picture, and comparisons are hardest.
+WEIGHTS = {topic: 2 if topic in ("description", "comparison", "relation", "counting") else 1 for topic in TOPICS}
+
 
 def ask(rng: Random, scene: Scene, topic: str) -> QuestionAnswer | None:
     """A question of a topic; None where the scene has nothing that fits."""

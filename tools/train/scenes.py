@@ -60,19 +60,47 @@ def random_scene(rng: Random) -> Scene:
     return Scene(rng.choice(list(BACKGROUNDS)), tuple(things))
 
 
-def render(scene: Scene, rng: Random) -> Image.Image:
-    """An RGB picture of 112 × 112."""
+@dataclass(frozen=True)
+class Drawn:
+    """A thing as it is drawn: centre and radius in pixels, angle in radians."""
+
+    shape: str
+    x: float
+    y: float
+    radius: float
+    angle: float
+    colour: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Layout:
+    background: tuple[int, int, int]
+    things: tuple[Drawn, ...]
+
+
+def laid_out(scene: Scene, rng: Random) -> Layout:
+    """Where and how the things are drawn."""
     background = _tinted(BACKGROUNDS[scene.background], rng, 4)
-    large = Image.new("RGB", (SIDE * SMOOTHING, SIDE * SMOOTHING), background)
-    draw = ImageDraw.Draw(large)
     cell = SIDE / GRID
+    things = []
     for thing in scene.things:
         radius = rng.uniform(*RADII[thing.size])
         # No further than this, so that even a small one plainly lies in its cell.
         free = min(6, cell / 2 - radius - 1)
         x = (thing.column + 0.5) * cell + rng.uniform(-free, free)
         y = (thing.row + 0.5) * cell + rng.uniform(-free, free)
-        _draw(draw, thing.shape, x * SMOOTHING, y * SMOOTHING, radius * SMOOTHING, rng.uniform(-0.12, 0.12), _tinted(COLOURS[thing.colour], rng, 10))
+        angle = rng.uniform(-0.12, 0.12)
+        things.append(Drawn(thing.shape, x, y, radius, angle, _tinted(COLOURS[thing.colour], rng, 10)))
+    return Layout(background, tuple(things))
+
+
+def render(scene: Scene, rng: Random) -> Image.Image:
+    """An RGB picture of 112 × 112."""
+    layout = laid_out(scene, rng)
+    large = Image.new("RGB", (SIDE * SMOOTHING, SIDE * SMOOTHING), layout.background)
+    draw = ImageDraw.Draw(large)
+    for thing in layout.things:
+        _draw(draw, thing.shape, thing.x * SMOOTHING, thing.y * SMOOTHING, thing.radius * SMOOTHING, thing.angle, thing.colour)
     return large.reduce(SMOOTHING)
 
 

@@ -23,6 +23,15 @@ describe("a sample", () => {
     expect(sampleRecords(thousand, { method: "first", count: 5000 })).toHaveLength(1000);
   });
 
+  it("of pictures takes all that is asked about each", () => {
+    const asked = records({ t: 60 }).map((record, n) => ({ ...record, image: `${Math.floor(n / 4)}.png` }));
+    const taken = sampleRecords(asked, { method: "pictures", count: 20, seed: 3 });
+    const pictures = new Set(taken.map(({ image }) => image));
+    expect(pictures.size).toBe(5);
+    expect(taken).toEqual(asked.filter(({ image }) => pictures.has(image)));
+    expect(sampleRecords(asked, { method: "pictures", count: 20, seed: 4 })).not.toEqual(taken);
+  });
+
   const smallest = ["t416", "t428", "t518", "t585", "t735"];
 
   it("at random takes those of which SHA-256 of seed and id is smallest, in the records' order", () => {

@@ -7,7 +7,8 @@ const count = z.int().min(1);
 const seed = z.int().min(0).default(0);
 
 /**
- * Which records to take: the `first`; `random` ones; or `stratified`, random within each topic, as many as its share of the whole.
+ * Which records to take: the `first`; `random` ones; `stratified`, random within each topic, as many as its share of the whole; or those of random
+ * `pictures`, with all that is asked about each.
  */
 export const samplingSchema = z.discriminatedUnion(
   "method",
@@ -15,10 +16,11 @@ export const samplingSchema = z.discriminatedUnion(
     z.strictObject({ method: z.literal("first"), count }),
     z.strictObject({ method: z.literal("random"), count, seed }),
     z.strictObject({ method: z.literal("stratified"), count, seed }),
+    z.strictObject({ method: z.literal("pictures"), count, seed }),
   ],
   {
     error: ({ input }) =>
-      `there is no method of sampling ${JSON.stringify((input as { method?: unknown } | null)?.method)}: there are first, random, stratified`,
+      `there is no method of sampling ${JSON.stringify((input as { method?: unknown } | null)?.method)}: there are first, random, stratified, pictures`,
   },
 );
 
@@ -36,6 +38,11 @@ export function sampleRecords(records: readonly VqaRecord[], sampling: Sampling)
     throw new DatasetError("invalid-sampling", `the sampling is invalid: ${z.prettifyError(parsed.error)}`);
   }
   const { data } = parsed;
+  if (data.method === "pictures") {
+    const byPicture = records.map((record) => ({ ...record, unit: record.image }));
+    const taken = new Set(sampleRecords(byPicture, { ...data, method: "random" }).map(({ id }) => id));
+    return records.filter(({ id }) => taken.has(id));
+  }
   const units = new Map(records.toReversed().map((record) => [record.unit ?? record, record]));
   if (units.size < records.length) {
     const firsts = records.filter((record) => units.get(record.unit ?? record) === record);

@@ -65,6 +65,7 @@ export type {
 export { chosenRows, mixedRows } from "./forward/picture-rows.ts";
 export { type TextEncoder, textEncoder, textEncoderTypes } from "./forward/text-encoder.ts";
 export type { Positions } from "./forward/token-positions.ts";
+export { assertRelated } from "./related-models.ts";
 export {
   type ConfigEdit,
   editConfig,

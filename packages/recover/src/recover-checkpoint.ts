@@ -1,5 +1,11 @@
 import { freemem } from "node:os";
-import { describeModel, type LayerLessons, type Lesson, type Parameters } from "@vlmopt/models";
+import {
+  assertRelated,
+  describeModel,
+  type LayerLessons,
+  type Lesson,
+  type Parameters,
+} from "@vlmopt/models";
 import { checkOptions, finite, flag, func, name as nameRule, object, type Rules } from "@vlmopt/options";
 import {
   type Checkpoint,
@@ -241,26 +247,49 @@ function asStored(student: Checkpoint, name: string, numbers: Float32Array): Flo
 }
 
 async function sizesOf(student: Checkpoint, teacher: Checkpoint) {
-  const bytes = await student.readSibling("config.json");
-  if (bytes === undefined) {
-    throw new RecoveryError(
-      `there is no config.json in ${student.location}`,
-      "name the folder of a whole model",
-    );
-  }
-  const { languageModel } = describeModel(JSON.parse(new TextDecoder().decode(bytes)), student.tensors);
+  const [own, master] = [await describedModel(student), await describedModel(teacher)];
+  assertRelated(own, master);
   const count = ({ tensors }: Checkpoint, part = "") =>
     [...tensors.values()].reduce(
       (sum, { name, shape }) => sum + (name.includes(part) ? shape.reduce((a, b) => a * b, 1) : 0),
       0,
     );
+  const { hiddenSize, layers } = own.description.languageModel;
   const sizes: RecoverySizes = {
     student: count(student),
     teacher: count(teacher),
     layers: count(student, "layers."),
-    layerCount: languageModel.layers.length,
+    layerCount: layers.length,
   };
-  return { hiddenSize: languageModel.hiddenSize, sizes };
+  return { hiddenSize, sizes };
+}
+
+async function describedModel(checkpoint: Checkpoint) {
+  const { location, tensors } = checkpoint;
+  const bytes = await checkpoint.readSibling("config.json");
+  if (bytes === undefined) {
+    throw new RecoveryError(`there is no config.json in ${location}`, "name the folder of a whole model");
+  }
+  const config = parsedConfig(new TextDecoder().decode(bytes), location);
+  const quantized = config.quantization_config?.quant_method;
+  if (quantized !== undefined) {
+    throw new RecoveryError(
+      `${location} is quantized (${String(quantized)}), and rounded weights cannot learn`,
+      "recover the pruned model and quantize what comes out; vlmopt dequantize gives weights back",
+    );
+  }
+  return { location, description: describeModel(config, tensors) };
+}
+
+function parsedConfig(text: string, location: string) {
+  try {
+    return JSON.parse(text) as { quantization_config?: { quant_method?: unknown } | null };
+  } catch (error) {
+    throw new RecoveryError(
+      `config.json in ${location} is not valid JSON: ${(error as Error).message}`,
+      "name the folder of a whole model",
+    );
+  }
 }
 
 function freeMemory(): number {

@@ -60,7 +60,7 @@ export async function recoverWithProgress(
           ...(keepEvery === undefined ? {} : { keepEvery: 1000 * keepEvery }),
           teaching: async () => {
             const { modelTeaching, openCalibrationSet } = await import("@vlmopt/bench");
-            const set = await openCalibrationSet(await calibrateSpec(data));
+            const set = await openCalibrationSet(await calibrateSpec(data), "pictures");
             return modelTeaching(student, teacher, teacherPath, set, {
               executor,
               threads,

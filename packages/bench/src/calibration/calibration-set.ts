@@ -31,11 +31,15 @@ export interface CalibrationQuestion {
 
 /**
  * Reads calibration data: questions that lack something are left out.
+ * @param method how questions are drawn; by pictures, all that is asked about one comes together
  * @throws {BenchError | DatasetError} where nothing is left, or it cannot be read
  */
-export async function openCalibrationSet(spec: CalibrateSpec): Promise<CalibrationSet> {
+export async function openCalibrationSet(
+  spec: CalibrateSpec,
+  method: "random" | "pictures" = "random",
+): Promise<CalibrationSet> {
   if (spec === "own") return { kind: "own", name: "the model's own answers", hash: "own" };
-  return "text" in spec ? openText(spec) : openQuestions(spec);
+  return "text" in spec ? openText(spec) : openQuestions(spec, method);
 }
 
 async function openText({ text: file, samples }: { text: string; samples: number }): Promise<CalibrationSet> {
@@ -57,10 +61,11 @@ async function openText({ text: file, samples }: { text: string; samples: number
 
 async function openQuestions(
   spec: Exclude<CalibrateSpec, "own" | { readonly text: string }>,
+  method: "random" | "pictures",
 ): Promise<CalibrationSet> {
   const { samples, ...data } = spec;
   const leftOut: string[] = [];
-  const set = await openSet({ ...data, sample: { method: "random", count: samples, seed: 0 } }, (row) =>
+  const set = await openSet({ ...data, sample: { method, count: samples, seed: 0 } }, (row) =>
     leftOut.push(`${row.place}: ${row.problem}`),
   );
   const usable = set.records.filter((record) => {

@@ -1,4 +1,10 @@
-import { ConfigError, type LayerLessons, type Lesson, type ProcessedImage } from "@vlmopt/models";
+import {
+  assertRelated,
+  ConfigError,
+  type LayerLessons,
+  type Lesson,
+  type ProcessedImage,
+} from "@vlmopt/models";
 import { checkOptions } from "@vlmopt/options";
 import { type Checkpoint, readTensor } from "@vlmopt/tensor-io/browser";
 import { type CalibrationData, readCalibrationData } from "../calibration/calibration-data.ts";
@@ -13,7 +19,6 @@ import { layerLessons } from "./layer-lessons.ts";
 import { longestRow, packRows } from "./packed-rows.ts";
 import {
   activationBytes,
-  assertRelated,
   layersOf,
   linearsOf,
   lowRankShapes,
@@ -138,7 +143,7 @@ async function opened(
     throw new TypeError(`the ${executor.name} executor derives no gradients: train with ort or tfjs`);
   }
   const [pupil, master] = [await pupilOf(student), await pupilOf(teacher)];
-  assertRelated(pupil, master);
+  assertRelated({ ...pupil, location: student.location }, { ...master, location: teacher.location });
   const sight = await bothSights(executor, pupil, master);
   const sequences = await readCalibrationData(
     student,

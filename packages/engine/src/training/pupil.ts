@@ -30,26 +30,6 @@ export function layersOf({ description }: Pupil): readonly number[] {
   return description.languageModel.layers.map(({ index }) => index);
 }
 
-export function assertRelated(pupil: Pupil, master: Pupil): void {
-  const facts = ({ description, forward }: Pupil) => {
-    const { vocabSize, hiddenSize } = description.languageModel;
-    return {
-      "model type": description.modelType,
-      "vocabulary size": vocabSize,
-      "hidden size": hiddenSize,
-      "image token": forward.imageToken ?? "none",
-    };
-  };
-  const [own, others] = [facts(pupil), facts(master)];
-  for (const [name, value] of Object.entries(own)) {
-    const other = others[name as keyof typeof others];
-    if (value === other) continue;
-    throw new ConfigError(
-      `${pupil.checkpoint.location} has the ${name} ${value} and ${master.checkpoint.location} ${other}: name as the teacher the model that the student was made from`,
-    );
-  }
-}
-
 /** Shapes of the weights of some layers and, where these are all, of the final norm. */
 export function ownShapes(pupil: Pupil, layers: readonly number[]): Map<string, readonly number[]> {
   const { forward, weights } = pupil;
