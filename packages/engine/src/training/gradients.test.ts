@@ -127,4 +127,59 @@ describe.each(executors)("gradients of the $name executor", (executor) => {
     expect((await lesson.gradient(await lesson.initial(), rows)).loss).toBeLessThan(1e-4 * loss);
     await lesson.release();
   });
+
+  test("matrices of low rank beside linears do what merged ones do, and their gradients are slopes", async () => {
+    await using checkpoint = await openCheckpoint(fixture("llama"));
+    const data = walkGoldens.texts.map((ids) => ({ ids }));
+    const [rank, scale] = [2, 0.7];
+    const beside = await openLesson(checkpoint, checkpoint, data, { executor, lowRank: { rank, scale } });
+    const whole = await openLesson(checkpoint, checkpoint, data, { executor });
+    const rows = [...whole.tokens.keys()];
+    const parameters = new Map<string, Float32Array>();
+    for (const [name, shape] of beside.trained) {
+      const count = shape.reduce((a, b) => a * b, 1);
+      parameters.set(
+        name,
+        Float32Array.from({ length: count }, (_, i) => 0.1 * Math.sin(i + name.length)),
+      );
+    }
+    const merged = new Map(await whole.initial());
+    for (const [name, numbers] of merged) {
+      const [a, b] = ["A", "B"].map((side) => parameters.get(`${name}.lora_${side}`));
+      if (a === undefined || b === undefined) continue;
+      const columns = a.length / rank;
+      const added = (i: number) => {
+        const [row, column] = [Math.floor(i / columns), i % columns];
+        let sum = 0;
+        for (let k = 0; k < rank; k++)
+          sum += (b[row * rank + k] as number) * (a[k * columns + column] as number);
+        return sum;
+      };
+      merged.set(
+        name,
+        numbers.map((w, i) => w + scale * added(i)),
+      );
+    }
+    const { loss, gradients } = await beside.gradient(parameters, rows);
+    const wanted = (await whole.gradient(merged, rows)).loss;
+    expect(loss).toBeGreaterThan(0.1);
+    expect(loss / wanted).toBeCloseTo(1, 4);
+    expect([...gradients.keys()].toSorted()).toEqual([...beside.trained.keys()].toSorted());
+    // Along the whole gradient, the loss rises by its length.
+    const length = Math.sqrt(
+      [...gradients.values()].flatMap((g) => [...g]).reduce((sum, x) => sum + x * x, 0),
+    );
+    const moved = (step: number) =>
+      new Map(
+        [...parameters].map(([name, x]) => [
+          name,
+          x.map((w, i) => w + (step * (gradients.get(name)?.[i] as number)) / length),
+        ]),
+      );
+    const at = async (step: number) => (await beside.gradient(moved(step), rows)).loss;
+    const slope = ((await at(0.01)) - (await at(-0.01))) / 0.02;
+    expect(Math.abs(slope / length - 1)).toBeLessThan(0.02);
+    await beside.release();
+    await whole.release();
+  });
 });
