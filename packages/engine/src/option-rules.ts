@@ -95,6 +95,7 @@ export const walkRules: Rules<CalibrationWalkOptions> = {
 export const lessonRules: Rules<LessonOptions> = {
   executor: object,
   lowRank: object,
+  projector: flag,
   temperature: finite({ above: 0 }),
   hiddenWeight: finite({ from: 0 }),
   rowTokens: whole(),

@@ -31,9 +31,10 @@ import { trainingPlan } from "./training-settings.ts";
 
 /** A student that is taught by a teacher with data, as @vlmopt/engine does it, or a fake of it. */
 export interface Teaching {
-  /** @param lowRank trains matrices beside the linears in place of weights */
+  /** @param options `lowRank` trains matrices beside the linears in place of weights, `projector` the projector's weights */
   lesson(options: {
     readonly lowRank?: { readonly rank: number; readonly scale: number } | undefined;
+    readonly projector?: boolean | undefined;
     readonly temperature?: number | undefined;
     readonly hiddenWeight?: number | undefined;
   }): Promise<Lesson>;
@@ -171,11 +172,11 @@ async function recoverWhole(
   student: Checkpoint,
   teaching: Teaching,
   { rank = 16, alpha = 32, temperature, hiddenWeight }: Recovery,
-  way: "whole" | "lora",
+  way: Exclude<RecoveryWay, "layers">,
   learn: Learn,
   rounded: (found: Parameters) => Map<string, Float32Array>,
 ): Promise<Recovered> {
-  const asked = { temperature, hiddenWeight };
+  const asked = { temperature, hiddenWeight, ...(way === "projector" ? { projector: true } : {}) };
   const isLowRank = way === "lora";
   const scale = alpha / rank;
   const lesson = await teaching.lesson({ ...asked, ...(isLowRank ? { lowRank: { rank, scale } } : {}) });

@@ -37,6 +37,7 @@ const ways = {
   whole: "all weights of its layers",
   lora: "low-rank matrices beside the linears of its layers, which were merged into them,",
   layers: "its layers, one after the other,",
+  projector: "its projector",
 } as const;
 
 /** The student's model card with a section about its recovery; a card of its own where it has none. */

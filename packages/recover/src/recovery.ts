@@ -2,17 +2,17 @@ import { checkOptions, finite, oneOf, type Rules, whole } from "@vlmopt/options"
 import { type TrainingSettings, trainingRules } from "./training-settings.ts";
 
 /** What is trained, and so what has to fit into memory. */
-export const recoveryWays = ["whole", "lora", "layers"] as const;
+export const recoveryWays = ["whole", "lora", "layers", "projector"] as const;
 
 /**
  * `whole`: all weights of the layers. `lora`: matrices of low rank beside each linear, merged into it in the end. `layers`: one layer after the
- * other, each towards the dense one's output for the same input.
+ * other, each towards the dense one's output for the same input. `projector`: what brings pictures to the language model, and nothing else.
  */
 export type RecoveryWay = (typeof recoveryWays)[number];
 
 /** How a pruned model learns from the dense one. */
 export interface Recovery extends TrainingSettings {
-  /** By default the first of them that fits into memory. */
+  /** By default `whole`, `lora` or `layers`: the first that fits into memory. */
   readonly way?: RecoveryWay | undefined;
   /** Of `lora`; 16 by default. */
   readonly rank?: number | undefined;
@@ -60,6 +60,7 @@ export function recoveryBytes(
     case "whole":
       return PASSES + 4 * (student + teacher + 4 * layers);
     case "lora":
+    case "projector":
       return PASSES + 4 * (student + teacher);
     case "layers":
       return PASSES + (4 * 6 * layers) / layerCount;
@@ -72,7 +73,10 @@ export function chosenWay(
   sizes: RecoverySizes,
   memory: number,
 ): { readonly way: RecoveryWay; readonly bytes: number; readonly fits: boolean } {
-  const all = (asked === undefined ? recoveryWays : [asked]).map((way) => {
+  const candidates = recoveryWays.filter((way) =>
+    asked === undefined ? way !== "projector" : way === asked,
+  );
+  const all = candidates.map((way) => {
     const bytes = recoveryBytes(way, sizes);
     return { way, bytes, fits: bytes <= memory };
   });

@@ -8,7 +8,7 @@ export function addTrainingOptions(command: Command): void {
     .addOption(
       new Option(
         "--way <name>",
-        "what learns: all weights of the layers, low-rank matrices that are merged in the end, or one layer after the other (default: the first that fits into memory)",
+        "what learns: all weights of the layers, low-rank matrices that are merged in the end, one layer after the other (default: the first of these that fits into memory), or the projector alone",
       ).choices(recoveryWays),
     )
     .option("--steps <count>", "steps of the optimizer (default: 300)", parseBy(rule("steps")))

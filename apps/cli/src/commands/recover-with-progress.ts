@@ -30,6 +30,7 @@ const wayNames: Readonly<Record<RecoveryWay, string>> = {
   whole: "all weights of the layers learn",
   lora: "low-rank matrices beside the linears learn",
   layers: "one layer after the other learns",
+  projector: "the projector alone learns",
 };
 
 /**

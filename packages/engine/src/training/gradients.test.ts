@@ -128,6 +128,35 @@ describe.each(executors)("gradients of the $name executor", (executor) => {
     await lesson.release();
   });
 
+  test("the gradient of a LLaVA's projector is the slope of the loss, through pictures and language model", async () => {
+    await using checkpoint = await openCheckpoint(vlmGolden("llava"));
+    const picture = new Uint8Array(readFileSync(vlmGolden("picture.png")));
+    const items = [{ prompt: "Is it red?", images: [picture, picture], answer: "a red square" }];
+    const lesson = await openLesson(checkpoint, checkpoint, items, { executor, projector: true });
+    const initial = await lesson.initial();
+    expect([...initial.keys()].map((name) => name.split(".").slice(-2).join("."))).toEqual([
+      "linear_1.weight",
+      "linear_1.bias",
+      "linear_2.weight",
+      "linear_2.bias",
+    ]);
+    // What the student sees is what its teacher sees.
+    expect((await lesson.gradient(initial, [0])).loss).toBeLessThan(1e-5);
+    const start = new Map([...initial].map(([name, x]) => [name, x.map((w, i) => w + 0.05 * Math.sin(i))]));
+    const { gradients } = await lesson.gradient(start, [0]);
+    for (const [name, gradient] of gradients) {
+      const length = Math.hypot(...gradient);
+      const at = async (step: number) => {
+        const own = start.get(name) ?? new Float32Array();
+        const moved = own.map((w, i) => w + (step * (gradient[i] as number)) / length);
+        return (await lesson.gradient(new Map([...start, [name, moved]]), [0])).loss;
+      };
+      const slope = ((await at(0.01)) - (await at(-0.01))) / 0.02;
+      expect(Math.abs(slope / length - 1), name).toBeLessThan(0.03);
+    }
+    await lesson.release();
+  });
+
   test("matrices of low rank beside linears do what merged ones do, and their gradients are slopes", async () => {
     await using checkpoint = await openCheckpoint(fixture("llama"));
     const data = walkGoldens.texts.map((ids) => ({ ids }));

@@ -1,22 +1,15 @@
-import {
-  assertRelated,
-  ConfigError,
-  type LayerLessons,
-  type Lesson,
-  type ProcessedImage,
-} from "@vlmopt/models";
+import { assertRelated, ConfigError, type LayerLessons, type Lesson } from "@vlmopt/models";
 import { checkOptions } from "@vlmopt/options";
-import { type Checkpoint, readTensor } from "@vlmopt/tensor-io/browser";
+import type { Checkpoint } from "@vlmopt/tensor-io/browser";
 import { type CalibrationData, readCalibrationData } from "../calibration/calibration-data.ts";
 import type { Executor, LossTerm } from "../executors/executor.ts";
-import { recordPass, weightsOf } from "../executors/recorded-pass.ts";
-import { featureNames, type ImageFeatures, type ImageSight, imageSight } from "../image-features.ts";
 import type { DecodeImage } from "../images/image-input.ts";
 import { lessonRules } from "../option-rules.ts";
 import type { Platform } from "../platform.ts";
-import { preparedOnce } from "../prepared-once.ts";
+import { bothSights } from "./both-sights.ts";
 import { layerLessons } from "./layer-lessons.ts";
 import { longestRow, packRows } from "./packed-rows.ts";
+import { splitAtProjector } from "./projector-pass.ts";
 import {
   activationBytes,
   layersOf,
@@ -25,6 +18,7 @@ import {
   ownShapes,
   type Pupil,
   pupilOf,
+  shapesOf,
   storedNumbers,
 } from "./pupil.ts";
 import { rowInputs } from "./row-inputs.ts";
@@ -36,6 +30,8 @@ export interface LessonOptions {
   readonly executor?: Executor | undefined;
   /** Trains A and B of this rank beside each linear of the layers in place of the weights themselves (arXiv:2106.09685). */
   readonly lowRank?: { readonly rank: number; readonly scale: number } | undefined;
+  /** Trains the projector alone, which brings what the picture's encoder sees to the language model. */
+  readonly projector?: boolean | undefined;
   /** Of the distributions that are compared; 1 by default. */
   readonly temperature?: number | undefined;
   /** Weight of the states behind the last layer beside the answers' distribution; 0 by default. */
@@ -45,7 +41,10 @@ export interface LessonOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export type LayerLessonOptions = Omit<LessonOptions, "lowRank" | "temperature" | "hiddenWeight">;
+export type LayerLessonOptions = Omit<
+  LessonOptions,
+  "lowRank" | "projector" | "temperature" | "hiddenWeight"
+>;
 
 /**
  * Opens a student that learns the teacher's answers to data.
@@ -59,7 +58,7 @@ export async function lessonFrom(
   data: CalibrationData,
   options: LessonOptions = {},
 ): Promise<Lesson> {
-  const { pupil, master, executor, rows, featuresOf } = await opened(
+  const { pupil, master, executor, rows, split, featuresOf } = await opened(
     platform,
     student,
     teacher,
@@ -68,11 +67,16 @@ export async function lessonFrom(
   );
   const { temperature, hiddenWeight = 0, lowRank } = options;
   const linears = new Set(lowRank && linearsOf(pupil));
-  const trained = lowRank ? lowRankShapes(pupil, linears, lowRank.rank) : ownShapes(pupil, layersOf(pupil));
+  const trained = split
+    ? shapesOf(pupil, split.trained)
+    : lowRank
+      ? lowRankShapes(pupil, linears, lowRank.rank)
+      : ownShapes(pupil, layersOf(pupil));
   const passOf = ({ forward, weights, description }: Pupil, isStudent: boolean) =>
     wholePass(forward, description.languageModel.layers.length, {
       specs: weights.specs,
       lowRank: isStudent && lowRank ? { linears, scale: lowRank.scale } : undefined,
+      projector: isStudent ? split?.projector : undefined,
     });
   const states: LossTerm[] =
     hiddenWeight > 0 ? [{ output: "states", aim: "aim.states", kind: "squares", weight: hiddenWeight }] : [];
@@ -144,7 +148,8 @@ async function opened(
   }
   const [pupil, master] = [await pupilOf(student), await pupilOf(teacher)];
   assertRelated({ ...pupil, location: student.location }, { ...master, location: teacher.location });
-  const sight = await bothSights(executor, pupil, master);
+  const split = options.projector === true ? projectorOf(pupil) : undefined;
+  const sight = await bothSights(executor, pupil, master, split?.before);
   const sequences = await readCalibrationData(
     student,
     pupil,
@@ -161,50 +166,13 @@ async function opened(
       "the data has no answers to learn: give questions with answers, or texts of two tokens at least",
     );
   }
-  return { pupil, master, executor, rows, featuresOf: sight.featuresOf };
+  return { pupil, master, executor, rows, split, featuresOf: sight.featuresOf };
 }
 
-/** What both models see. A picture that many questions ask about is seen once; towers of equal weights see for each other. */
-async function bothSights(executor: Executor, pupil: Pupil, master: Pupil) {
-  const prepared = [preparedOnce(executor, pupil.weights), preparedOnce(executor, master.weights)] as const;
-  const sights = {
-    student: imageSight(prepared[0], pupil.description, pupil.forward),
-    teacher: (await haveEqualTowers(pupil, master))
-      ? undefined
-      : imageSight(prepared[1], master.description, master.forward),
-  };
-  const names = featureNames(pupil.forward);
-  const kept = new Map<ImageFeatures, Record<"student" | "teacher", Record<string, Float32Array>>>();
-  const seen = new Map<string, ImageFeatures>();
-  const onHost = async ({ tensors }: ImageFeatures) => {
-    const found: Record<string, Float32Array> = {};
-    for (const name of names) {
-      const tensor = tensors[name];
-      if (tensor === undefined) continue;
-      found[name] = Float32Array.from(await tensor.read());
-      tensor.release?.();
-    }
-    return found;
-  };
-  const see: ImageSight = async (image) => {
-    const key = pictureKey(image);
-    const earlier = seen.get(key);
-    if (earlier !== undefined) return earlier;
-    const features = await sights.student(image);
-    const student = await onHost(features);
-    const teacher = sights.teacher ? await onHost(await sights.teacher(image)) : student;
-    const hostFeatures = { rows: features.rows, tensors: {} };
-    kept.set(hostFeatures, { student, teacher });
-    seen.set(key, hostFeatures);
-    return hostFeatures;
-  };
-  return {
-    see,
-    featuresOf: (whose: "student" | "teacher") => (image: ImageFeatures) => kept.get(image)?.[whose] ?? {},
-    async release() {
-      for (const each of prepared) await each.release();
-    },
-  };
+function projectorOf({ forward, description }: Pupil) {
+  if (forward.imageEncoder === undefined)
+    throw new ConfigError(`a ${description.modelType} has no projector: train its layers`);
+  return splitAtProjector(forward.imageEncoder.pass, description);
 }
 
 /** Questions about one picture follow each other: it is decoded once for them. */
@@ -214,27 +182,4 @@ function decodedOnce(decodeImage: DecodeImage): DecodeImage {
     if (last?.source !== source) last = { source, image: decodeImage(source) };
     return last.image;
   };
-}
-
-/** Equal for equal pictures, and practically for no others: two FNV-1a hashes of 32 bits over the bits of all pixels. */
-function pictureKey({ pixels, grid, originalSize }: ProcessedImage): string {
-  const words = new Uint32Array(pixels.data.buffer, pixels.data.byteOffset, pixels.data.length);
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (const word of words) {
-    a = Math.imul(a ^ word, 0x01000193);
-    b = Math.imul(b ^ (word >>> 7) ^ (word << 3), 0x5bd1e995);
-  }
-  return [a, b, pixels.shape, grid, originalSize].join(" ");
-}
-
-async function haveEqualTowers(pupil: Pupil, master: Pupil): Promise<boolean> {
-  const { imageEncoder } = pupil.forward;
-  if (imageEncoder === undefined) return true;
-  for (const name of weightsOf(recordPass(imageEncoder.pass))) {
-    const [own, other] = [pupil, master].map(({ weights }) => weights.find(name));
-    if (own?.tensor.dtype !== other?.tensor.dtype || own?.quantized || other?.quantized) return false;
-    const [a, b] = [await readTensor(pupil.checkpoint, name), await readTensor(master.checkpoint, name)];
-    if (a.length !== b.length || a.some((byte, i) => byte !== b[i])) return false;
-  }
-  return true;
 }

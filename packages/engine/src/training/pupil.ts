@@ -52,7 +52,10 @@ export function linearsOf({ forward, description }: Pupil): string[] {
 }
 
 /** @throws {ConfigError} where one is stored in few bits, which no gradient moves */
-function shapesOf({ weights, checkpoint }: Pupil, names: readonly string[]): Map<string, readonly number[]> {
+export function shapesOf(
+  { weights, checkpoint }: Pupil,
+  names: readonly string[],
+): Map<string, readonly number[]> {
   return new Map(
     names.map((name) => {
       if (weights.find(name).quantized !== undefined) {

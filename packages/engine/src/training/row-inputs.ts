@@ -4,8 +4,10 @@ import { featureNames, type ImageFeatures } from "../image-features.ts";
 import { type PackedRow, visibleTokens } from "./packed-rows.ts";
 import { visibleInput } from "./training-pass.ts";
 
-/** What a picture's features are on the host, by the names of `featureNames`. */
-export type FeaturesOf = (image: ImageFeatures) => Readonly<Record<string, Float32Array>>;
+/** What a picture's features are on the host, by the names of `featureNames`; `seen` alone where the projector learns. */
+export type FeaturesOf = (
+  image: ImageFeatures,
+) => Readonly<Record<string, { readonly data: Float32Array; readonly size: number }>>;
 
 /** Tokens of each row, padding counted. */
 export function paddedTokens(rows: readonly PackedRow[]): number {
@@ -38,10 +40,11 @@ export function rowInputs(
   const imageRows = Int32Array.from(through((row) => row.imageRows));
   inputs.imageRows = { shape: [imageRows.length], data: imageRows };
   const parts = rows.flatMap(({ images }) => images.map(featuresOf));
-  for (const name of featureNames(forward)) {
-    const data = concatenated(parts.map((part) => part[name] ?? new Float32Array()));
-    const hiddenSize = forward.parts.embed.inputs.features?.shape.at(-1) ?? 1;
-    inputs[name] = { shape: [1, data.length / hiddenSize, hiddenSize], data };
+  const names = parts[0]?.seen === undefined ? featureNames(forward) : ["seen"];
+  for (const name of names) {
+    const data = concatenated(parts.map((part) => part[name]?.data ?? new Float32Array()));
+    const size = parts[0]?.[name]?.size ?? forward.parts.embed.inputs.features?.shape.at(-1) ?? 1;
+    inputs[name] = { shape: [1, data.length / size, size], data };
   }
   return inputs;
 }

@@ -30,18 +30,27 @@ interface TrainingPassOptions {
   /** Of the weights as they are stored: layers may have fewer heads than others. */
   readonly specs: TensorSpecs;
   readonly lowRank?: LowRank | undefined;
+  /** Takes `seen` in the place of `features`, which it makes of it. */
+  readonly projector?: ForwardPass | undefined;
 }
 
 /** From tokens to `logits` `[1, wanted, vocabSize]` and `states` `[1, wanted, hiddenSize]`, the stream behind the last layer. */
 export function wholePass(forward: ModelForward, layers: number, options: TrainingPassOptions): ForwardPass {
   const { embed, head } = forward.parts;
+  const { projector } = options;
   const blocks = Array.from({ length: layers }, (_, layer) => blocksOf(layer)).flat();
   const through = blockPasses(forward, blocks, options);
   return {
-    inputs: { ...embed.inputs, ...through.inputs, ...omit(head.inputs, "stream") },
+    inputs: {
+      ...(projector === undefined
+        ? embed.inputs
+        : { ...omit(embed.inputs, "features"), ...projector.inputs }),
+      ...through.inputs,
+      ...omit(head.inputs, "stream"),
+    },
     run<T>(own: Ops<T>, given: Readonly<Record<string, T>>) {
       const ops = withLowRank(own, options.lowRank);
-      const { stream } = embed.run(ops, given);
+      const { stream } = embed.run(ops, { ...given, ...projector?.run(ops, given) });
       const last = through.run(ops, given, stream as T);
       const { logits } = head.run(ops, { ...given, stream: last });
       return { logits: logits as T, states: ops.takeRows(last, given.wanted as T) };
