@@ -157,7 +157,7 @@ describe("a recovery", () => {
   test.each([
     [{ steps: 0 }, "steps"],
     [{ rate: -1 }, "rate"],
-    [{ way: "projector" as never }, "way"],
+    [{ way: "neurons" as never }, "way"],
   ])("refuses %j", async (recovery, name) => {
     await using student = await openCheckpoint(folder);
     const wrong = recoverCheckpoint(student, student, await output(), recovery, {
