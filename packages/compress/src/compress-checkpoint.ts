@@ -24,7 +24,6 @@ import type { MeasureFormatsOptions } from "./budget/measure-formats.ts";
 import { type ChosenFormats, checkBudget, type QuantizationBudget } from "./budget/quantization-budget.ts";
 import { schemesByBudget } from "./budget/schemes-by-budget.ts";
 import type { BlockReport, Calibration } from "./calibration.ts";
-import { fingerprintOf } from "./checkpoint-fingerprint.ts";
 import { type CompressLayersOptions, compressLayers } from "./compress-layers.ts";
 import { type Compression, needsData, pruningTargets, scorersOf } from "./compression.ts";
 import { filesOf } from "./compression-files.ts";
