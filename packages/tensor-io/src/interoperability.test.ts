@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -17,6 +18,10 @@ import {
 } from "@vlmopt/tensor-io";
 import { expect, it } from "vitest";
 import { patternedBytes, temporaryFolder } from "./test-support/build-file.ts";
+
+const { SafeTensor } = createRequire(import.meta.url)("safetensors") as {
+  SafeTensor: new (bytes: Uint8Array) => SafeTensorsFile;
+};
 
 /** Made by tools/reference/tensor_io_goldens.py. */
 const goldens = fileURLToPath(new URL("../goldens/", import.meta.url));
@@ -87,3 +92,29 @@ print(json.dumps([metadata, {name: [info["dtype"], info["shape"], hashlib.sha256
     Object.fromEntries(tensors.map(({ name, dtype, shape, bytes }) => [name, [dtype, shape, hash(bytes)]])),
   ]);
 });
+
+it("writes files that the npm package safetensors reads, where they have no metadata, which it takes for a tensor", async () => {
+  const tensors: TensorLiteral[] = [
+    { name: "a.weight", dtype: "F32", shape: [2, 3], bytes: patternedBytes(24) },
+    { name: "b", dtype: "BF16", shape: [5], bytes: patternedBytes(10) },
+    { name: "naïve", dtype: "I64", shape: [], bytes: patternedBytes(8) },
+  ];
+  const path = join(await temporaryFolder(), "made.safetensors");
+  await writeCheckpoint(tensors, path, { metadata: {} });
+  // It cuts views of a buffer of its own, so that nothing may stand before it.
+  const read = new SafeTensor(Uint8Array.from(await readFile(path)));
+  expect([...read.metadata.keys()].toSorted()).toEqual(tensors.map(({ name }) => name));
+  for (const { name, dtype, shape, bytes } of tensors) {
+    expect(read.metadata.get(name)).toMatchObject({ dtype, shape });
+    expect(read.getTensor(name)).toEqual(Uint8Array.from(bytes));
+  }
+  await writeCheckpoint(tensors, join(path, "../other.safetensors"), { metadata: { format: "pt" } });
+  const other = await readFile(join(path, "../other.safetensors"));
+  expect(() => new SafeTensor(Uint8Array.from(other))).toThrow(TypeError);
+});
+
+/** The package has no types, and only its CommonJS build loads in Node. */
+interface SafeTensorsFile {
+  readonly metadata: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
+  getTensor(name: string): Uint8Array;
+}
