@@ -1,7 +1,7 @@
 export { BenchError } from "./bench-error.ts";
 export { type CalibrationSet, openCalibrationSet } from "./calibration/calibration-set.ts";
 export { type CalibrationOptions, modelCalibration } from "./calibration/model-calibration.ts";
-export { modelTeaching, type TeachingOptions } from "./calibration/model-teaching.ts";
+export { modelTeaching, type TeachingOptions, type TrainingExecutor } from "./calibration/model-teaching.ts";
 export {
   compareRuns,
   differingItems,

@@ -23,7 +23,7 @@ interface StoredState extends Omit<TrainingState, "parameters" | "optimizer" | "
 }
 
 /**
- * @param folder made if it is not there
+ * @param folder made when the first state is written
  * @param key says what learns what from whom: all that decides the result
  * @throws {RecoveryError} where the folder holds the beginning of another recovery
  */
@@ -32,7 +32,11 @@ export async function openTrainingFolder(
   key: Readonly<Record<string, string>>,
 ): Promise<TrainingFolder> {
   const about = join(folder, "recovery.json");
-  const before = await readJson<Record<string, string>>(about);
+  const names = await readdir(folder).catch((): string[] => []);
+  // A folder without states holds nothing to lose.
+  const before = names.some((name) => name.endsWith(".safetensors"))
+    ? await readJson<Record<string, string>>(about)
+    : undefined;
   const other = before && Object.keys(key).find((name) => key[name] !== before[name]);
   if (other !== undefined) {
     throw new RecoveryError(
@@ -40,8 +44,10 @@ export async function openTrainingFolder(
       `run it again with the same ${other} to go on, or remove the folder to begin anew`,
     );
   }
-  await mkdir(folder, { recursive: true });
-  await writeWhole(about, JSON.stringify(key));
+  const begin = async () => {
+    await mkdir(folder, { recursive: true });
+    await writeWhole(about, JSON.stringify(key));
+  };
   const donePath = (lesson: string) => join(folder, `${lesson}.done.safetensors`);
   return {
     store(lesson) {
@@ -67,6 +73,7 @@ export async function openTrainingFolder(
           };
         },
         async write({ parameters, optimizer, best, steps, ...others }) {
+          await begin();
           const file = `${lesson}-${others.step}.safetensors`;
           const kinds = {
             weight: parameters,
@@ -98,10 +105,13 @@ export async function openTrainingFolder(
     },
     async readDone(lesson) {
       const path = donePath(lesson);
-      const names = await readdir(folder);
-      return names.includes(`${lesson}.done.safetensors`) ? readAll(path) : undefined;
+      const found = await readdir(folder).catch((): string[] => []);
+      return found.includes(`${lesson}.done.safetensors`) ? readAll(path) : undefined;
     },
-    writeDone: (lesson, parameters) => writeAll(donePath(lesson), [...parameters]),
+    async writeDone(lesson, parameters) {
+      await begin();
+      await writeAll(donePath(lesson), [...parameters]);
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

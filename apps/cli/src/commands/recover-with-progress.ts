@@ -17,7 +17,7 @@ import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
 export interface RecoverWithProgress extends CalibrateOptions {
   /** Path of the teacher. */
   readonly teacherPath: string;
-  readonly executor?: "ort" | "tfjs" | undefined;
+  readonly executor?: "ort" | "webgpu" | "tfjs" | undefined;
   readonly threads?: number | undefined;
   /** Seconds between states that are kept. */
   readonly keepEvery?: number | undefined;

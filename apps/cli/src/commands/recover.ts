@@ -27,8 +27,11 @@ export function recoverCommand() {
   addTrainingOptions(command as never as Command);
   return command
     .addOption(
-      new Option("--executor <name>", "what trains: ONNX Runtime, or TensorFlow.js by its best backend here")
-        .choices(["ort", "tfjs"] as const)
+      new Option(
+        "--executor <name>",
+        "what trains: ONNX Runtime on the processor, on a graphics card, or TensorFlow.js by its best backend here",
+      )
+        .choices(["ort", "webgpu", "tfjs"] as const)
         .default("ort" as const),
     )
     .option("--threads <count>", "processor threads (default: one a core)", parseWhole(1))

@@ -16,9 +16,12 @@ import { checkpointHash, textHash } from "../run/content-hash.ts";
 import { calibrationItems, tokensOf } from "./calibration-items.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
 
+/** What models are trained on. */
+export type TrainingExecutor = "ort" | "webgpu" | "tfjs";
+
 export interface TeachingOptions {
-  /** What derives gradients; ONNX Runtime by default. */
-  readonly executor?: "ort" | "tfjs" | undefined;
+  /** What derives gradients; ONNX Runtime on the processor by default, on a graphics card as `webgpu`. */
+  readonly executor?: TrainingExecutor | undefined;
   readonly backend?: TfjsBackend | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -73,10 +76,11 @@ export async function modelTeaching(
 }
 
 async function trainingExecutor(
-  name: "ort" | "tfjs",
+  name: TrainingExecutor,
   backend: TfjsBackend | undefined,
   threads: number | undefined,
 ): Promise<Executor> {
   if (name === "tfjs") return tfjsExecutor(backend === undefined ? {} : { backend });
+  if (name === "webgpu") return ortExecutor({ activations: "float32", providers: ["webgpu"] });
   return ortExecutor({ activations: "float32", ...(threads === undefined ? {} : { threads }) });
 }

@@ -3,6 +3,7 @@ import { realpath } from "node:fs/promises";
 import { parse, relative } from "node:path";
 import type * as ort from "onnxruntime-node";
 import { type DeviceTensor, isDeviceTensor, type PassInput } from "../executor.ts";
+import { NoGpuError } from "../webgpu/webgpu-device.ts";
 import { encodeOnnx, type OnnxInitializer } from "./onnx-model.ts";
 import { onnxRuntime } from "./onnx-runtime.ts";
 import type { GraphWriter, PendingInitializer } from "./ort-graph.ts";
@@ -38,6 +39,12 @@ export async function createSession(
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: { session: { model_external_initializers_file_folder_path: root } },
     });
+  } catch (error) {
+    if (!(error as Error).message.includes("WebGPU adapter")) throw error;
+    throw new NoGpuError(
+      "ONNX Runtime finds no graphics card for WebGPU: check the card's Vulkan driver, or run on the processor",
+      { cause: error },
+    );
   } finally {
     await file.remove();
   }
