@@ -5,6 +5,7 @@ import { askCommand } from "./commands/ask.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { cacheCommand } from "./commands/cache.ts";
 import { chatCommand } from "./commands/chat.ts";
+import { checkCommand } from "./commands/check.ts";
 import { compareCommand } from "./commands/compare.ts";
 import { compressCommand } from "./commands/compress.ts";
 import { convertCommand } from "./commands/convert.ts";
@@ -45,6 +46,7 @@ Examples:
   $ vlmopt recover ./llava-small ./llava-recovered --teacher ./llava-1.5-7b-hf --data ./questions
   $ vlmopt convert ./llava-1.5-7b-hf ./llava-f16 --dtype f16 --shard-size 2GB
   $ vlmopt quantize ./llava-small ./llava-int4 --scheme int4-g128
+  $ vlmopt check ./llava-int4 --for vllm,sglang
   $ vlmopt ask ./llava-1.5-7b-hf --image cat.jpg "What is this?"
   $ vlmopt score --predictions answers.jsonl --references refs.jsonl
   $ vlmopt run recipes/tiny-llava.yaml
@@ -57,6 +59,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.`,
 for (const command of [
   downloadCommand(),
   inspectCommand(),
+  checkCommand(),
   convertCommand(),
   compressCommand("compress"),
   compressCommand("prune"),

@@ -1,4 +1,6 @@
 export * from "./browser.ts";
+export { checkCheckpoint, checkLine, type LoaderReport, loaders } from "./check/check-checkpoint.ts";
+export type { CheckOptions, Fact, Loader, Problem } from "./check/loader.ts";
 export { dequantizeCheckpoint } from "./checkpoint/dequantize-checkpoint.ts";
 export { formatStage } from "./checkpoint/format-stage.ts";
 export { joinedMagnitudes } from "./checkpoint/joined-magnitudes.ts";

@@ -6,6 +6,7 @@ import type { PruningPlan } from "@vlmopt/pruning";
 import { openCheckpointOrGguf, type QuantizationRequest } from "@vlmopt/quant";
 import { interruptible } from "../terminal/interrupt.ts";
 import { formatDuration, parseBytes, parseDuration, parseWhole } from "../terminal/quantities.ts";
+import { printCheckLine } from "./check.ts";
 import { compressAndRecover } from "./compress-and-recover.ts";
 import { compressWithProgress } from "./compress-with-progress.ts";
 import { addCompressionOptions, compressionOf, cutsNothing } from "./compression-options.ts";
@@ -173,7 +174,10 @@ Examples:
             });
       if (made === undefined) return;
       printCompression(made, { json, planOnly });
-      if (!planOnly && !json) console.log(`\n${output}: written in ${timeSince(started)}`);
+      if (planOnly || json || output === undefined) return;
+      console.log(`
+${output}: written in ${timeSince(started)}`);
+      await printCheckLine(output);
     });
 }
 

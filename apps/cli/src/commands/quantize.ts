@@ -15,6 +15,7 @@ import { readPlainConfig } from "../model-config.ts";
 import { interruptible } from "../terminal/interrupt.ts";
 import { byteProgress } from "../terminal/progress.ts";
 import { formatBytes, formatDuration, parseBy, parseBytes, parseWhole } from "../terminal/quantities.ts";
+import { printCheckLine } from "./check.ts";
 import { compressWithProgress } from "./compress-with-progress.ts";
 import {
   bitsHelp,
@@ -155,7 +156,9 @@ Examples:
           input,
           json,
         });
-        if (made !== undefined) printQuantized(made, output ?? "", started, json);
+        if (made === undefined) return;
+        printQuantized(made, output ?? "", started, json);
+        if (!json) await printCheckLine(output ?? "");
         return;
       }
       const sink = folderSink(output ?? "", { overwrite: options.force === true });
@@ -188,6 +191,7 @@ Examples:
       else {
         console.log(`${quantizationSummary(plan)}\n\n${errorReport(errors, description)}`);
         console.log(`\n${output}: written in ${formatDuration(seconds)}`);
+        await printCheckLine(output ?? "");
       }
     });
 }
@@ -249,4 +253,5 @@ async function writeGguf(
   for (const { name, size } of files) console.log(`${name}: ${formatBytes(size)}`);
   const counts = [...matrices].map(([type, count]) => `${count} ${type}`).join(", ");
   console.log(`matrices of the text model: ${counts}\n\n${output}: written in ${formatDuration(seconds)}`);
+  await printCheckLine(output);
 }
