@@ -56,6 +56,11 @@ export function expectedTensors(config: unknown, dtype: TensorSpec["dtype"] = "B
 function describe(config: ConfigReader, tensors: TensorSpecs | undefined): ModelDescription {
   const modelType = config.text("model_type");
   const family = families.find((candidate) => candidate.modelTypes.includes(modelType));
+  if (family === undefined && /^llava_(llama|mistral|qwen|mpt)/.test(modelType)) {
+    throw new ConfigError(
+      `model_type "${modelType}" is the original LLaVA's layout: take the -hf version of the model, or convert it with transformers' convert_llava_weights_to_hf.py`,
+    );
+  }
   if (family === undefined) {
     throw new ConfigError(`model_type "${modelType}" is not known; known are ${modelTypes.join(", ")}`);
   }

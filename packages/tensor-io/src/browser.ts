@@ -12,6 +12,7 @@ export { openUrl } from "./checkpoint/open-url.ts";
 export { convert, fromFloat32, toFloat32 } from "./convert/convert.ts";
 export { bitsPerElement, byteLengthOf, type Dtype, dtypes, elementCount, isDtype } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorCode, SourceError } from "./errors.ts";
+export { MISTAKEN_BYTES, mistakenFile } from "./format/mistaken-file.ts";
 export { type ByteSource, memorySource } from "./source/byte-source.ts";
 export { type HttpOptions, httpSource } from "./source/http-source.ts";
 export type { TensorInfo, TensorSpec } from "./tensor-info.ts";

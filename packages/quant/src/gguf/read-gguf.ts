@@ -1,4 +1,4 @@
-import { type ByteSource, elementCount } from "@vlmopt/tensor-io/browser";
+import { type ByteSource, elementCount, MISTAKEN_BYTES, mistakenFile } from "@vlmopt/tensor-io/browser";
 import { blockSizeOf, decodeGgml, type GgmlType, ggmlBytes, ggmlTypeOf } from "./ggml-type.ts";
 import { GgufError } from "./gguf-error.ts";
 import { type Metadata, type MetadataValue, type Scalar, scalarBytes, valueTypeOf } from "./metadata.ts";
@@ -35,6 +35,8 @@ const WINDOW_BYTES = 1024 * 1024;
  */
 export async function readGguf(source: ByteSource, signal?: AbortSignal): Promise<GgufHeader> {
   const reader = headerReader(source, signal);
+  const mistaken = mistakenFile(await source.read(0, Math.min(source.size, MISTAKEN_BYTES), signal));
+  if (mistaken !== undefined) throw new GgufError(`${source.name}: ${mistaken.message}`, mistaken.hint);
   if ((await reader.uint32()) !== MAGIC) throw reader.error("does not begin with GGUF");
   const version = await reader.uint32();
   if (version !== 2 && version !== 3) {

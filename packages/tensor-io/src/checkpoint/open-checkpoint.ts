@@ -7,7 +7,7 @@ import type { HttpOptions } from "../source/http-source.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { assemble } from "./open-sources.ts";
 import { openUrl } from "./open-url.ts";
-import { missingShard, openShards, weightFile } from "./weight-files.ts";
+import { assertNotMistaken, missingShard, openShards, weightFile } from "./weight-files.ts";
 
 /**
  * Opens a checkpoint: a `.safetensors` file, a `*.safetensors.index.json`, a folder that holds either, or the URL of any of these
@@ -39,7 +39,9 @@ async function openPath(location: string): Promise<Checkpoint> {
 
 async function openIndexFile(location: string, indexPath: string): Promise<Checkpoint> {
   const folder = dirname(indexPath);
-  const { weightMap } = parseShardIndex(await readWhole(indexPath), indexPath);
+  const index = await readWhole(indexPath);
+  assertNotMistaken(index, indexPath);
+  const { weightMap } = parseShardIndex(index, indexPath);
   const sources = await openShards(weightMap, async (shard, tensor) => {
     const path = join(folder, shard);
     await assertInside(folder, path, tensor, indexPath).catch((error: unknown) => {
@@ -81,6 +83,9 @@ function siblingReader(folder: string): Checkpoint["readSibling"] {
   return async (name) => {
     const path = join(folder, name);
     const there = await stat(path).catch(() => undefined);
-    return there === undefined ? undefined : readWhole(path);
+    if (there === undefined) return undefined;
+    const bytes = await readWhole(path);
+    assertNotMistaken(bytes, path);
+    return bytes;
   };
 }

@@ -1,5 +1,6 @@
 // Which of a checkpoint's files hold its weights, wherever the files are.
-import { CheckpointError } from "../errors.ts";
+import { CheckpointError, SourceError } from "../errors.ts";
+import { mistakenFile } from "../format/mistaken-file.ts";
 import { INDEX_NAME, WEIGHTS_NAME } from "../format/shard-index.ts";
 import type { ByteSource } from "../source/byte-source.ts";
 
@@ -26,6 +27,10 @@ export function weightFile(
       { file: location, hint: "use the safetensors checkpoint that it was made of" },
     );
   }
+  const other = weights.length === 0 ? otherFormat(names) : undefined;
+  if (other !== undefined) {
+    throw new CheckpointError("no-checkpoint", other.message, { file: location, hint: other.hint });
+  }
   throw new CheckpointError(
     "no-checkpoint",
     weights.length === 0
@@ -35,6 +40,46 @@ export function weightFile(
       ? { file: location }
       : { file: location, hint: `open one of them by itself, such as ${weights[0]}` },
   );
+}
+
+/** Weights of other formats, and how they become safetensors. */
+const otherFormats: readonly { readonly pattern: RegExp; readonly kind: string; readonly hint: string }[] = [
+  {
+    pattern: /^consolidated\.\d+\.pth$/,
+    kind: "Meta's own files of PyTorch",
+    hint: "convert them with transformers' convert_llama_weights_to_hf.py",
+  },
+  {
+    pattern: /^(mm_projector|non_lora_trainables)\.bin$/,
+    kind: "a part of the original LLaVA's layout",
+    hint: "take the -hf version of the model, or convert it with transformers' convert_llava_weights_to_hf.py",
+  },
+  {
+    pattern: /\.(bin|pt|pth|ckpt)$/,
+    kind: "PyTorch's pickled weights",
+    hint: "load the folder with transformers' AutoModel.from_pretrained and call save_pretrained, which writes safetensors",
+  },
+  {
+    pattern: /\.(h5|msgpack|onnx|tflite|npz)$/,
+    kind: "weights of another framework",
+    hint: "take the model's safetensors files",
+  },
+];
+
+function otherFormat(names: readonly string[]): { message: string; hint: string } | undefined {
+  for (const { pattern, kind, hint } of otherFormats) {
+    const found = names.find((name) => pattern.test(name));
+    if (found !== undefined) {
+      return { message: `there is no .safetensors file, but ${found}, which holds ${kind}`, hint };
+    }
+  }
+  return undefined;
+}
+
+/** @throws {SourceError} where a file beside the weights is a pointer or a page in its place */
+export function assertNotMistaken(bytes: Uint8Array, file: string): void {
+  const mistaken = mistakenFile(bytes);
+  if (mistaken !== undefined) throw new SourceError(file, mistaken.message, { hint: mistaken.hint });
 }
 
 export function missingShard(index: string, shard: string, tensor: string): CheckpointError {

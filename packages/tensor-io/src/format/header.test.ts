@@ -304,3 +304,20 @@ describe("a layout", () => {
     );
   });
 });
+
+describe("what lies in a file's place is said as what it is", () => {
+  const text = (content: string) => new TextEncoder().encode(content);
+
+  it("where it is a pointer of Git LFS", () =>
+    expectRejected(
+      text("version https://git-lfs.test/spec/v1\noid sha256:00\nsize 988097824\n"),
+      "header-too-large",
+      "this is a pointer of Git LFS to a file of 988097824 bytes, not the file itself",
+    ));
+
+  it("where it is a page of HTML", () =>
+    expectRejected(text("\n<!DOCTYPE html>\n<html>Sign in</html>"), "header-too-large", "a page of HTML"));
+
+  it("where it is PyTorch's archive", () =>
+    expectRejected(text("PK\u0003\u0004archive/data.pkl"), "header-too-large", "as PyTorch saves weights"));
+});

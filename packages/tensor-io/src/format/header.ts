@@ -3,6 +3,7 @@ import { CheckpointError } from "../errors.ts";
 import type { ByteSource } from "../source/byte-source.ts";
 import type { TensorInfo } from "../tensor-info.ts";
 import { type HeaderEntry, parseHeaderJson } from "./header-json.ts";
+import { mistakenFile } from "./mistaken-file.ts";
 
 /** Bytes; the limit of the format's own implementation, against headers made to exhaust memory. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -34,6 +35,10 @@ export async function readHeader(source: ByteSource): Promise<Header> {
   }
   const start = await source.read(0, Math.min(source.size, FIRST_READ_BYTES));
   const length = new DataView(start.buffer, start.byteOffset, start.byteLength).getBigUint64(0, true);
+  const mistaken = mistakenFile(start);
+  if (mistaken !== undefined) {
+    throw new CheckpointError("header-too-large", mistaken.message, { file, hint: mistaken.hint });
+  }
   if (String.fromCharCode(...start.subarray(0, 4)) === "GGUF") {
     throw new CheckpointError(
       "header-too-large",
