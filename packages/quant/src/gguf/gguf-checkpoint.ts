@@ -230,8 +230,10 @@ function joined({ parts, size }: Memory): Uint8Array {
 
 async function floatsOf(
   { source }: GgufFile,
-  { type, offset, byteLength }: GgufTensorInfo,
+  { name, type, offset, byteLength }: GgufTensorInfo,
 ): Promise<Float32Array> {
+  if (!isDecodable(type))
+    throw new GgufError(`${source.name}: tensor "${name}" is of ${type}, and no numbers are read of it`);
   return decodeGgml(type, await source.read(offset, byteLength));
 }
 

@@ -142,6 +142,8 @@ export function textModel(
   const numHeads = same(arch, "attention.head_count");
   const numKvHeads = same(arch, "attention.head_count_kv", numHeads);
   const headDim = arch.number("attention.key_length", Math.floor(hiddenSize / numHeads));
+  if (!Number.isSafeInteger(headDim) || headDim < 2 || headDim % 2 !== 0)
+    throw metadata.error(`heads have ${headDim} features; an even number from 2 on is read`);
   const turned = arch.number("rope.dimension_count", headDim);
   const valueDim = arch.number("attention.value_length", headDim);
   if (turned !== headDim || valueDim !== headDim) {
@@ -213,7 +215,7 @@ function ropeScaling(arch: MetadataReader, headDim: number, factors: Float32Arra
 
 /** @throws {GgufError} where the factors are those of no Llama 3 */
 function llama3Scaling(arch: MetadataReader, headDim: number, factors: Float32Array): Json {
-  const factor = Math.max(...factors);
+  const factor = factors.reduce((most, one) => Math.max(most, one), 1);
   const theta = arch.number("rope.freq_base", 10_000);
   const { low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: context } = llama3;
   const agrees = factors.every((given, i) => {
