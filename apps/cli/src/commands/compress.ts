@@ -163,7 +163,8 @@ Examples:
         printCompression(others, { json, planOnly });
         if (json) return;
         console.log(`\n${recoverySummary(recovery)}`);
-        return console.log(`\n${output}: written in ${timeSince(started)}`);
+        console.log(`\n${output}: written in ${timeSince(started)}`);
+        return printCheckLine(output ?? "");
       }
       const made =
         planFile === undefined
@@ -175,8 +176,7 @@ Examples:
       if (made === undefined) return;
       printCompression(made, { json, planOnly });
       if (planOnly || json || output === undefined) return;
-      console.log(`
-${output}: written in ${timeSince(started)}`);
+      console.log(`\n${output}: written in ${timeSince(started)}`);
       await printCheckLine(output);
     });
 }
