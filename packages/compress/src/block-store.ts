@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { readJsonFile, writeWhole } from "@vlmopt/files";
 import type { ReplacedTensor } from "@vlmopt/models";
 import { fromRanges, type HeadChoice, PruningError, toRanges } from "@vlmopt/pruning";
 import { type EncodedWeight, storedPart } from "@vlmopt/quant";
@@ -67,9 +68,9 @@ export async function openBlockStore(
   const place = (index: number, extension: string) =>
     join(folder, `block-${String(index).padStart(4, "0")}.${extension}`);
   let done = 0;
-  while ((await readJson(place(done, "json"))) !== undefined) done++;
+  while ((await readJsonFile(place(done, "json"))) !== undefined) done++;
   // A folder without a finished block holds nothing to lose.
-  const begun = done === 0 ? undefined : await readJson<Record<string, string>>(state);
+  const begun = done === 0 ? undefined : await readJsonFile<Record<string, string>>(state);
   const other = begun && Object.keys(key).find((name) => key[name] !== begun[name]);
   if (other !== undefined) {
     throw new PruningError(
@@ -77,7 +78,8 @@ export async function openBlockStore(
       `run it again with the same ${other} to go on, or remove the folder to begin anew`,
     );
   }
-  const stored = async (index: number) => (await readJson<StoredBlock>(place(index, "json"))) as StoredBlock;
+  const stored = async (index: number) =>
+    (await readJsonFile<StoredBlock>(place(index, "json"))) as StoredBlock;
   const open = async (index: number) =>
     (await stored(index)).repaired.length === 0 ? undefined : openCheckpoint(place(index, "safetensors"));
   return {
@@ -157,7 +159,7 @@ export async function openBlockStore(
     },
     async found<T>(name: string, find: () => Promise<T>) {
       const path = join(folder, `${name}.json`);
-      const earlier = await readJson<{ readonly key: unknown; readonly value: T }>(path);
+      const earlier = await readJsonFile<{ readonly key: unknown; readonly value: T }>(path);
       if (JSON.stringify(earlier?.key) === JSON.stringify(key)) return (earlier as { value: T }).value;
       const value = await find();
       await mkdir(folder, { recursive: true });
@@ -166,18 +168,4 @@ export async function openBlockStore(
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
-}
-
-async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.partial`, text);
-  await rename(`${path}.partial`, path);
 }

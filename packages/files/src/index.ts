@@ -8,6 +8,7 @@ export {
 } from "./folder-lock.ts";
 export { removedAtExit } from "./removed-at-exit.ts";
 export { assertReplaceable, InTheWayError, type ReplaceOptions } from "./replaceable.ts";
+export { readJsonFile, writeWhole } from "./whole-file.ts";
 export {
   foreignFiles,
   isRecorded,

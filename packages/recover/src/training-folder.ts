@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { readJsonFile, writeWhole } from "@vlmopt/files";
 import type { Parameters } from "@vlmopt/models";
 import { fileSink, openCheckpoint, readTensor, toFloat32, writeCheckpoint } from "@vlmopt/tensor-io";
 import { RecoveryError } from "./recovery-error.ts";
@@ -35,7 +36,7 @@ export async function openTrainingFolder(
   const names = await readdir(folder).catch((): string[] => []);
   // A folder without states holds nothing to lose.
   const before = names.some((name) => name.endsWith(".safetensors"))
-    ? await readJson<Record<string, string>>(about)
+    ? await readJsonFile<Record<string, string>>(about)
     : undefined;
   const other = before && Object.keys(key).find((name) => key[name] !== before[name]);
   if (other !== undefined) {
@@ -54,7 +55,7 @@ export async function openTrainingFolder(
       const state = join(folder, `${lesson}.json`);
       return {
         async read() {
-          const stored = await readJson<StoredState>(state);
+          const stored = await readJsonFile<StoredState>(state);
           if (stored === undefined) return undefined;
           const { file, updates, best, steps, ...others } = stored;
           const tensors = await readAll(join(folder, file));
@@ -132,18 +133,4 @@ async function writeAll(path: string, tensors: readonly (readonly [string, Float
     bytes: new Uint8Array(buffer, byteOffset, byteLength),
   }));
   await writeCheckpoint(literals, fileSink(path, { overwrite: true }));
-}
-
-async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.partial`, text);
-  await rename(`${path}.partial`, path);
 }

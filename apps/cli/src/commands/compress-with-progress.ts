@@ -7,8 +7,7 @@ import {
   workFolder,
 } from "@vlmopt/compress";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { exitCodes } from "../terminal/failure.ts";
-import { interruptible } from "../terminal/interrupt.ts";
+import { resumable } from "../terminal/interrupt.ts";
 import { byteProgress, type Progress, stepProgress } from "../terminal/progress.ts";
 import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
 
@@ -41,7 +40,7 @@ export async function compressWithProgress(
       ? `interrupted; blocks that are done are kept in ${workFolder(output)}: run the same command to go on`
       : "interrupted; nothing was written";
   try {
-    return await interruptible(
+    return await resumable(
       (signal) =>
         compressCheckpoint(source, spec, output, {
           ...options,
@@ -73,11 +72,6 @@ export async function compressWithProgress(
         }),
       said,
     );
-  } catch (error) {
-    if (!(error instanceof Error && error.name === "AbortError")) throw error;
-    process.stderr.write(`error: ${said}\n`);
-    process.exitCode = exitCodes.interrupted;
-    return undefined;
   } finally {
     answering.stop();
     measuring.stop();

@@ -8,8 +8,7 @@ import {
   type StepReport,
 } from "@vlmopt/recover";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { exitCodes } from "../terminal/failure.ts";
-import { interruptible } from "../terminal/interrupt.ts";
+import { resumable } from "../terminal/interrupt.ts";
 import { byteProgress, type Progress, stepProgress } from "../terminal/progress.ts";
 import { formatBytes, formatDuration } from "../terminal/quantities.ts";
 import { type CalibrateOptions, calibrateSpec } from "./calibrate-option.ts";
@@ -51,7 +50,7 @@ export async function recoverWithProgress(
   };
   const said = `interrupted; what was learned is kept in ${recoveryFolder(output)}: run the same command to go on`;
   try {
-    return await interruptible(
+    return await resumable(
       (signal) =>
         recoverCheckpoint(student, teacher, output, recovery, {
           signal,
@@ -81,11 +80,6 @@ export async function recoverWithProgress(
         }),
       said,
     );
-  } catch (error) {
-    if (!(error instanceof Error && error.name === "AbortError")) throw error;
-    process.stderr.write(`error: ${said}\n`);
-    process.exitCode = exitCodes.interrupted;
-    return undefined;
   } finally {
     answering.stop();
     writing?.stop();

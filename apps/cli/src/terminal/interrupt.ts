@@ -46,3 +46,21 @@ export async function interruptible<T>(
     process.off("SIGINT", abort).off("SIGTERM", abort);
   }
 }
+
+/**
+ * The same for work that goes on where it was stopped.
+ * @returns undefined where it was interrupted, which is told
+ */
+export async function resumable<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  said: string,
+): Promise<T | undefined> {
+  try {
+    return await interruptible(work, said);
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "AbortError")) throw error;
+    process.stderr.write(`error: ${said}\n`);
+    process.exitCode = exitCodes.interrupted;
+    return undefined;
+  }
+}
