@@ -4,13 +4,27 @@ import { linearAlgebra } from "@vlmopt/pruning";
 /** Rows whose error is measured. */
 const MEASURED_ROWS = 256;
 
-/** Σ ‖(W − Q)·x‖² / Σ ‖W·x‖² over the tokens, of some rows; channels count as independent where their Gram matrix is not known. */
+/** Σ ‖(W − Q)·x‖² / Σ ‖W·x‖², see `outputErrors`. */
 export async function outputError(
+  weight: Float32Array,
+  decoded: Float32Array,
+  statistics: InputStatistics,
+  algebra: LinearAlgebra,
+): Promise<number> {
+  const { error, energy } = await outputErrors(weight, decoded, statistics, algebra);
+  return energy > 0 ? error / energy : 0;
+}
+
+/**
+ * Σ ‖(W − Q)·x‖² and Σ ‖W·x‖² over the tokens, from some rows; channels count as independent where their Gram matrix is not known, and then a
+ * token's is given.
+ */
+export async function outputErrors(
   weight: Float32Array,
   decoded: Float32Array,
   { gram, meanSquare }: InputStatistics,
   algebra: LinearAlgebra,
-): Promise<number> {
+): Promise<{ readonly error: number; readonly energy: number }> {
   const columns = meanSquare.length;
   const rows = weight.length / columns;
   const count = Math.min(rows, MEASURED_ROWS);
@@ -36,6 +50,6 @@ export async function outputError(
     }
     return sum;
   };
-  const energy = energyOf(count);
-  return energy > 0 ? energyOf(0) / energy : 0;
+  const share = rows / count;
+  return { error: share * energyOf(0), energy: share * energyOf(count) };
 }

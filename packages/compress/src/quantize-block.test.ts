@@ -86,7 +86,7 @@ describe("quantizing a model block by block", () => {
   test("leaves less error with data than without, in the stream and in each linear", async () => {
     const source = await toyCheckpoint(LAYERS);
     const errors = new Map<string, number>();
-    for (const method of ["rtn", "imatrix", "gptq"]) {
+    for (const method of ["rtn", "imatrix", "clip", "gptq"]) {
       const { reports } = await quantized(source, method);
       errors.set(method, reports.at(-1)?.streamError ?? Number.NaN);
       const linears = reports.flatMap((report) => report.linears ?? []);

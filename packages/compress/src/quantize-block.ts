@@ -6,6 +6,7 @@ import type { LinearReport } from "./calibration.ts";
 import type { BlockContext } from "./compress-block.ts";
 import type { QuantizationMethod, RoundedLinear } from "./methods/quantization-method.ts";
 import { outputError } from "./output-error.ts";
+import { withScaledInputs } from "./scale-inputs.ts";
 import { asStored, readFloats } from "./stored-matrix.ts";
 
 /** How linears are quantized while a model is walked through. */
@@ -47,17 +48,33 @@ const PULL = 0.01;
  */
 export async function quantizeBlock(
   context: BlockContext,
-  { attention, mlp }: PrunableLayer,
+  layer: PrunableLayer,
   kind: "attention" | "mlp",
   replaced: Replacements,
   quantization: BlockQuantization,
 ): Promise<QuantizedBlock> {
   const { walk, source, signal } = context;
   const { method } = quantization;
-  const [reading, last] = linearsOf(attention, mlp, kind);
+  const [reading, last] = linearsOf(layer.attention, layer.mlp, kind);
+  const roundable = async (linears: readonly PrunableLinear[], replacements: Replacements) => {
+    const chosen: RoundedLinear[] = [];
+    for (const { weight: name } of linears) {
+      const { shape, data } = await weightOf(context, name, replacements);
+      const scheme = quantization.schemeOf(name, shape);
+      if (scheme === undefined) continue;
+      const format = formatNamed(scheme.format, quantization.formats);
+      const tensor = { name, dtype: tensorNamed(source, name).dtype, shape };
+      chosen.push({ tensor, data, scheme, format, magnitude: undefined });
+    }
+    return chosen;
+  };
+  const scaled =
+    method.scaleInputs === undefined
+      ? replaced
+      : await withScaledInputs(context, layer, kind, replaced, method.scaleInputs, roundable);
   let block: QuantizedBlock = {
-    replacements: replaced,
-    repaired: [],
+    replacements: scaled,
+    repaired: [...scaled.keys()].filter((name) => scaled.get(name) !== replaced.get(name)),
     packed: new Map(),
     linears: [],
     notes: [],
@@ -65,15 +82,7 @@ export async function quantizeBlock(
   for (const step of [reading, [last]]) {
     const isLast = step[0] === last;
     const fits = isLast && method.refit && context.refit && last.bias === undefined;
-    const chosen = [];
-    for (const { weight: name } of step) {
-      const { shape, data } = await weightOf(context, name, block.replacements);
-      const scheme = quantization.schemeOf(name, shape);
-      if (scheme === undefined) continue;
-      const format = formatNamed(scheme.format, quantization.formats);
-      const tensor = { name, dtype: tensorNamed(source, name).dtype, shape };
-      chosen.push({ tensor, data, scheme, format, magnitude: undefined });
-    }
+    const chosen = await roundable(step, block.replacements);
     if (chosen.length === 0 && !(fits && block.packed.size > 0)) continue;
     signal?.throwIfAborted();
     const { inputs, target } = await walk.observe(

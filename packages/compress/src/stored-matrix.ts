@@ -16,6 +16,11 @@ export function asStored(source: Checkpoint, name: string, { shape, data }: Repl
   return { shape, data: toFloat32(fromFloat32(data, dtype), dtype) };
 }
 
+/** A matrix whose columns are multiplied each by its factor. */
+export function scaledColumns(data: Float32Array, factors: Float64Array): Float32Array {
+  return data.map((value, i) => value * (factors[i % factors.length] as number));
+}
+
 /** Units of a tensor that stay: rows, or elements of a bias, `size` to a unit. */
 export async function readUnits(
   source: Checkpoint,

@@ -11,6 +11,8 @@ export interface InputStatistics {
   /** Of each channel. */
   readonly mean: Float64Array;
   readonly meanSquare: Float64Array;
+  /** Of |x|. */
+  readonly meanAbs: Float64Array;
   /** The greatest |x|. */
   readonly maxAbs: Float64Array;
   /** √(Σ over sequences of (mean of |x| over its tokens)²): Minitron's importance of a channel (arXiv:2407.14679). */
@@ -61,6 +63,17 @@ export interface Observation {
   readonly inputs: Activations;
   /** Where it was asked for, and the block adds what its last linear gives to the stream as it is (Gemma 2 norms it first). */
   readonly target: ResidualTarget | undefined;
+  /** Undefined where the stream itself goes into them, or the norm has no gain. */
+  readonly norm: BlockNorm | undefined;
+}
+
+/** The norm whose result goes into a block's first linears, and nowhere else. */
+export interface BlockNorm {
+  /** Names of its gain and, in layer norms, its bias. */
+  readonly weight: string;
+  readonly bias?: string | undefined;
+  /** Added to the stored gain: 1 in Gemma. */
+  readonly offset: number;
 }
 
 export interface CalibrationWalk {

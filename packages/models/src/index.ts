@@ -1,6 +1,7 @@
 export type {
   Activations,
   Block,
+  BlockNorm,
   CalibrationWalk,
   FinalNormSums,
   InputStatistics,

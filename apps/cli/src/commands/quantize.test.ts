@@ -77,7 +77,11 @@ describe("vlmopt quantize", () => {
     [[llava, "out", "--scheme", "int3"], 2, 'error: no scheme is named "int3": there are int4-g32'],
     [[llava, llava, "--scheme", "nf4"], 1, "is already there"],
     [[llava, "out", "--scheme", "nf4", "--by-weights", "--method", "gptq"], 2, "--method says nothing with"],
-    [[llava, "out", "--scheme", "nf4", "--method", "magic"], 2, "Allowed choices are gptq, imatrix, rtn"],
+    [
+      [llava, "out", "--scheme", "nf4", "--method", "magic"],
+      2,
+      "Allowed choices are gptq, awq, clip, imatrix, rtn",
+    ],
     [[llava, "out", "--scheme", "gguf-q4_0", "--calibrate", "x"], 2, "--calibrate says nothing with a gguf"],
     [[llava, "out"], 2, "error: say how weights are stored: --scheme, or a budget, --bits or --size"],
     [[llava, "out", "--bits", "4", "--size", "1MB"], 2, "error: give either bits or a size"],
@@ -125,6 +129,34 @@ describe("vlmopt quantize, by data", () => {
     );
     expect(await readdir(out)).not.toContain("pruning.json");
     expect(vlmopt("dequantize", out, join(folder, "again")).status).toBe(0);
+  });
+
+  it("scales channels by AWQ, norms and neighbours along with them, so that the model computes the same", async () => {
+    const folder = await temporaryFolder();
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [
+        main,
+        "quantize",
+        model,
+        join(folder, "out"),
+        "--scheme",
+        "int8-g16-zero",
+        "--method",
+        "awq",
+        "--json",
+      ],
+      { encoding: "utf8", env: { ...process.env, VLMOPT_CACHE: join(folder, "cache") } },
+    );
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    const { blocks } = JSON.parse(stdout);
+    expect(blocks.at(-1).streamError).toBeLessThan(1e-3);
+    await using before = await openCheckpoint(model);
+    await using after = await openCheckpoint(join(folder, "out"));
+    const name = "language_model.model.layers.0.input_layernorm.weight";
+    const gain = async (checkpoint: typeof before) =>
+      toFloat32(await readTensor(checkpoint, name), checkpoint.tensors.get(name)?.dtype ?? "F32");
+    expect(await gain(after)).not.toEqual(await gain(before));
   });
 
   it("chooses each linear's scheme within a budget of bits", async () => {

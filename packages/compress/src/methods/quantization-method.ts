@@ -13,6 +13,11 @@ export interface QuantizationMethod {
   readonly gram: boolean;
   /** Whether a block's last linear is fitted to what its rounded inputs leave open, before it is rounded itself. */
   readonly refit: boolean;
+  /**
+   * Factors of the channels of one input, by which its linears' columns are multiplied before they are rounded and what gives the input is divided, so
+   * that the model computes the same. Undefined leaves all as it is.
+   */
+  scaleInputs?(linears: readonly RoundedLinear[], inputs: InputStatistics): Promise<Float64Array | undefined>;
   /** Rounds linears of one input. */
   round(linears: readonly RoundedLinear[], inputs: InputStatistics): Promise<readonly RoundingResult[]>;
 }

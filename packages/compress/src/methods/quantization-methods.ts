@@ -1,11 +1,13 @@
 import { PruningError } from "@vlmopt/pruning";
+import { awq } from "./awq.ts";
+import { clip } from "./clip.ts";
 import { gptq } from "./gptq.ts";
 import { imatrix } from "./imatrix.ts";
 import type { QuantizationMethod } from "./quantization-method.ts";
 import { rtn } from "./rtn.ts";
 
 /** All that have a name. Command line, recipes and tables read this list. */
-export const quantizationMethods: readonly QuantizationMethod[] = [gptq, imatrix, rtn];
+export const quantizationMethods: readonly QuantizationMethod[] = [gptq, awq, clip, imatrix, rtn];
 
 /** What is taken with data unless told. */
 export const defaultQuantizationMethod = "gptq";

@@ -134,6 +134,7 @@ export async function toyWalk(source: Checkpoint, layers: number, dropped: reado
         return residual.map((value, i) => share * value + (1 - share) * (local[i] as number));
       });
       return {
+        norm: undefined,
         inputs: new Map([...readers(block, compressed), [lastOf(block), statisticsOf(inputs)]]),
         target:
           target === undefined
@@ -220,6 +221,7 @@ function statisticsOf(inputs: readonly Float64Array[]): InputStatistics {
     tokens: inputs.length,
     mean: channel((x) => x),
     meanSquare: channel((x) => x * x),
+    meanAbs: channel(Math.abs),
     maxAbs: (inputs[0] as Float64Array).map((_, i) =>
       Math.max(...inputs.map((x) => Math.abs(x[i] as number))),
     ),

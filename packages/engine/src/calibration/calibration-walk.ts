@@ -127,7 +127,7 @@ async function walkOf(
     async observe({ gram = [], target: share }, replacements) {
       const block = nextBlock();
       const run = checked(block, replacements);
-      const { addsAsItIs, lastLinear } = forward.parts.block(block);
+      const { addsAsItIs, lastLinear, norm } = forward.parts.block(block);
       const aims = share !== undefined && addsAsItIs;
       const aimsAtDense = aims && share > 0;
       if (aimsAtDense) await advanceDense();
@@ -141,7 +141,7 @@ async function walkOf(
       const missing = gram.find((weight) => !inputs.has(weight));
       if (missing !== undefined)
         throw new RangeError(`${missing} is no linear of the ${block.kind} of layer ${block.layer}`);
-      return { inputs, target: targets.get(lastLinear.weight) };
+      return { inputs, target: targets.get(lastLinear.weight), norm };
     },
     async loss(replacements) {
       let stream = part(compressed, true);

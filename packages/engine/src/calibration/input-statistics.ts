@@ -91,12 +91,9 @@ export interface ProbeStatistics {
 
 export function runningStatistics(channels: number): RunningStatistics {
   let tokens = 0;
-  const [sum, squares, maxAbs, magnitudes] = [0, 0, 0, 0].map(() => new Float64Array(channels)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
+  const [sum, squares, sumAbs, maxAbs, magnitudes] = [0, 0, 0, 0, 0].map(
+    () => new Float64Array(channels),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array];
   let gram: Float64Array | undefined;
   const targets = new Map<string, { cross: Float64Array; squares: number }>();
   return {
@@ -112,6 +109,7 @@ export function runningStatistics(channels: number): RunningStatistics {
         for (let i = 0; i < channels; i++) {
           sum[i] = (sum[i] as number) + (figures[sums + i] as number);
           squares[i] = (squares[i] as number) + (figures[powers + i] as number);
+          sumAbs[i] = (sumAbs[i] as number) + (figures[sizes + i] as number);
           magnitudes[i] = (magnitudes[i] as number) + ((figures[sizes + i] as number) / each) ** 2;
           maxAbs[i] = Math.max(maxAbs[i] as number, figures[most + i] as number);
         }
@@ -138,6 +136,7 @@ export function runningStatistics(channels: number): RunningStatistics {
         tokens,
         mean: sum.map((value) => value / tokens),
         meanSquare: squares.map((value) => value / tokens),
+        meanAbs: sumAbs.map((value) => value / tokens),
         maxAbs: maxAbs.slice(),
         sequenceMagnitude: magnitudes.map(Math.sqrt),
         gram: gram && mirrored(gram, channels),

@@ -1,5 +1,5 @@
 // A decoder in parts: what leads to its residual stream, the attention and the MLP of each layer, and what leads from the stream to logits.
-import type { Block } from "../calibration.ts";
+import type { Block, BlockNorm } from "../calibration.ts";
 import {
   type Attention,
   ConfigError,
@@ -17,6 +17,7 @@ import {
   finalNormed,
   headLogits,
   mlpBlock,
+  normBefore,
   withDeepFeatures,
 } from "./decoder.ts";
 import type { DecoderSettings } from "./decoder-settings.ts";
@@ -65,6 +66,8 @@ export interface BlockForward {
   readonly lastLinear: Linear;
   /** Whether that is added as it is: some models norm it first, or norm the sum. */
   readonly addsAsItIs: boolean;
+  /** See `Observation`. */
+  readonly norm: BlockNorm | undefined;
 }
 
 type SharedInputs<T> = Omit<DecoderInputs<T>, "ids" | "wanted">;
@@ -109,6 +112,7 @@ export function decoderParts(
       return {
         lastLinear,
         addsAsItIs: addsAsItIs(description, settings),
+        norm: normBefore({ description, settings }, index, kind),
         cache: isAttention
           ? { layers: [{ kvHeads: attention.numKvHeads, headDim: attention.headDim }] }
           : undefined,

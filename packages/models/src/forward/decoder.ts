@@ -1,3 +1,4 @@
+import type { Block, BlockNorm } from "../calibration.ts";
 import type { Attention, LanguageModel, Layer, Mlp, ModelDescription } from "../description.ts";
 import type { DecoderSettings } from "./decoder-settings.ts";
 import type { AttentionShape, Ops, Rotary } from "./ops.ts";
@@ -132,6 +133,26 @@ export function finalGain(description: ModelDescription): string | undefined {
 /** Rows of the stream as the final RMS norm gives them. */
 export function finalNormed<T>(pass: DecoderPass<T>, stream: T, wanted: T): T {
   return rmsNorm(pass, pass.ops.takeRows(stream, wanted), FINAL_NORM);
+}
+
+/** The norm between the stream and a block's first linears; undefined where there is none, or it has no gain. */
+export function normBefore(
+  pass: Pick<DecoderPass<unknown>, "description" | "settings">,
+  layer: number,
+  kind: Block["kind"],
+): BlockNorm | undefined {
+  const { languageModel } = pass.description;
+  const { normFirst, normWeights, normOffset } = pass.settings;
+  const named = (name: string) => nameOf(pass, `layers.${layer}.${name}`);
+  const isAttention = kind === "attention";
+  if (languageModel.modelType === "opt") {
+    if (!normFirst || !normWeights) return undefined;
+    const name = `layers.${layer}.${isAttention ? "self_attn_layer_norm" : "final_layer_norm"}`;
+    return { weight: nameOf(pass, name), bias: nameOf(pass, name, "bias"), offset: 0 };
+  }
+  const mlpNorm =
+    languageModel.modelType === "gemma2" ? "pre_feedforward_layernorm" : "post_attention_layernorm";
+  return { weight: named(isAttention ? "input_layernorm" : mlpNorm), offset: normOffset };
 }
 
 /** Whether what a block's last linear gives goes into the stream as it is: some models norm it, or the sum. */
