@@ -36,10 +36,16 @@ export interface GroupScaling {
 }
 
 /**
+ * @param importance of each column, how much an error there counts where scales are searched; weights are whole rows of as many
  * @throws {NonFiniteWeightError} for infinite weights and NaN
  * @throws {RangeError} where groups do not divide the weights
  */
-export function encodeE2m1(weights: Weights, scaling: GroupScaling, search: boolean): E2m1Weights {
+export function encodeE2m1(
+  weights: Weights,
+  scaling: GroupScaling,
+  search: boolean,
+  importance?: Float32Array,
+): E2m1Weights {
   const { groupSize, table, candidates } = scaling;
   const stored = storedWeights(weights);
   const count = weightCount(stored);
@@ -56,7 +62,9 @@ export function encodeE2m1(weights: Weights, scaling: GroupScaling, search: bool
     const largest = kernels.largest.subarray(0, groups);
     if (!largest.every(Number.isFinite)) assertFinite(toFloat32(chunk.bytes, chunk.dtype), begin);
     kernels.scales.set(scaling.codesFor(largest));
-    if (search) kernels.search(groups, candidates);
+    if (search && importance !== undefined)
+      searchWeighted(toFloat32(chunk.bytes, chunk.dtype), begin, kernels.scales, scaling, importance);
+    else if (search) kernels.search(groups, candidates);
     kernels.encode(groups);
     scales.set(kernels.scales.subarray(0, groups), begin / groupSize);
     codes.set(kernels.codes.subarray(0, (end - begin) / 2), begin / 2);
@@ -84,4 +92,44 @@ export function decodeE2m1(
       }
     }
   });
+}
+
+/**
+ * Replaces each group's scale by the candidate of least Σ importance · (weight − number · scale)².
+ * @param begin the first weight's place in the matrix
+ */
+function searchWeighted(
+  weights: Float32Array,
+  begin: number,
+  scales: Uint8Array,
+  { groupSize, table, candidates }: GroupScaling,
+  importance: Float32Array,
+): void {
+  const { below, above, first, last } = candidates;
+  for (let from = 0, group = 0; from < weights.length; from += groupSize, group++) {
+    const start = scales[group] as number;
+    const errorOf = (code: number) => {
+      const scale = table[code] as number;
+      let error = 0;
+      for (let i = from; i < from + groupSize; i++) {
+        const size = Math.abs(weights[i] as number);
+        const wrong = size - nearestSize(size / scale) * scale;
+        error += (importance[(begin + i) % importance.length] as number) * wrong * wrong;
+      }
+      return error;
+    };
+    let least = errorOf(start);
+    for (let code = Math.max(first, start - below); code <= Math.min(last, start + above); code++) {
+      const error = errorOf(code);
+      if (!(error < least)) continue;
+      least = error;
+      scales[group] = code;
+    }
+  }
+}
+
+/** The nearest magnitude. */
+function nearestSize(m: number): number {
+  if (m > 2.5) return m > 5 ? 6 : m > 3.5 ? 4 : 3;
+  return (+(m > 0.25) + +(m > 0.75) + +(m > 1.25) + +(m > 1.75)) / 2;
 }

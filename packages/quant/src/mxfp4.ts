@@ -1,4 +1,4 @@
-import { checkOptions, oneOf } from "@vlmopt/options";
+import { anything, checkOptions, oneOf } from "@vlmopt/options";
 import { decodeE2m1, type E2m1Weights, encodeE2m1, type GroupScaling } from "./e2m1.ts";
 import type { FloatDtype, Weights } from "./weights.ts";
 
@@ -14,6 +14,8 @@ export interface Mxfp4Options {
    * float32 (0.20, `generate_mx_scales`, `quantize`), or the ones of least squared error.
    */
   readonly scales?: "compressed-tensors" | "search";
+  /** Of each column, how much an error there counts in the search; weights are whole rows of as many. */
+  readonly importance?: Float32Array | undefined;
 }
 
 /**
@@ -21,8 +23,11 @@ export interface Mxfp4Options {
  * @throws {RangeError} where groups do not divide the weights
  */
 export function encodeMxfp4(weights: Weights, options: Mxfp4Options = {}): Mxfp4Weights {
-  checkOptions("encodeMxfp4", options, { scales: oneOf(["compressed-tensors", "search"]) });
-  return encodeE2m1(weights, scaling, options.scales === "search");
+  checkOptions("encodeMxfp4", options, {
+    scales: oneOf(["compressed-tensors", "search"]),
+    importance: anything,
+  });
+  return encodeE2m1(weights, scaling, options.scales === "search", options.importance);
 }
 
 export function decodeMxfp4(encoded: Mxfp4Weights, dtype: FloatDtype): Uint8Array {

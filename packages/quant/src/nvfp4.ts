@@ -1,4 +1,4 @@
-import { checkOptions, finite, oneOf } from "@vlmopt/options";
+import { anything, checkOptions, finite, oneOf } from "@vlmopt/options";
 import { fromFloat32, toFloat32 } from "@vlmopt/tensor-io/browser";
 import { decodeE2m1, type E2m1Weights, encodeE2m1, type GroupScaling } from "./e2m1.ts";
 import { largestOf } from "./largest-magnitude.ts";
@@ -19,6 +19,8 @@ export interface Nvfp4Options {
    * `generate_gparam`, `calculate_qparams`, `quantize`), or the ones of least squared error.
    */
   readonly scales?: "compressed-tensors" | "search";
+  /** Of each column, how much an error there counts in the search; weights are whole rows of as many. */
+  readonly importance?: Float32Array | undefined;
   /** From `nvfp4GlobalScale` of these weights unless told; that of all the weights that are to share it. */
   readonly globalScale?: number;
 }
@@ -41,10 +43,15 @@ export function nvfp4GlobalScale(largestMagnitude: number): number {
 export function encodeNvfp4(weights: Weights, options: Nvfp4Options = {}): Nvfp4Weights {
   checkOptions("encodeNvfp4", options, {
     scales: oneOf(["compressed-tensors", "search"]),
+    importance: anything,
     globalScale: finite({ above: 0 }),
   });
-  const { scales = "compressed-tensors", globalScale = nvfp4GlobalScale(largestOf(weights)) } = options;
-  return { ...encodeE2m1(weights, scalingBy(globalScale), scales === "search"), globalScale };
+  const {
+    scales = "compressed-tensors",
+    globalScale = nvfp4GlobalScale(largestOf(weights)),
+    importance,
+  } = options;
+  return { ...encodeE2m1(weights, scalingBy(globalScale), scales === "search", importance), globalScale };
 }
 
 export function decodeNvfp4(encoded: Nvfp4Weights, dtype: FloatDtype): Uint8Array {

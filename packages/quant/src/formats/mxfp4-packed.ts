@@ -35,10 +35,10 @@ export const mxfp4Packed: Format<Mxfp4Packed> = {
       { name: `${name}_scale`, dtype: "U8", shape: [rows, columns / MXFP4_GROUP_SIZE] },
     ];
   },
-  encode: ({ dtype }, { scales }, { measure }) => ({
+  encode: ({ dtype }, { scales }, { measure, importance }) => ({
     push(bytes) {
       const weights = { dtype: dtype as FloatDtype, bytes };
-      const encoded = encodeMxfp4(weights, { scales });
+      const encoded = encodeMxfp4(weights, { scales, importance });
       measure(weights, () => decodeMxfp4(encoded, "F32"));
       return [encoded.codes, encoded.scales];
     },

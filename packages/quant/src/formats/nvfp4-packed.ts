@@ -40,11 +40,11 @@ export const nvfp4Packed: Format<Nvfp4Packed> = {
     ];
   },
   // Without a magnitude, weights are collected until their own is known.
-  encode(tensor, { scales }, { measure, magnitude }) {
+  encode(tensor, { scales }, { measure, magnitude, importance }) {
     const dtype = tensor.dtype as FloatDtype;
     const encode = (bytes: Uint8Array, globalScale: number) => {
       const weights = { dtype, bytes };
-      const encoded = encodeNvfp4(weights, { scales, globalScale });
+      const encoded = encodeNvfp4(weights, { scales, globalScale, importance });
       measure(weights, () => decodeNvfp4(encoded, "F32"));
       return [encoded.codes, encoded.scales];
     };
