@@ -128,6 +128,11 @@ describe.each(executors)("by the $name executor", (executor: Executor) => {
       channels.map((i) => mean((row) => (row[i] as number) ** 2)),
       1e-6,
     );
+    expectClose(
+      found.meanAbs,
+      channels.map((i) => mean((row) => Math.abs(row[i] as number))),
+      1e-6,
+    );
     expect([...found.maxAbs]).toEqual(
       channels.map((i) => Math.max(...rows.map((row) => Math.abs(row[i] as number)))),
     );
