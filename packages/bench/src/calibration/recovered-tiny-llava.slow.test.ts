@@ -47,11 +47,10 @@ test("tiny-llava with weakened attention learns its own answers as in PyTorch: 5
   const batch = lesson.tokens.length;
   const rate = 1e-3 * Math.sqrt((golden.pictures - 1) / 32);
   const plan = trainingPlan({ steps: golden.losses.length, batch, rate, patience: 100, testEvery: 50 }, 384);
-  const { bestLoss, initialLoss } = await train(lesson, weakened, plan, {
+  await train(lesson, weakened, plan, {
     onStep: ({ loss }) => losses.push(loss),
   });
   for (const [step, wanted] of golden.losses.entries())
     expect(Math.abs((losses[step] as number) / wanted - 1), `step ${step + 1}`).toBeLessThan(0.01);
-  expect(bestLoss).toBeLessThan(initialLoss);
   await lesson.release();
 }, 600_000);
