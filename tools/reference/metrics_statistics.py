@@ -98,7 +98,7 @@ def main() -> None:
         "cases": cases,
         "paired": [{"x": x, "y": y, "p": sign_flip(np.array(x), np.array(y))} for x, y in paired],
         "mcnemar": [{"table": t, "p": float(mcnemar([t[:2], t[2:]], exact=True).pvalue)} for t in tables],
-        "wilson": [[hits, n, level, *map(float, proportion_confint(hits, n, 1 - level, "wilson"))] for hits, n in counts for level in (0.95, 0.9)],
+        "agrestiCoull": [[hits, n, level, *map(float, proportion_confint(hits, n, 1 - level, "agresti_coull"))] for hits, n in counts for level in (0.95, 0.9)],
         "holm": {"p": p, "corrected": multipletests(p, method="holm")[1].tolist()},
         "normal": [[x, float(stats.norm.cdf(x))] for x in [-8.2, -3.7, -2.5, -1, -0.1, 0, 0.3, 1.96, 3.53, 3.54, 6]],
     }

@@ -72,22 +72,21 @@ export {
   scorecard,
   type TopicScores,
 } from "./scorecard/scorecard.ts";
+export { agrestiCoullInterval } from "./statistics/agresti-coull.ts";
 export {
-  type BootstrapOptions,
   bootstrapIntervals,
   type FigureInterval,
   type Interval,
 } from "./statistics/bootstrap.ts";
+export type { Clusters } from "./statistics/clusters.ts";
 export { noSkillFloor } from "./statistics/no-skill-floor.ts";
-export { bootstrapRules } from "./statistics/option-rules.ts";
+export { type BootstrapOptions, bootstrapRules, type ComparisonOptions } from "./statistics/option-rules.ts";
 export { type RetentionResults, retention } from "./statistics/retention.ts";
 export {
   approximateRandomization,
   type Comparison,
-  type ComparisonOptions,
   holm,
 } from "./statistics/significance.ts";
-export { wilsonInterval } from "./statistics/wilson.ts";
 export { porterStem } from "./text/porter-stemmer.ts";
 export { anls } from "./vqa/anls.ts";
 export { exactMatch, tokenF1 } from "./vqa/squad.ts";

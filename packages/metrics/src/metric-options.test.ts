@@ -1,4 +1,5 @@
 import {
+  agrestiCoullInterval,
   bertScore,
   bertScoreLayer,
   bleu,
@@ -10,7 +11,6 @@ import {
   rouge,
   scorecard,
   vqaAccuracy,
-  wilsonInterval,
 } from "@vlmopt/metrics";
 import { describe, expect, it, test } from "vitest";
 
@@ -63,11 +63,15 @@ describe("options of metrics that are wrong are refused in one sentence", () => 
       () => perplexity({ model: {}, batchSize: Number.NaN } as Parameters<typeof perplexity>[0]),
       "perplexity: batchSize is NaN",
     ],
-    ["wilson", () => wilsonInterval(3, 2, 0.95), "wilsonInterval: hits is 3, not a number from 0 to 2"],
     [
-      "wilson",
-      () => wilsonInterval(1, 2, 95),
-      "wilsonInterval: confidence is 95, not a number above 0 and below 1",
+      "agresti-coull",
+      () => agrestiCoullInterval(3, 2, 0.95),
+      "agrestiCoullInterval: hits is 3, not a number from 0 to 2",
+    ],
+    [
+      "agresti-coull",
+      () => agrestiCoullInterval(1, 2, 95),
+      "agrestiCoullInterval: confidence is 95, not a number above 0 and below 1",
     ],
   ])("%s", (_, make, sentence) => {
     expect(make).toThrow(sentence);

@@ -11,7 +11,7 @@ export interface RunComparison {
   readonly second: number;
   /** Second less first. */
   readonly difference: number;
-  /** Of no difference, by swapping answers of the items that both answered. */
+  /** Of no difference, by swapping answers of the items that both answered, those of one picture together. */
   readonly p: number;
   /** All swaps were counted; else 10,000 were drawn. */
   readonly exact: boolean;
@@ -50,7 +50,8 @@ export function compareRuns(first: Run, second: Run): RunComparison[] {
           variant,
         ),
       ) as [CorpusResult, CorpusResult];
-      const compared = approximateRandomization(means, one, two);
+      const clusters = pairs.map(([{ picture, id }]) => picture ?? `question ${id}`);
+      const compared = approximateRandomization(means, one, two, { clusters });
       for (const figure of figures) {
         const { difference, p, exact } = compared[figure] as Comparison;
         const [a, b] = [one.aggregate[figure] ?? 0, two.aggregate[figure] ?? 0];

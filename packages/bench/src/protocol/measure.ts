@@ -1,5 +1,5 @@
 import type { ProtocolSpec } from "../recipe/recipe.ts";
-import type { AnswerRecord, SpeedRecord } from "../records/bench-record.ts";
+import type { AnswerRecord, BenchRecord, SpeedRecord } from "../records/bench-record.ts";
 import type { Journal } from "../records/journal.ts";
 import { promptText } from "../targets/prompt-parts.ts";
 import { RequestFailure } from "../targets/request-failure.ts";
@@ -32,18 +32,52 @@ export interface Measuring {
   readonly onProgress: (done: number, total: number) => void;
 }
 
+/** How much of the requests that measure speed is to be there: all, or after a round a part. */
+export interface SpeedGoal {
+  readonly repetitions: number;
+  readonly milliseconds: number;
+}
+
+/** After this round of so many. */
+export function speedGoal(
+  { minRepetitions, minSeconds }: ProtocolSpec,
+  { round, rounds }: { readonly round: number; readonly rounds: number },
+): SpeedGoal {
+  return {
+    repetitions: Math.ceil((minRepetitions * round) / rounds),
+    milliseconds: (1000 * minSeconds * round) / rounds,
+  };
+}
+
+/** What a journal holds of a variant's speed; requests at once share the time. */
+export function speedSoFar(
+  records: readonly BenchRecord[],
+  hash: string,
+  concurrency: number,
+): { readonly repetitions: Set<number>; readonly milliseconds: number } {
+  const speeds = records.filter(
+    (record): record is SpeedRecord => record.kind === "speed" && record.hash === hash,
+  );
+  return {
+    repetitions: new Set(speeds.map(({ repetition }) => repetition)),
+    milliseconds: speeds.reduce((sum, { latency }) => sum + latency, 0) / concurrency,
+  };
+}
+
 /**
  * Speed, at a fixed number of new tokens: warm-ups that do not count, then requests until there have been so many and so long.
  * What the journal holds already counts. Questions that cannot be answered are not asked again.
  * @throws {BenchError} where too many cannot
  */
-export async function measureSpeed(target: Target, measuring: Measuring): Promise<void> {
-  const { hash, journal, items, protocol, concurrency, signal, onProgress } = measuring;
-  const { newTokens, warmups, minRepetitions, minSeconds } = protocol;
-  const before = journal.records.filter(
-    (record): record is SpeedRecord => record.kind === "speed" && record.hash === hash,
-  );
-  const known = new Set(before.map(({ repetition }) => repetition));
+export async function measureSpeed(
+  target: Target,
+  measuring: Measuring & { readonly goal: SpeedGoal },
+): Promise<void> {
+  const { hash, journal, items, protocol, concurrency, signal, onProgress, goal } = measuring;
+  const { newTokens, warmups } = protocol;
+  const before = speedSoFar(journal.records, hash, concurrency);
+  const known = before.repetitions;
+  const first = known.size;
   let next = 0;
   /** Of requests that ran at once, any may be missing of an earlier run. */
   const unknown = () => {
@@ -51,9 +85,8 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
     known.add(next);
     return next;
   };
-  // Of a closed loop: requests that run at once share the time.
-  let milliseconds = before.reduce((sum, { latency }) => sum + latency, 0) / concurrency;
-  const enough = () => known.size >= minRepetitions && milliseconds >= 1000 * minSeconds;
+  let { milliseconds } = before;
+  const enough = () => known.size >= goal.repetitions && milliseconds >= goal.milliseconds;
   if (enough()) return;
   const askable = [...items];
   const failures = failureCount(measuring.limit);
@@ -93,7 +126,7 @@ export async function measureSpeed(target: Target, measuring: Measuring): Promis
         promptTokens,
         newTokens: made,
       });
-      onProgress(Math.min(number + 1, minRepetitions), minRepetitions);
+      onProgress(Math.max(0, Math.min(known.size, goal.repetitions) - first), goal.repetitions - first);
     },
   );
 }

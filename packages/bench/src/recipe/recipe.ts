@@ -170,6 +170,8 @@ const protocolSchema = z.strictObject({
   warmups: ruled<number>(whole({ from: 0 })).default(2),
   minRepetitions: count.default(10),
   minSeconds: ruled<number>(finite({ from: 0 })).default(2),
+  /** Times that all variants are gone through for these requests, so that what changes on the machine meanwhile meets all alike. */
+  rounds: count.default(2),
   maxAnswerTokens: ruled<number>(generateRules.maxNewTokens).default(128),
   confidence: ruled<number>(share).default(0.95),
 });

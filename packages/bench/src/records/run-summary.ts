@@ -71,6 +71,8 @@ export interface ProtocolSummary {
   /** Floors, both of which are met. */
   readonly minRepetitions: number;
   readonly minSeconds: number;
+  /** Times that all variants were gone through for them. */
+  readonly rounds?: number;
   /** Most tokens of an answer that is scored. */
   readonly maxAnswerTokens: number;
   /** Of all intervals. */
@@ -203,8 +205,8 @@ export interface QualityFigure {
   /** Null where there is no interval: of a single question, for most figures. */
   readonly low: number | null;
   readonly high: number | null;
-  /** Wilson's where every question scores 0 or 1, else the percentiles of resamples. */
-  readonly interval?: "wilson" | "percentile" | "bca";
+  /** Agresti and Coull's where every question scores 0 or 1, else the percentiles of resamples. */
+  readonly interval?: "agresti-coull" | "wilson" | "percentile" | "bca";
   /** What reproduces it. */
   readonly signature: string;
   /** Null for the dense model, and where there is none. */
@@ -247,6 +249,8 @@ export interface ItemResult {
   readonly prompt?: string;
   /** Path of the first picture from the run's folder, with `/`. */
   readonly image: string;
+  /** Hash of what is in its pictures. */
+  readonly picture?: string;
   /** Name of the task that it is of. */
   readonly task?: string;
   /** Questions of a task that count together bear the same; their scores are of all of them. */

@@ -5,6 +5,8 @@ export interface DataItem {
   readonly question: string;
   /** Paths from the run's folder, with `/`. */
   readonly images: readonly string[];
+  /** Hash of what is in its pictures: questions of one picture are right and wrong together, whatever its files are called. */
+  readonly picture?: string;
   readonly references: readonly string[];
   readonly topic: string | null;
   /** File, row and picture, for messages. */

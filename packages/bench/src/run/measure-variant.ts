@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { CalibrationSet } from "../calibration/calibration-set.ts";
 import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
-import { collectAnswers, type Item, measureSpeed } from "../protocol/measure.ts";
+import { collectAnswers, type Item, measureSpeed, speedGoal, speedSoFar } from "../protocol/measure.ts";
 import { unlessAborted } from "../protocol/unless-aborted.ts";
 import type { Recipe, VariantSpec } from "../recipe/read-recipe.ts";
 import type { BenchRecord, EndRecord } from "../records/bench-record.ts";
@@ -31,6 +31,9 @@ export interface VariantWork {
   readonly journal: Journal;
   readonly variant: VariantSpec;
   readonly options: Pick<RunOptions, "signal" | "cache" | "onNotice" | "openTarget">;
+  /** From 1; in the last one questions are answered too. */
+  readonly round: number;
+  readonly rounds: number;
   /** Undefined where all questions are asked here. */
   readonly shard: Shard | undefined;
   readonly report: (phase: RunProgress["phase"], done: number) => void;
@@ -106,8 +109,14 @@ async function prepare({
 }
 
 async function measure(work: VariantWork, { hash, made, variant }: Prepared): Promise<void> {
-  const { recipe, data, folder, journal, options, report } = work;
+  const { recipe, data, folder, journal, options, report, round, rounds } = work;
   const { protocol } = recipe;
+  const concurrency = "endpoint" in variant.source ? requestsAtOnce(variant.source.endpoint) : 1;
+  const goal = speedGoal(protocol, work);
+  if (round < rounds) {
+    const { repetitions, milliseconds } = speedSoFar(journal.records, hash, concurrency);
+    if (repetitions.size >= goal.repetitions && milliseconds >= goal.milliseconds) return;
+  }
   const { signal } = options;
   const { shard = WHOLE } = work;
   if (data.items.length === 0 && !measuresSpeed(shard)) {
@@ -134,7 +143,6 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
       journal.append({ kind: "load", hash, attempt, milliseconds });
       const located = (items: readonly DataItem[]) =>
         items.map((item): Item => ({ ...item, images: item.images.map((image) => join(folder, image)) }));
-      const concurrency = "endpoint" in variant.source ? requestsAtOnce(variant.source.endpoint) : 1;
       const common = { hash, journal, protocol, concurrency, signal };
       const { maxFailed } = recipe;
       if (measuresSpeed(shard)) {
@@ -143,16 +151,18 @@ async function measure(work: VariantWork, { hash, made, variant }: Prepared): Pr
           ...common,
           items: located(data.timed),
           limit: { total: data.timed.length, maxFailed },
+          goal,
           onProgress: (done) => report("speed", done),
         });
       }
+      if (round < rounds) return;
       const unusable = data.questions.length - data.items.length;
       await collectAnswers(target, {
         ...common,
         items: located(data.items),
         limit: { total: data.parts.reduce((sum, { rows }) => sum + rows, -unusable), maxFailed },
         onUnanswered: ({ place }, error) => options.onNotice?.(`${variant.name}: ${place}: ${error}`),
-        onProgress: (done) => report("answers", protocol.minRepetitions + done),
+        onProgress: (done) => report("answers", Math.ceil(protocol.minRepetitions / rounds) + done),
       });
     } finally {
       readings = await meter?.stop();

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { DatasetError, openTask, pictureBox, type Task, type VqaRecord, type VqaSet } from "@vlmopt/datasets";
@@ -118,8 +119,8 @@ async function openPart(
   for (const { record, at, isOwn } of wanted) {
     const place = placeOf(record, set);
     try {
-      const { images, references } = await keepImages(set, record, folder, task?.name);
-      const item = itemOf(record, place, images, references, task);
+      const kept = await keepImages(set, record, folder, task?.name);
+      const item = itemOf(record, place, kept, task);
       if (isOwn) questions.push({ at, item });
       if (isTimed(at)) timed.push(item);
     } catch (error) {
@@ -151,11 +152,18 @@ async function openPart(
 function itemOf(
   { id, question, topic, choices, unit, reading }: VqaRecord,
   place: string,
-  images: readonly string[],
-  references: readonly string[],
+  { images, references, picture }: KeptImages,
   task: Task | undefined,
 ): DataItem {
-  const item = { id, question, images, references, topic: topic ?? null, place };
+  const item = {
+    id,
+    question,
+    images,
+    ...(picture === undefined ? {} : { picture }),
+    references,
+    topic: topic ?? null,
+    place,
+  };
   if (task === undefined) return item;
   const ofTask: DataItem = {
     ...item,
@@ -191,13 +199,15 @@ function assertFew(name: string, leftOut: readonly LeftOutRow[], rows: number, m
   );
 }
 
+interface KeptImages extends Pick<DataItem, "images" | "references" | "picture"> {}
+
 /** Pictures of one name in several folders, or tasks, stay apart. Boxes in pixels become shares of their picture. */
 async function keepImages(
   set: VqaSet,
   record: VqaRecord,
   folder: string,
   task: string | undefined,
-): Promise<{ images: string[]; references: readonly string[] }> {
+): Promise<KeptImages> {
   const { image, images: names = [image], answers, answersAre } = record;
   const pictures = await set.readImages(record);
   const images: string[] = [];
@@ -207,8 +217,12 @@ async function keepImages(
     images.push(await keepImage(bytes, name, folder, task));
   }
   const [first] = pictures;
-  if (answersAre !== "pixel-boxes" || first === undefined) return { images, references: answers };
-  return { images, references: answers.map((box) => pictureBox(box, first)) };
+  if (first === undefined) return { images, references: answers };
+  const hash = createHash("sha256");
+  for (const bytes of pictures) hash.update(`${bytes.length} `).update(bytes);
+  const picture = hash.digest("hex").slice(0, 16);
+  if (answersAre !== "pixel-boxes") return { images, picture, references: answers };
+  return { images, picture, references: answers.map((box) => pictureBox(box, first)) };
 }
 
 async function keepImage(

@@ -3,6 +3,7 @@ import {
   approximateRandomization,
   bertScoreLayer,
   bootstrapIntervals,
+  type Clusters,
   type CorpusResult,
   type FigureInterval,
   isHeadline,
@@ -36,6 +37,8 @@ export interface Measured {
   readonly result: CorpusResult;
   /** Items are drawn from their own stratum. */
   readonly strata?: readonly (string | number)[];
+  /** The pictures that items are of: those of one are drawn and swapped together. */
+  readonly clusters?: Clusters;
 }
 
 /** Measures answers, and what they score against references of other questions. */
@@ -152,11 +155,15 @@ export interface Reference {
 
 /** Every figure of a metric with its interval, what is kept of the dense model's, and how likely the difference is by chance. */
 export function qualityFigures(
-  { name, task, aggregation, result, strata }: Measured,
+  { name, task, aggregation, result, strata, clusters }: Measured,
   reference: Reference | undefined,
   confidence: number,
 ): QualityFigure[] {
-  const drawn = { confidence, ...(strata === undefined ? {} : { strata }) };
+  const drawn = {
+    confidence,
+    ...(strata === undefined ? {} : { strata }),
+    ...(clusters === undefined ? {} : { clusters }),
+  };
   const intervals = bootstrapIntervals(aggregation, result, drawn);
   const against = reference && heldAgainst(aggregation, result, reference, drawn);
   return aggregation.figures.map((figure) => {
@@ -180,12 +187,14 @@ function heldAgainst(
   aggregation: Aggregation,
   model: CorpusResult,
   { dense: { result: dense }, floor: { result: floor } }: Reference,
-  drawn: { readonly confidence: number; readonly strata?: readonly (string | number)[] },
+  drawn: { readonly confidence: number } & Pick<Measured, "strata" | "clusters">,
 ) {
   const ofDense = retention(aggregation, { model, dense }, drawn);
   const aboveFloor = retention(aggregation, { model, dense, floor }, drawn);
+  const swapped = drawn.clusters === undefined ? {} : { clusters: drawn.clusters };
   // A test needs two questions, as a floor does.
-  const compared = dense.statistics.length > 1 ? approximateRandomization(aggregation, dense, model) : {};
+  const compared =
+    dense.statistics.length > 1 ? approximateRandomization(aggregation, dense, model, swapped) : {};
   return {
     retentionOf: (figure: string): Retention => ({
       ofDense: finite(ofDense[figure]?.value),

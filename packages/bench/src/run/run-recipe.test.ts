@@ -220,15 +220,31 @@ test("what was measured is not measured again", async () => {
   expect(second.summary.variants).toEqual(first.summary.variants);
 });
 
+test("speed is measured in rounds over all variants, answers are given in the last", async () => {
+  const asked: string[] = [];
+  const openTarget = ({ name }: { name: string }) =>
+    fakeTarget({ answer: ({ fixedLength }) => asked.push(`${name} ${fixedLength ? "speed" : "answer"}`) });
+  const rounds = parseRecipe(text.replace("warmups: 1", "warmups: 0"), "test.yaml");
+  const { summary } = await measure(temporaryFolder(), { openTarget }, rounds);
+  const turns = asked.filter((turn, i) => turn !== asked[i - 1]);
+  const names = rounds.variants.map(({ name }) => name);
+  expect(turns).toEqual([
+    ...names.map((name) => `${name} speed`),
+    ...names.flatMap((name) => [`${name} speed`, `${name} answer`]),
+  ]);
+  expect(summary.variants.map(({ speed }) => speed?.ttft.samples)).toEqual([3, 3, 3, 3]);
+});
+
 test("a run that is stopped writes what there is, and goes on later", async () => {
   const folder = temporaryFolder();
+  const once = parseRecipe(text.replace("warmups: 1", "warmups: 1, rounds: 1"), "test.yaml");
   const controller = new AbortController();
   let answers = 0;
   const stopping = {
     signal: controller.signal,
     openTarget: () => fakeTarget({ answer: () => ++answers === 10 && controller.abort() }),
   };
-  await expect(measure(folder, stopping)).rejects.toMatchObject({ name: "AbortError" });
+  await expect(measure(folder, stopping, once)).rejects.toMatchObject({ name: "AbortError" });
   const stopped = await readRun(folder);
   expect(stopped.summary.completed).toBe(false);
   expect(stopped.summary.variants.map(({ status }) => status)).toEqual([
@@ -237,9 +253,9 @@ test("a run that is stopped writes what there is, and goes on later", async () =
     "incomplete",
     "incomplete",
   ]);
-  expect((await measure(folder)).summary.completed).toBe(true);
+  expect((await measure(folder, {}, once)).summary.completed).toBe(true);
   const undisturbed = temporaryFolder();
-  await measure(undisturbed);
+  await measure(undisturbed, {}, once);
   const counted = (of: string) =>
     recordsOf(of).flatMap((record) =>
       record.kind === "load" || record.kind === "run" ? [] : ["at" in record ? { ...record, at: 0 } : record],

@@ -7,12 +7,12 @@ import type { Recipe } from "../recipe/read-recipe.ts";
 import type { RunRecord } from "../records/bench-record.ts";
 import { type Journal, openJournal } from "../records/journal.ts";
 import { type Run, runFiles, writeRun } from "../records/run-folder.ts";
-import { type Shard, shardText } from "../shards/shard.ts";
+import { measuresSpeed, type Shard, shardText, WHOLE } from "../shards/shard.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { textHash } from "./content-hash.ts";
 import { environment } from "./environment.ts";
 import { findingsOf } from "./findings.ts";
-import { type Calibrations, measureVariant } from "./measure-variant.ts";
+import { type Calibrations, measureVariant, type VariantWork } from "./measure-variant.ts";
 import { type OpenedData, openData } from "./open-data.ts";
 import { PROTOCOL_VERSION } from "./prepared.ts";
 import { assertScorable } from "./quality.ts";
@@ -68,7 +68,7 @@ async function measureRecipe<End>(
   end: (journal: Journal) => Promise<End>,
 ): Promise<End> {
   const folder = resolve(options.folder);
-  const { signal, onProgress, onVariant, onNotice, fresh = false } = options;
+  const { signal, onProgress, onNotice, fresh = false } = options;
   await using _claim = await claimRunFolder(recipe, folder, { fresh, shard });
   onProgress?.({ variant: "", phase: "data", done: 0, total: 1 });
   const opening = openData(recipe, folder, { maxFailed: recipe.maxFailed, onNotice, shard });
@@ -82,29 +82,47 @@ async function measureRecipe<End>(
   const calibrations = await unlessAborted(openCalibrations(recipe, data, folder), signal);
   const journal = openJournal(join(folder, runFiles.results), shard && { shard: shardText(shard) });
   const dataHash = textHash(data.summary.signature);
-  const units = recipe.protocol.minRepetitions + data.items.length;
   try {
     const start = { protocol: PROTOCOL_VERSION, recipe, parts: data.parts };
     await noteStart(journal, dataHash, start);
     journal.appendAll(
       data.questions.map((question) => ({ kind: "question", hash: dataHash, ...question }) as const),
     );
-    for (const [index, variant] of recipe.variants.entries()) {
-      if (signal?.aborted) break;
-      const report = (phase: RunProgress["phase"], done: number) =>
-        onProgress?.({
-          variant: variant.name,
-          phase,
-          done: index * units + done,
-          total: recipe.variants.length * units,
-        });
-      const context = { recipe, data, dataHash, calibrations, folder, journal, options, shard };
-      const ended = await measureVariant({ ...context, variant, report });
-      if (ended !== undefined) onVariant?.({ variant: variant.name, ...ended });
-    }
+    const context = { recipe, data, dataHash, calibrations, folder, journal, options, shard };
+    await inRounds({ ...context, rounds: roundsOf(recipe, shard) });
     return await end(journal);
   } finally {
     journal.close();
+  }
+}
+
+/** Speed is measured in all rounds; what does not measure it, or has nothing to be compared with, needs one. */
+function roundsOf({ protocol, variants }: Recipe, shard: Shard | undefined): number {
+  return variants.length > 1 && measuresSpeed(shard ?? WHOLE) ? protocol.rounds : 1;
+}
+
+/** Goes through all variants once a round. One that fails has no further rounds. */
+async function inRounds(
+  work: Omit<VariantWork, "variant" | "report" | "round"> & { readonly options: RunOptions },
+): Promise<void> {
+  const { recipe, data, options, rounds } = work;
+  const { variants, protocol } = recipe;
+  const speeds = Math.ceil(protocol.minRepetitions / rounds);
+  const total = variants.length * (rounds * speeds + data.items.length);
+  const failed = new Set<string>();
+  for (let round = 1; round <= rounds; round++) {
+    const units = round < rounds ? speeds : speeds + data.items.length;
+    for (const [index, variant] of variants.entries()) {
+      if (options.signal?.aborted) return;
+      if (failed.has(variant.name)) continue;
+      const before = (round - 1) * variants.length * speeds + index * units;
+      const report = (phase: RunProgress["phase"], done: number) =>
+        options.onProgress?.({ variant: variant.name, phase, done: before + done, total });
+      const ended = await measureVariant({ ...work, variant, round, report });
+      if (ended?.status === "failed") failed.add(variant.name);
+      if (ended !== undefined && (round === rounds || ended.status === "failed"))
+        options.onVariant?.({ variant: variant.name, ...ended });
+    }
   }
 }
 

@@ -185,7 +185,7 @@ function itemResults(
   return items.flatMap((item) => {
     const answer = answers.get(item.id);
     if (answer === undefined) return [];
-    const { id, question, images, references, topic, task, unit } = item;
+    const { id, question, images, picture, references, topic, task, unit } = item;
     return [
       {
         variant: name,
@@ -193,6 +193,7 @@ function itemResults(
         question,
         ...(answer.prompt === undefined ? {} : { prompt: answer.prompt }),
         image: images[0] ?? "",
+        ...(picture === undefined ? {} : { picture }),
         ...(task === undefined ? {} : { task, reading: readAnswer(item, answer.prediction) }),
         ...(unit === undefined ? {} : { unit }),
         references,

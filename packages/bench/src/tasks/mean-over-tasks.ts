@@ -50,6 +50,9 @@ export function meanOverTasks(
     name: "mean",
     aggregation: { figures: ["mean"], aggregate },
     result,
+    clusters: parts.flatMap(
+      ({ measured: { clusters, result } }) => clusters ?? result.statistics.map((_, i) => i),
+    ),
     strata: parts.flatMap(({ measured }, t) => measured.result.statistics.map(() => t)),
   };
 }

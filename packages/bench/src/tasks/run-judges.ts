@@ -114,14 +114,16 @@ function measuredFor(
   measured: readonly Measured[],
   units: readonly ScoredUnit[],
 ): readonly Measured[] {
+  // Without pictures a question stands by itself.
+  const clusters = units.map(({ items: [first] }) => first?.picture ?? `question ${first?.id}`);
   if (task === undefined) {
     const q = qualityIndex(measured);
-    return q === undefined ? measured : [...measured, q];
+    return [...measured, ...(q === undefined ? [] : [q])].map((one) => ({ ...one, clusters }));
   }
   const strata = task.metrics.includes("mme")
     ? units.map(({ items: [first] }) => first?.topic ?? "")
     : undefined;
-  return measured.map((one) => named(task, one, strata));
+  return measured.map((one) => ({ ...named(task, one, strata), clusters }));
 }
 
 function named(

@@ -53,7 +53,7 @@ describe("a scorecard", () => {
     expect(card.metrics).toEqual({ rouge: metric.signature, "rouge-coco": cocoRougeL().signature });
     expect(card.items[3]?.scores.rouge).toEqual(result.items[3]);
     expect(card.signature).toBe(
-      "scorecard|texts:as-given|interval:percentile|zero-one:wilson|confidence:0.95|resamples:1000|seed:12345|strata:no|version:0.1.0",
+      "scorecard|texts:as-given|interval:percentile|zero-one:agresti-coull|confidence:0.95|resamples:1000|seed:12345|strata:no|version:0.1.0",
     );
   });
 

@@ -2,13 +2,9 @@ import { checkOptions, flag, object, oneOf } from "@vlmopt/options";
 import { type CorpusResult, type Metric, MetricInputError, type Scores, sumOf } from "../metric.ts";
 import type { ModelMetric } from "../model-metrics/model-metric.ts";
 import { signature } from "../signature.ts";
-import {
-  type BootstrapOptions,
-  bootstrapIntervals,
-  type FigureInterval,
-  type Interval,
-} from "../statistics/bootstrap.ts";
+import { bootstrapIntervals, type FigureInterval, type Interval } from "../statistics/bootstrap.ts";
 import { floorOthers, noSkillFloor } from "../statistics/no-skill-floor.ts";
+import type { BootstrapOptions } from "../statistics/option-rules.ts";
 import { bootstrapRules } from "../statistics/option-rules.ts";
 import type { Aggregation } from "../statistics/resample.ts";
 import { retention } from "../statistics/retention.ts";
@@ -19,7 +15,7 @@ import { type Measured, seedQ, seedTexts } from "./seed-compat.ts";
 export interface ScorecardOptions {
   /** Also scores each topic by itself, and draws resamples within topics. */
   readonly by?: "topic";
-  readonly bootstrap?: Omit<BootstrapOptions, "strata">;
+  readonly bootstrap?: Omit<BootstrapOptions, "strata" | "clusters">;
   /** Takes the other system for the dense model and says how much of its skill is kept. */
   readonly retention?: boolean;
   /** Newlines become blanks, an empty answer `[NO ANSWER]`; adds Q where METEOR, ROUGE-1 and BERTScore are measured. */
@@ -123,7 +119,7 @@ export async function scorecard(
     signature: signature("scorecard", {
       texts: seedCompat ? "seed" : "as-given",
       interval: method,
-      "zero-one": "wilson",
+      "zero-one": "agresti-coull",
       ...{ confidence, resamples, seed },
       strata: by ?? "no",
       ...(compared ? { test: "paired-randomization", trials: TRIALS, correction: "holm" } : {}),

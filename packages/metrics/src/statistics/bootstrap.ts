@@ -1,23 +1,11 @@
 import { checkOptions } from "@vlmopt/options";
 import { type CorpusResult, sumOf } from "../metric.ts";
+import { agrestiCoullInterval } from "./agresti-coull.ts";
+import { clustersOf, effectiveCount, flatten } from "./clusters.ts";
 import { normalCdf, normalQuantile } from "./normal.ts";
-import { bootstrapRules } from "./option-rules.ts";
+import { type BootstrapOptions, bootstrapRules } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
-import { type Aggregation, resample, type Strata } from "./resample.ts";
-import { wilsonInterval } from "./wilson.ts";
-
-export interface BootstrapOptions {
-  /** 1000 unless told. */
-  readonly resamples?: number;
-  /** 0.95 unless told. */
-  readonly confidence?: number;
-  /** 12345 unless told. */
-  readonly seed?: number;
-  /** `percentile` unless told; `bca` corrects for bias and skew (Efron 1987) and costs a jackknife. */
-  readonly method?: "percentile" | "bca";
-  /** A label an item, such as its topic: items are then drawn from their own stratum. */
-  readonly strata?: Strata;
-}
+import { type Aggregation, resample } from "./resample.ts";
 
 export interface Interval {
   readonly value: number;
@@ -27,11 +15,11 @@ export interface Interval {
 
 /** An interval with the way it was had. */
 export interface FigureInterval extends Interval {
-  readonly method: "wilson" | "percentile" | "bca";
+  readonly method: "agresti-coull" | "percentile" | "bca";
 }
 
 /**
- * A confidence interval for every figure of a corpus, by resampling its items. Means of figures that are 0 or 1 of every item have Wilson's:
+ * A confidence interval for every figure of a corpus, by resampling its items. Means of figures that are 0 or 1 of every item have Agresti and Coull's:
  * resamples of 50 right answers of 50 are all alike, though the 51st may be wrong. Of one item, others have none (NaN).
  * @throws {OptionError} for options out of range
  * @throws {MetricInputError} for strata that are not one an item, and numbers that are none
@@ -44,18 +32,22 @@ export function bootstrapIntervals(
   const { resamples = 1000, confidence = 0.95, seed = 12345, method = "percentile" } = options;
   checkOptions("bootstrapIntervals", options, bootstrapRules);
   const count = result.statistics.length;
-  const [distribution = []] = resample(metric, [result], resamples, seededRandom(seed), options.strata);
+  const [distribution = []] = resample(metric, [result], resamples, seededRandom(seed), options);
+  const clusters = clustersOf(count, options.clusters, options.strata);
   const tail = (1 - confidence) / 2;
-  const jackknives = method === "bca" && count > 1 ? jackknife(metric, result) : undefined;
+  const jackknives =
+    method === "bca" && clusters.length > 1 ? jackknife(metric, result, clusters) : undefined;
   return Object.fromEntries(
     metric.figures.map((figure, f): [string, FigureInterval] => {
       const value = result.aggregate[figure] ?? Number.NaN;
       if (isBinary(metric, result, f)) {
-        const hits = result.statistics.reduce((sum, vector) => sum + (vector[f] as number), 0);
-        return [figure, { value, ...wilsonInterval(hits, count, confidence), method: "wilson" }];
+        return [
+          figure,
+          { value, ...shareInterval(result, f, clusters, confidence), method: "agresti-coull" },
+        ];
       }
       const sorted = (distribution[f] ?? new Float64Array(0)).toSorted();
-      if (count < 2 || sorted.some(Number.isNaN))
+      if (clusters.length < 2 || sorted.some(Number.isNaN))
         return [figure, { value, low: Number.NaN, high: Number.NaN, method }];
       const levels = jackknives
         ? bcaLevels(sorted, value, jackknives[f] as Float64Array, tail)
@@ -63,6 +55,25 @@ export function bootstrapIntervals(
       return [figure, { value, low: quantile(sorted, levels[0]), high: quantile(sorted, levels[1]), method }];
     }),
   );
+}
+
+/** Agresti and Coull's, of as many items as the clusters are worth. */
+function shareInterval(
+  result: CorpusResult,
+  figure: number,
+  clusters: readonly Int32Array[],
+  confidence: number,
+): { low: number; high: number } {
+  const { values, size } = flatten(result, clusters);
+  const hits = clusters.map((_, c) => values[c * size + figure] as number);
+  const all = hits.reduce((sum, hit) => sum + hit, 0);
+  const count = result.statistics.length;
+  const effective = effectiveCount(
+    hits,
+    clusters.map(({ length }) => length),
+    confidence,
+  );
+  return agrestiCoullInterval(all === count ? effective : (all * effective) / count, effective, confidence);
 }
 
 /** Whether a figure is the mean of items' zeros and ones. */
@@ -79,18 +90,22 @@ export function quantile(sorted: Float64Array, level: number): number {
   return low + (high - low) * (position - below);
 }
 
-/** Corpus figures without each item in turn, `[figure][item]`. */
-function jackknife(metric: Aggregation, { statistics }: CorpusResult): Float64Array[] {
-  const size = statistics[0]?.length ?? 0;
-  const all = sumOf(statistics, size);
-  const figures = metric.figures.map(() => new Float64Array(statistics.length));
-  for (const [i, vector] of statistics.entries()) {
+/** Corpus figures without each cluster in turn, `[figure][cluster]`. */
+function jackknife(
+  metric: Aggregation,
+  result: CorpusResult,
+  clusters: readonly Int32Array[],
+): Float64Array[] {
+  const { values, size } = flatten(result, clusters);
+  const all = sumOf(result.statistics, size);
+  const figures = metric.figures.map(() => new Float64Array(clusters.length));
+  for (const [c, { length }] of clusters.entries()) {
     const scores = metric.aggregate(
-      all.map((value, k) => value - (vector[k] as number)),
-      statistics.length - 1,
+      all.map((value, k) => value - (values[c * size + k] as number)),
+      result.statistics.length - length,
     );
     for (const [f, figure] of metric.figures.entries())
-      (figures[f] as Float64Array)[i] = scores[figure] ?? Number.NaN;
+      (figures[f] as Float64Array)[c] = scores[figure] ?? Number.NaN;
   }
   return figures;
 }

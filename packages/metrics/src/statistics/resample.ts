@@ -1,4 +1,5 @@
 import { type CorpusResult, type Metric, MetricInputError } from "../metric.ts";
+import { type Clusters, clustersOf, flatten } from "./clusters.ts";
 import type { Random } from "./random.ts";
 
 /** What resampling needs of a metric, whether it asks a model or not. */
@@ -23,16 +24,8 @@ export function poolsOf(count: number, strata: Strata | undefined): Int32Array[]
   return Array.from({ length: count }, (_, i) => pools.get(strata?.[i] ?? "") as Int32Array);
 }
 
-/** Statistics of all items one after the other, `[items, size]`. */
-export function flatten({ statistics }: CorpusResult): { values: Float64Array; size: number } {
-  const size = statistics[0]?.length ?? 0;
-  const values = new Float64Array(statistics.length * size);
-  for (const [i, vector] of statistics.entries()) values.set(vector, i * size);
-  return { values, size };
-}
-
 /**
- * Draws as many items as there are, with replacement, `resamples` times over, and computes the corpus figures of each draw; every result
+ * Draws as many items, or clusters of them, as there are, with replacement, `resamples` times over, and computes the corpus figures of each draw; every result
  * given is drawn with the same items, so that systems stay paired.
  * @returns a distribution for each result
  */
@@ -41,7 +34,7 @@ export function resample(
   results: readonly CorpusResult[],
   resamples: number,
   random: Random,
-  strata?: Strata,
+  { strata, clusters: labels }: { readonly strata?: Strata; readonly clusters?: Clusters } = {},
 ): Distribution[] {
   const count = results[0]?.statistics.length ?? 0;
   if (!Number.isSafeInteger(resamples) || resamples < 1)
@@ -51,22 +44,29 @@ export function resample(
       `there are ${strata.length} strata for ${count} items: give each item its own`,
     );
   for (const result of results) assertFinite(metric, result);
-  const pools = poolsOf(count, strata);
-  const flat = results.map(flatten);
+  const clusters = clustersOf(count, labels, strata);
+  const pools = poolsOf(
+    clusters.length,
+    strata && clusters.map(([first = 0]) => strata[first] as string | number),
+  );
+  const flat = results.map((result) => flatten(result, clusters));
   const distributions = results.map(() => metric.figures.map(() => new Float64Array(resamples)));
-  const drawn = new Int32Array(count);
+  const drawn = new Int32Array(clusters.length);
   for (let r = 0; r < resamples; r++) {
-    for (let i = 0; i < count; i++) {
+    let items = 0;
+    for (let i = 0; i < drawn.length; i++) {
       const pool = pools[i] as Int32Array;
-      drawn[i] = pool[random.below(pool.length)] as number;
+      const cluster = pool[random.below(pool.length)] as number;
+      drawn[i] = cluster;
+      items += (clusters[cluster] as Int32Array).length;
     }
     for (const [s, { values, size }] of flat.entries()) {
       const sum = new Float64Array(size);
-      for (let i = 0; i < count; i++) {
+      for (let i = 0; i < drawn.length; i++) {
         const start = (drawn[i] as number) * size;
         for (let k = 0; k < size; k++) sum[k] = (sum[k] as number) + (values[start + k] as number);
       }
-      const scores = metric.aggregate(sum, count);
+      const scores = metric.aggregate(sum, items);
       for (const [f, figure] of metric.figures.entries()) {
         (distributions[s]?.[f] as Float64Array)[r] = scores[figure] ?? Number.NaN;
       }

@@ -1,9 +1,9 @@
 import { checkOptions } from "@vlmopt/options";
 import { type CorpusResult, MetricInputError } from "../metric.ts";
-import { type BootstrapOptions, type Interval, isBinary, quantile } from "./bootstrap.ts";
-import { bootstrapRules } from "./option-rules.ts";
+import { type Interval, isBinary, quantile } from "./bootstrap.ts";
+import { type BootstrapOptions, bootstrapRules } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
-import { type Aggregation, type Distribution, resample, type Strata } from "./resample.ts";
+import { type Aggregation, type Distribution, resample } from "./resample.ts";
 
 /** One metric's results over the same items. */
 export interface RetentionResults {
@@ -27,7 +27,7 @@ export function retention(
   results: RetentionResults,
   options: Omit<BootstrapOptions, "method"> = {},
 ): Readonly<Record<string, Interval>> {
-  const { resamples = 1000, confidence = 0.95, seed = 12345, strata } = options;
+  const { resamples = 1000, confidence = 0.95, seed = 12345, strata, clusters } = options;
   checkOptions("retention", options, bootstrapRules);
   const { model, dense, floor = nothing(metric, results.dense) } = results;
   const counts = [model, dense, floor].map(({ statistics }) => statistics.length);
@@ -36,12 +36,15 @@ export function retention(
       `model, dense model and floor have ${counts.join(", ")} items; retention needs the same items of all`,
     );
   const bounded = countsStayCounts(metric, dense);
-  const drawn = (three: readonly CorpusResult[], labels: Strata | undefined) =>
+  const drawn = (three: readonly CorpusResult[], labels: Pick<BootstrapOptions, "strata" | "clusters">) =>
     resample(bounded, three, resamples, seededRandom(seed), labels);
   const few = metric.figures.map((_, f) => isBinary(metric, model, f) && isBinary(metric, dense, f));
-  const plain = few.every(Boolean) ? [] : drawn([model, dense, floor], strata);
+  const plain = few.every(Boolean) ? [] : drawn([model, dense, floor], options);
   const more = few.some(Boolean)
-    ? drawn(withTwoMore(model, dense, floor), strata && [...strata, "two more", "two more"])
+    ? drawn(withTwoMore(model, dense, floor), {
+        ...(strata && { strata: [...strata, "two more", "two more"] }),
+        ...(clusters && { clusters: [...clusters, "\0one more", "\0another"] }),
+      })
     : [];
   return Object.fromEntries(
     metric.figures.map((figure, f) => {

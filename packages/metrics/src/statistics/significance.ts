@@ -1,16 +1,10 @@
 import { checkOptions } from "@vlmopt/options";
 import { type CorpusResult, MetricInputError, sumOf } from "../metric.ts";
-import { comparisonRules } from "./option-rules.ts";
+import { type Clusters, clustersOf, flatten } from "./clusters.ts";
+import { type ComparisonOptions, comparisonRules } from "./option-rules.ts";
 import { seededRandom } from "./random.ts";
-import { type Aggregation, assertFinite, flatten } from "./resample.ts";
+import { type Aggregation, assertFinite } from "./resample.ts";
 import { signFlipP } from "./sign-flips.ts";
-
-export interface ComparisonOptions {
-  /** Draws where not all can be gone through; 10,000 unless told. */
-  readonly trials?: number;
-  /** Of the draws; 12345 unless told. */
-  readonly seed?: number;
-}
 
 export interface Comparison {
   /** Figure of the second system less that of the first. */
@@ -39,7 +33,7 @@ export function approximateRandomization(
   checkOptions("approximateRandomization", options, comparisonRules);
   const { trials = 10_000, seed = 12345 } = options;
   assertPaired(metric, first, second);
-  const swaps = swapsOf(first, second);
+  const swaps = swapsOf(first, second, options.clusters);
   const exact = metric.figures.map((_, f) => {
     if (metric.mean === undefined) return undefined;
     const { gaps, size } = swaps;
@@ -71,18 +65,19 @@ interface Swaps {
   readonly count: number;
   /** Sums of all statistics of either system. */
   readonly sums: readonly [Float64Array, Float64Array];
-  /** Statistics of the second system less those of the first, `[items that differ, size]`. */
+  /** Statistics of the second system less those of the first, `[items or clusters that differ, size]`. */
   readonly gaps: Float64Array;
   readonly size: number;
 }
 
-function swapsOf(first: CorpusResult, second: CorpusResult): Swaps {
-  const [a, b] = [flatten(first), flatten(second)];
+function swapsOf(first: CorpusResult, second: CorpusResult, labels: Clusters | undefined): Swaps {
+  const clusters = clustersOf(first.statistics.length, labels);
+  const [a, b] = [flatten(first, clusters), flatten(second, clusters)];
   const size = Math.max(1, a.size);
   const all = b.values.map((value, i) => value - (a.values[i] as number));
-  const rows = Array.from(first.statistics, (_, i) => all.subarray(i * size, (i + 1) * size)).filter((row) =>
-    row.some((gap) => gap !== 0),
-  );
+  const rows = clusters
+    .map((_, i) => all.subarray(i * size, (i + 1) * size))
+    .filter((row) => row.some((gap) => gap !== 0));
   const gaps = new Float64Array(rows.length * size);
   for (const [i, row] of rows.entries()) gaps.set(row, i * size);
   return {

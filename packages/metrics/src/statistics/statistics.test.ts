@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  agrestiCoullInterval,
   approximateRandomization,
   bleu,
   bootstrapIntervals,
@@ -7,7 +8,6 @@ import {
   exactMatch,
   holm,
   type Metric,
-  wilsonInterval,
 } from "@vlmopt/metrics";
 import { describe, expect, it } from "vitest";
 import { meanMetric } from "../metric.ts";
@@ -28,7 +28,7 @@ const golden = JSON.parse(
   paired: { x: number[]; y: number[]; p: number }[];
   /** Items of which both are right, the first alone, the second alone, none. */
   mcnemar: { table: [number, number, number, number]; p: number }[];
-  wilson: [hits: number, count: number, confidence: number, low: number, high: number][];
+  agrestiCoull: [hits: number, count: number, confidence: number, low: number, high: number][];
   holm: { p: number[]; corrected: number[] };
   normal: [number, number][];
 };
@@ -63,6 +63,53 @@ describe.each(golden.cases.map((item, i) => [i, item] as const))("scores of case
     const { p = Number.NaN, exact } = approximateRandomization(spelt, first, second).value ?? {};
     expect(p).toBeCloseTo(item.exactRandomization, 12);
     expect(exact).toBe(true);
+  });
+});
+
+describe("several items of one picture", () => {
+  const twice = <T>(values: readonly T[]) => values.flatMap((value) => [value, value]);
+
+  it.each(golden.cases)(
+    "that are all alike tell no more than one of each",
+    ({ x, y, intervals, exactRandomization }) => {
+      const clusters = twice(x.map((_, i) => i));
+      const { value } = bootstrapIntervals(spelt, corpus(twice(x)), { clusters });
+      expect(value?.low).toBeCloseTo(intervals.plain[0] ?? Number.NaN, 10);
+      expect(value?.high).toBeCloseTo(intervals.plain[1] ?? Number.NaN, 10);
+      const [first, second] = [corpus(twice(x.slice(0, 12))), corpus(twice(y.slice(0, 12)))];
+      const compared = approximateRandomization(spelt, first, second, { clusters: clusters.slice(0, 24) });
+      expect(compared.value?.p).toBeCloseTo(exactRandomization, 12);
+      expect(approximateRandomization(spelt, first, second).value?.p).toBeLessThan(
+        exactRandomization + 1e-12,
+      );
+    },
+  );
+
+  it("that are right or wrong have the interval of as many items as they are worth", () => {
+    // Korn and Graubard's effective count by scipy.stats.t: design effect 1.1520, 29 degrees of freedom, 69.354 items.
+    const [hits, sizes] = [
+      [3, 2, 0, 1, 3, 4, 0, 2, 3, 1],
+      [3, 3, 2, 3, 3, 5, 1, 2, 4, 3],
+    ];
+    const pictures = Array.from({ length: 30 }, (_, i) => i);
+    const rows = pictures.flatMap((i) =>
+      Array.from({ length: sizes[i % 10] as number }, (_, q) => ({
+        right: q < (hits[i % 10] as number) ? 1 : 0,
+        i,
+      })),
+    );
+    const { value } = bootstrapIntervals(spelt, corpus(rows.map(({ right }) => right)), {
+      clusters: rows.map(({ i }) => i),
+    });
+    expect(value).toMatchObject({ value: 57 / 87, method: "agresti-coull" });
+    expect(value?.low).toBeCloseTo(0.53784, 4);
+    expect(value?.high).toBeCloseTo(0.75622, 4);
+  });
+
+  it("need a label each", () => {
+    expect(() => bootstrapIntervals(spelt, corpus([0, 1, 1]), { clusters: [1, 2] })).toThrow(
+      "there are 2 labels of clusters for 3 items: give each item its own",
+    );
   });
 });
 
@@ -141,21 +188,21 @@ describe("two systems", () => {
 });
 
 describe("intervals", () => {
-  it.each(golden.wilson)(
-    "of %i right answers of %i at %f are statsmodels' by Wilson",
+  it.each(golden.agrestiCoull)(
+    "of %i right answers of %i at %f are statsmodels' by Agresti and Coull",
     (hits, count, confidence, low, high) => {
-      const interval = wilsonInterval(hits, count, confidence);
+      const interval = agrestiCoullInterval(hits, count, confidence);
       expect(interval.low).toBeCloseTo(low, 12);
       expect(interval.high).toBeCloseTo(high, 12);
     },
   );
 
-  it("of figures that are 0 or 1 are Wilson's, and of others are not", () => {
+  it("of figures that are 0 or 1 are Agresti and Coull's, and of others are not", () => {
     const metric = exactMatch();
     const right = metric.corpus(Array(50).fill("yes"), Array(50).fill(["yes"]));
-    const [, , , low] = golden.wilson[0] ?? [];
+    const [, , , low] = golden.agrestiCoull[0] ?? [];
     const { "exact-match": all } = bootstrapIntervals(metric, right);
-    expect(all).toMatchObject({ value: 1, high: 1, method: "wilson" });
+    expect(all).toMatchObject({ value: 1, high: 1, method: "agresti-coull" });
     expect(all?.low).toBeCloseTo(low ?? Number.NaN, 12);
     expect(bootstrapIntervals(spelt, corpus([0, 1, 0.5])).value?.method).toBe("percentile");
     const counts: Metric = { ...spelt, mean: "number" };

@@ -4,7 +4,7 @@ import { readRun } from "../../records/run-folder.ts";
 import type { VariantSummary } from "../../records/run-summary.ts";
 import { figuresOf } from "../write-report.ts";
 import { frontierFigure } from "./frontier.ts";
-import { paretoFront } from "./pareto.ts";
+import { paretoFront, unbeaten } from "./pareto.ts";
 import { type Box, overlap, placeLabels } from "./place-labels.ts";
 import { pngOf } from "./svg-document.ts";
 
@@ -25,6 +25,17 @@ test("the front is what nothing beats in both", () => {
     { x: 3, y: 5 },
     { x: 5, y: 6 },
   ]);
+});
+
+test("what lies within each other's intervals is not ordered, and what is beaten by more is left out", () => {
+  const best = { x: 10, y: 0.8, xInterval: [9, 11], yInterval: [0.75, 0.85] } as const;
+  const alike = { x: 10.5, y: 0.79, xInterval: [9.5, 11.5], yInterval: [0.74, 0.84] } as const;
+  const slower = { x: 20, y: 0.81, xInterval: [19, 21], yInterval: [0.76, 0.86] } as const;
+  // Its score lies in the best one's interval, the best one's not in its own: they are ordered.
+  const surelyWorse = { x: 10, y: 0.76, xInterval: [9, 11], yInterval: [0.74, 0.78] } as const;
+  expect(unbeaten([best, alike, slower, surelyWorse])).toEqual([best, alike]);
+  const [sure, sureToo] = [best, slower].map(({ x, y }) => ({ x, y }));
+  expect(unbeaten([sure, sureToo])).toEqual([sure, sureToo]);
 });
 
 test("labels of thirty crowded variants cover neither each other nor a marker, and stay in the frame", () => {

@@ -3,7 +3,7 @@ import type { Estimate, QualityFigure, VariantSummary } from "../../records/run-
 import { chanceIn } from "../chance.ts";
 import { figureOf, headline, titleOf } from "../result-table.ts";
 import { type PruningKind, precisionColours, pruningKind, SYMBOLS } from "./palette.ts";
-import { paretoFront } from "./pareto.ts";
+import { paretoFront, unbeaten } from "./pareto.ts";
 import { placeLabels } from "./place-labels.ts";
 import { drawingDocument, FAINT_INK, FONT, GRID, INK, PAPER, svgFile } from "./svg-document.ts";
 
@@ -25,6 +25,8 @@ interface Point {
   readonly name: string;
   readonly x: number;
   readonly y: number;
+  readonly xInterval: readonly [number, number] | undefined;
+  readonly yInterval: readonly [number, number] | undefined;
   readonly wide: Estimate | undefined;
   readonly figure: QualityFigure;
   readonly colour: string;
@@ -38,6 +40,8 @@ const SIZE = { width: 860, height: 540, marginTop: 78, marginRight: 28, marginBo
 const LABEL_SIZE = 11;
 /** Costs whose largest is more than so many times their smallest are drawn on a logarithmic axis. */
 const WIDE = 10;
+/** Opacity of variants that others beat by more than intervals. */
+const BEATEN = 0.4;
 const AXES: Readonly<Record<Cost, string>> = {
   latency: "latency of a request, ms",
   tpot: "time per token, ms",
@@ -45,8 +49,8 @@ const AXES: Readonly<Record<Cost, string>> = {
 };
 
 /**
- * The efficiency frontier: what variants cost and how well they answer, with intervals, the line of those above chance that nothing beats, and chance. Colour
- * tells the precision, shape what was pruned, area the memory.
+ * The efficiency frontier: what variants cost and how well they answer, with intervals, the line of those above chance that nothing beats, and chance. Pale is
+ * what another beats by more than their intervals: what lies within each other's is not ordered. Colour tells the precision, shape what was pruned, area the memory.
  * @returns SVG; undefined where fewer than two variants have both figures
  */
 export function frontierFigure(
@@ -58,7 +62,8 @@ export function frontierFigure(
   const points = pointsOf(variants, options, colours);
   const [first] = points;
   if (points.length < 2 || first === undefined) return undefined;
-  const front = paretoFront(points.filter(({ y, chance }) => chance === undefined || y > chance));
+  const able = unbeaten(points.filter(({ y, chance }) => chance === undefined || y > chance));
+  const front = paretoFront(able);
   const chances = [...new Set(points.flatMap(({ chance }) => chance ?? []))];
   const document = drawingDocument();
   const axis = { fontFamily: FONT, fontSize: 11 };
@@ -118,6 +123,7 @@ export function frontierFigure(
         y: "y",
         r: "radius",
         fill: "colour",
+        fillOpacity: (p: Point) => (able.includes(p) ? 1 : BEATEN),
         stroke: PAPER,
         strokeWidth: 1.2,
         symbol: (p: Point) => SYMBOLS[p.kind],
@@ -133,7 +139,8 @@ export function frontierFigure(
   };
   const [x, y] = [scale("x"), scale("y")];
   // What lies on the line is named first, while there is room.
-  const order = [...front, ...points.filter((point) => !front.includes(point))];
+  const rest = able.filter((point) => !front.includes(point));
+  const order = [...front, ...rest, ...points.filter((point) => !able.includes(point))];
   const frame = {
     x: SIZE.marginLeft,
     y: SIZE.marginTop - 8,
@@ -224,7 +231,11 @@ function pointsOf(
     const radius = 3.5 + 4.5 * Math.sqrt(memory(variant) / largest);
     const colour = colours.get(precision) ?? INK;
     const chance = chanceOf(variant, figure.figure);
-    return [{ name, x, y: figure.score, wide, figure, colour, kind: pruningKind(variant), radius, chance }];
+    const xInterval = wide && ([wide.low, wide.high] as const);
+    const { low, high } = figure;
+    const yInterval = low === null || high === null ? undefined : ([low, high] as const);
+    const drawn = { figure, colour, kind: pruningKind(variant), radius, chance };
+    return [{ name, x, y: figure.score, xInterval, yInterval, wide, ...drawn }];
   });
 }
 

@@ -1,7 +1,8 @@
+import type { unbeaten as unbeatenPoints } from "../figures/pareto.ts";
 import type { PageAnswer, PageData, PageFigure, PageItem, PageVariant } from "./page-data.ts";
 
 /** What the page does in a browser. Its text goes into the page, so it knows nothing but what stands in it. */
-export function client(): void {
+export function client(unbeaten: typeof unbeatenPoints): void {
   const data = JSON.parse(document.getElementById("data")?.textContent ?? "{}") as PageData;
   const { figures, variants, items } = data;
   const SVG = "http://www.w3.org/2000/svg";
@@ -126,12 +127,21 @@ export function client(): void {
       svg.append(draw("text", { x: width - RIGHT, y: atY(chance) - 5, "text-anchor": "end" }, "chance"));
     }
     const lessIsBetter = x.role === "cost" && x.key !== "rate";
-    const front: typeof points = [];
     const able = points.filter(({ variant, b }) => {
       const chance = y.role === "quality" ? variant.chance[y.key] : undefined;
       return chance === undefined || b > chance;
     });
-    for (const point of able.sort((p, q) => (lessIsBetter ? p.a - q.a : q.a - p.a) || q.b - p.b)) {
+    const sign = lessIsBetter ? 1 : -1;
+    const best = unbeaten(
+      able.map((point) => {
+        const [wide, high] = [point.variant.intervals[axes.x], point.variant.intervals[axes.y]];
+        const ends = wide && ([sign * wide[0], sign * wide[1]] as const);
+        const xInterval = ends && ([Math.min(...ends), Math.max(...ends)] as const);
+        return { point, x: sign * point.a, y: point.b, xInterval, yInterval: high };
+      }),
+    ).map(({ point }) => point);
+    const front: typeof points = [];
+    for (const point of [...best].sort((p, q) => sign * (p.a - q.a) || q.b - p.b)) {
       if (point.b > (front.at(-1)?.b ?? Number.NEGATIVE_INFINITY)) front.push(point);
     }
     const path = front
@@ -146,7 +156,8 @@ export function client(): void {
       svg.append(...intervalLines(point, inX, inY));
     }
     const ordered = [...points].sort((p, q) => p.a - q.a);
-    for (const { index, variant, a, b } of ordered) {
+    for (const point of ordered) {
+      const { index, variant, a, b } = point;
       const radius = 5 + 5 * Math.sqrt((variant.values.memory ?? 0) / most);
       const name = `${variant.name}: ${y.title} ${shown(b, y)}, ${x.title} ${shown(a, x)}`;
       const mark = draw("path", {
@@ -154,6 +165,7 @@ export function client(): void {
           d: shapes[variant.kind],
           transform: `translate(${atX(a)} ${atY(b)}) scale(${radius})`,
           fill: variant.colour,
+          "fill-opacity": best.includes(point) ? 1 : 0.4,
         },
         ...{ class: `point${index === chosen ? " chosen" : ""}`, "vector-effect": "non-scaling-stroke" },
         ...{

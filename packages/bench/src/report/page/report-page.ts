@@ -1,5 +1,6 @@
 import type { Run } from "../../records/run-folder.ts";
 import type { RunSummary, VariantSummary } from "../../records/run-summary.ts";
+import { unbeaten } from "../figures/pareto.ts";
 import { remarks } from "../remarks.ts";
 import { tableNotes, titleOf } from "../result-table.ts";
 import { topicTable } from "../topic-table.ts";
@@ -58,7 +59,7 @@ ${failures(summary.variants)}
 </section>
 </main>
 <script type="application/json" id="data">${json}</script>
-<script>(${client.toString()})();</script>
+<script>(${client.toString()})(${unbeaten.toString()});</script>
 </body>
 </html>
 `;
@@ -125,7 +126,7 @@ function methods({ environment, protocol, dataset, variants, startedAt }: RunSum
     ],
     [
       "Quality",
-      `answers that end by themselves, of ${protocol.maxAnswerTokens} tokens at most; ${100 * protocol.confidence} % intervals over the questions: Wilson's where all score 0 or 1, else by the bootstrap; differences from the dense model by swapping answers`,
+      `answers that end by themselves, of ${protocol.maxAnswerTokens} tokens at most; ${100 * protocol.confidence} % intervals over the questions, those of one picture together: Agresti and Coull's where all score 0 or 1, else by the bootstrap; differences from the dense model by swapping answers`,
     ],
     [
       "Kept above chance",
