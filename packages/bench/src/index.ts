@@ -45,5 +45,6 @@ export { type FailureKind, type RunStatus, runStatus, type ShardStatus } from ".
 export { parseShard, type Shard, shardText } from "./shards/shard.ts";
 export { endpointTarget } from "./targets/endpoint-target.ts";
 export { engineTarget } from "./targets/engine-target.ts";
+export { type JudgeCost, type JudgeSpec, judgeModel, parseJudge } from "./targets/judge-model.ts";
 export type { Target, TargetAnswer, TargetRequest } from "./targets/target.ts";
 export { findTask } from "./tasks/find-task.ts";

@@ -30,6 +30,7 @@ export {
   type ClipScoreOptions,
   clipScore,
 } from "./model-metrics/clip-score.ts";
+export { type JudgeModel, judge, judgePrompt } from "./model-metrics/judge.ts";
 export { type ModelMetric, meansOf } from "./model-metrics/model-metric.ts";
 export {
   type LanguageModelScorer,
@@ -37,6 +38,7 @@ export {
   type PerplexityOptions,
   perplexity,
 } from "./model-metrics/perplexity.ts";
+export { sentenceSimilarity } from "./model-metrics/sentence-similarity.ts";
 export type { AskedQuestion, Reading } from "./reading/reading.ts";
 export { type ReadingName, readingNames, readings } from "./reading/readings.ts";
 export {

@@ -28,6 +28,8 @@ export interface Metric {
   readonly needsCorpus?: true;
   /** References play no part in its figures. */
   readonly referenceFree?: true;
+  /** Asking it is so dear that no floor is made of it. */
+  readonly hasNoFloor?: true;
   /** Items need as many references, so that a right answer can score 1. */
   readonly fewestReferences?: { readonly count: number; readonly otherwise: string };
   /** Corpus figures of items whose statistics add up to `sum`, `count` of them. */

@@ -18,8 +18,10 @@ import { cider } from "./cider/cider.ts";
 import { answerLength, distinct } from "./diversity/diversity.ts";
 import { meteor } from "./meteor/index.ts";
 import { assertPaired, type Metric, MetricInputError } from "./metric.ts";
+import { type JudgeModel, judge } from "./model-metrics/judge.ts";
 import type { ModelMetric } from "./model-metrics/model-metric.ts";
 import { type LanguageModelScorer, perplexity } from "./model-metrics/perplexity.ts";
+import { sentenceSimilarity } from "./model-metrics/sentence-similarity.ts";
 import { readBytes } from "./node-files.ts";
 import { cocoRougeL, rouge } from "./rouge/rouge.ts";
 import { anls } from "./vqa/anls.ts";
@@ -30,6 +32,8 @@ import { vqaAccuracy } from "./vqa/vqa-accuracy.ts";
 export interface MetricResources {
   /** Of BERTScore; `layer` where the metric's options name one. */
   readonly encoder?: (layer?: EncoderLayer) => Promise<Encoder>;
+  /** Of the judge. */
+  readonly judge?: () => Promise<JudgeModel>;
   /** Of perplexity. */
   readonly languageModel?: () => Promise<LanguageModelScorer>;
 }
@@ -96,6 +100,22 @@ const metrics: Readonly<Record<string, NamedMetric>> = {
       const model = await encoder(layer === undefined ? undefined : layerOf(String(layer)));
       const rescale = baseline === undefined ? options.rescale === true : baselineIn(String(baseline), model);
       return bertScore({ ...options, rescale, encoder: model });
+    },
+  },
+  "sentence-similarity": {
+    options: { layer: "text" },
+    async make({ layer }, { encoder }) {
+      if (encoder === undefined)
+        throw new MetricInputError("sentence-similarity needs an encoder: give one, or leave it out");
+      return sentenceSimilarity({
+        encoder: await encoder(layer === undefined ? undefined : layerOf(String(layer))),
+      });
+    },
+  },
+  judge: {
+    async make(_, { judge: model }) {
+      if (model === undefined) throw new MetricInputError("judge needs a model: give one, or leave it out");
+      return judge({ model: await model() });
     },
   },
   perplexity: {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import type { JudgeCost } from "@vlmopt/bench";
 import { type AnswerRows, answerRows, listOfTexts } from "@vlmopt/datasets";
 import {
   bootstrapRules,
@@ -61,12 +62,20 @@ export function scoreCommand() {
         .argParser(parseMetrics)
         .default(["meteor", "rouge", "bleu"], "meteor,rouge,bleu"),
     )
-    .option("--encoder <folder>", "of bertscore: a BERT, RoBERTa or one of their kin, with its tokenizer")
+    .option(
+      "--encoder <folder>",
+      "of bertscore and sentence-similarity: a BERT, RoBERTa or one of their kin, with its tokenizer",
+    )
     .option(
       "--encoder-layer <count>",
       "layers of it that are run, or bert-score: as many as bert_score takes for that model (default: all)",
       parseLayer,
     )
+    .option(
+      "--judge <url/model>",
+      "grade answers by a model behind an OpenAI-compatible server: http://localhost:8000/v1/org/model",
+    )
+    .option("--judge-key-variable <name>", "of --judge, environment variable that holds the key")
     .option("--language-model <folder>", "of perplexity: GPT-2 or another decoder, with its tokenizer")
     .option("--clip <folder>", "of clipscore: a CLIP, with its tokenizer and image processor")
     .option(
@@ -132,9 +141,12 @@ Examples:
         loaded.push(model);
         return model;
       };
+      const judging = await judgeOf(options.judge, options.judgeKeyVariable);
+      const named = options.metrics.includes("judge") || judging === undefined ? [] : ["judge"];
       const resources = {
         encoder: (layer: EncoderLayer | undefined = options.encoderLayer) =>
           kept(encoderFor(options.encoder, layer)),
+        ...(judging === undefined ? {} : { judge: async () => judging }),
         languageModel: () => kept(languageModelFor(options.languageModel)),
       };
       const clipMetric = async () => {
@@ -152,7 +164,7 @@ Examples:
       };
       let card: Scorecard;
       try {
-        for (const name of options.metrics) {
+        for (const name of [...options.metrics, ...named]) {
           metrics.push(name === CLIP_SCORE ? await clipMetric() : await metricByName(name, resources));
         }
         assertScorable(items.length, unscored, options.maxFailed);
@@ -165,10 +177,24 @@ Examples:
       } finally {
         for (const model of loaded) await model.release();
       }
+      if (judging !== undefined) process.stderr.write(`${costText(judging.cost())}\n`);
       if (json) console.log(JSON.stringify(card, null, 2));
       else if (csv) process.stdout.write(scorecardCsv(card));
       else console.log(report(card));
     });
+}
+
+async function judgeOf(text: string | undefined, apiKeyVariable: string | undefined) {
+  if (text === undefined) return undefined;
+  const { judgeModel, parseJudge } = await import("@vlmopt/bench");
+  return judgeModel({ ...parseJudge(text), apiKeyVariable });
+}
+
+/** What grading cost. */
+function costText({ requests, cached, promptTokens, newTokens }: JudgeCost): string {
+  const tokens =
+    promptTokens === null || newTokens === null ? "unknown numbers of" : `${promptTokens} + ${newTokens}`;
+  return `judge: ${requests} requests of ${tokens} tokens, ${cached} answered before`;
 }
 
 interface Unscored {

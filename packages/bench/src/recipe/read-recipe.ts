@@ -4,6 +4,7 @@ import { type Compression, defaultQuantizationMethod, needsData } from "@vlmopt/
 import { parseDocument } from "yaml";
 import type { z } from "zod";
 import { BenchError } from "../bench-error.ts";
+import type { JudgeSpec } from "../targets/judge-model.ts";
 import type { CalibrateSpec, DataSpec } from "./data-spec.ts";
 import {
   type EndpointSpec,
@@ -46,6 +47,7 @@ export interface Recipe {
   readonly encoder:
     | { readonly folder: string; readonly layer?: number | "bert-score" | undefined }
     | undefined;
+  readonly judge?: JudgeSpec | undefined;
   readonly languageModel: string | undefined;
   readonly variants: readonly VariantSpec[];
 }
@@ -80,7 +82,7 @@ export function parseRecipe(text: string, file: string): Recipe {
 export function recipeOf(value: unknown, folder: string, origin: string): Recipe {
   const parsed = recipeSchema.safeParse(value);
   if (!parsed.success) throw invalid(parsed.error.issues, origin);
-  const { name, data, tasks = [], protocol, metrics, maxFailed, encoder, languageModel } = parsed.data;
+  const { name, data, tasks = [], protocol, metrics, maxFailed, encoder, judge, languageModel } = parsed.data;
   const at = (path: string) => resolve(folder, path);
   const variants = variantsOf(parsed.data, at);
   const twice = variants.find(
@@ -96,6 +98,7 @@ export function recipeOf(value: unknown, folder: string, origin: string): Recipe
     metrics: metrics ?? (data === undefined ? [] : ["meteor", "rouge"]),
     maxFailed,
     encoder: encoder && { ...encoder, folder: at(encoder.folder) },
+    ...(judge === undefined ? {} : { judge }),
     languageModel: languageModel === undefined ? undefined : at(languageModel),
     variants,
   };

@@ -216,6 +216,14 @@ export const recipeSchema = z
         layer: z.union([count, z.literal("bert-score")]).optional(),
       })
       .optional(),
+    /** Of the judge: a model behind an OpenAI-compatible server, which grades answers. */
+    judge: z
+      .strictObject({
+        url: z.url(),
+        model: z.string().min(1),
+        apiKeyVariable: z.string().optional(),
+      })
+      .optional(),
     /** Of perplexity: folder of GPT-2 or another decoder. */
     languageModel: z.string().min(1).optional(),
     engine: engineSchema.prefault({}),
@@ -237,6 +245,21 @@ export const recipeSchema = z
       !metrics.some((metric) => isNamed(metric, "bertscore")) || encoder !== undefined,
     {
       error: "bertscore needs an encoder",
+      path: ["encoder"],
+    },
+  )
+  .refine(
+    ({ metrics = [], judge }) => !metrics.some((metric) => isNamed(metric, "judge")) || judge !== undefined,
+    {
+      error: "judge needs a model: judge: {url: …, model: …}",
+      path: ["judge"],
+    },
+  )
+  .refine(
+    ({ metrics = [], encoder }) =>
+      !metrics.some((metric) => isNamed(metric, "sentence-similarity")) || encoder !== undefined,
+    {
+      error: "sentence-similarity needs an encoder",
       path: ["encoder"],
     },
   )

@@ -19,6 +19,7 @@ import {
 import { BenchError } from "../bench-error.ts";
 import type { Recipe } from "../recipe/read-recipe.ts";
 import type { QualityFigure, Retention, Versus } from "../records/run-summary.ts";
+import { judgeModel } from "../targets/judge-model.ts";
 
 /** What a variant answered, in the order of the questions. */
 export interface Answered {
@@ -55,7 +56,8 @@ export interface JudgeResources extends Required<MetricResources> {
 export function judgeResources({
   encoder,
   languageModel,
-}: Pick<Recipe, "encoder" | "languageModel">): JudgeResources {
+  judge,
+}: Pick<Recipe, "encoder" | "languageModel" | "judge">): JudgeResources {
   const loaded: { release(): Promise<void> }[] = [];
   const kept = async <Model extends { release(): Promise<void> }>(loading: Promise<Model>) => {
     const model = await loading;
@@ -64,10 +66,15 @@ export function judgeResources({
   };
   return {
     async encoder(wanted) {
-      if (encoder === undefined) throw new BenchError("bertscore needs an encoder", "name one in the recipe");
+      if (encoder === undefined)
+        throw new BenchError("the metric needs an encoder", "name one in the recipe");
       const { folder, layer = wanted } = encoder;
       const count = layer === "bert-score" ? bertScoreLayer(folder) : layer;
       return kept(loadEncoder(folder, count === undefined ? {} : { layer: count }));
+    },
+    async judge() {
+      if (judge === undefined) throw new BenchError("judge needs a model", "name one in the recipe");
+      return judgeModel(judge);
     },
     async languageModel() {
       if (languageModel === undefined)
@@ -105,7 +112,7 @@ export async function assertScorable(
 ): Promise<void> {
   for (const spec of metrics) {
     const { name } = parseMetric(spec);
-    if (name === "bertscore" || name === "perplexity") continue;
+    if (["bertscore", "sentence-similarity", "judge", "perplexity"].includes(name)) continue;
     const { fewestReferences } = await metricByName(spec);
     const short = items.find(
       ({ references: { length } }) => length > 0 && length < (fewestReferences?.count ?? 0),

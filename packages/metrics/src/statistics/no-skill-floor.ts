@@ -31,7 +31,7 @@ export async function noSkillFloor(
     throw new MetricInputError(
       `a no-skill floor needs the references of other items, and there are ${count}`,
     );
-  if (metric.referenceFree) return metric.corpus(predictions, references);
+  if (metric.referenceFree || metric.hasNoFloor) return metric.corpus(predictions, references);
   const pairs = groupsOf(count, seed).map((group) =>
     group.flatMap((own) => group.filter((other) => other !== own).map((other) => [own, other] as const)),
   );
