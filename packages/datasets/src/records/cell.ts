@@ -42,6 +42,7 @@ const PERHAPS_LIST = /^\s*[({]\s*['"]/;
 /** The texts of a cell of one or several: elements that are null are none. */
 export function textsOf(value: unknown, column: string, place: Place): string[] {
   const given = typeof value === "string" ? writtenList(value, column, place) : value;
+  if (Array.isArray(given) && given.every((item) => typeof item === "string")) return given;
   const all: readonly unknown[] = Array.isArray(given) ? given.flat() : [given];
   return all.flatMap((item) => cellText(item, column, place) ?? []);
 }

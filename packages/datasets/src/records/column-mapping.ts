@@ -25,12 +25,18 @@ export type ColumnMappingInput = z.input<typeof columnMappingSchema>;
 
 /** Reads rows by a mapping; `context`, `topic` and `url` come along where the table has columns of these names. */
 export function mappingReader(given: ColumnMapping): RowReader {
+  let last: { readonly available: readonly string[]; readonly mapping: ColumnMapping } | undefined;
   const withOptional = (available: readonly string[]): ColumnMapping => {
+    if (last?.available !== available) last = { available, mapping: completed(available) };
+    return last.mapping;
+  };
+  const completed = (available: readonly string[]): ColumnMapping => {
     const found = ["context", "topic", "url"].filter((column) => available.includes(column));
     return { ...Object.fromEntries(found.map((column) => [column, column])), ...given };
   };
   return {
     images: [given.image],
+    paths: Object.values(given).filter((column) => column !== undefined),
     columnsRead: (available) => columnsRead(withOptional(available), available),
     check(table) {
       for (const column of Object.values(withOptional(table.columns))) {
@@ -62,18 +68,18 @@ function recordOf(row: Row, place: Place, mapping: ColumnMapping, prefix: string
   // CSV does not tell a question without words from one that is missing.
   const question = asked ?? (place.table.cellsAreText ? "" : undefined);
   if (question === undefined) return empty(mapping.question);
-  const optional = {
-    images: images.length > 1 ? images : undefined,
-    context: optionalText(row, mapping.context, place),
-    topic: optionalText(row, mapping.topic, place),
-    url: optionalText(row, mapping.url, place),
-  };
+  const context = optionalText(row, mapping.context, place);
+  const topic = optionalText(row, mapping.topic, place);
+  const url = optionalText(row, mapping.url, place);
   const record = {
     id,
     image,
     question,
     answers: textsOf(cellAt(row, mapping.answer, place), mapping.answer, place),
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    ...(images.length > 1 ? { images } : undefined),
+    ...(context === undefined ? undefined : { context }),
+    ...(topic === undefined ? undefined : { topic }),
+    ...(url === undefined ? undefined : { url }),
   };
   return { record, row: place.row, pictures };
 }
@@ -143,9 +149,20 @@ export function cellAt(row: Row, column: string, place: Place): unknown {
   let value: unknown = row;
   for (const part of column.split(".")) {
     const opened = typeof value === "string" ? opening(value, column, place) : value;
-    value = Array.isArray(opened) ? opened.flatMap((item) => member(item, part)) : member(opened, part);
+    value = Array.isArray(opened) ? membersOf(opened, part) : member(opened, part);
   }
   return value;
+}
+
+/** Lists within become one list. A loop: large sets have millions of these. */
+function membersOf(items: readonly unknown[], part: string): unknown[] {
+  const found: unknown[] = [];
+  for (const item of items) {
+    const value = member(item, part);
+    if (Array.isArray(value)) found.push(...value);
+    else found.push(value);
+  }
+  return found;
 }
 
 function member(value: unknown, part: string): unknown {

@@ -8,6 +8,7 @@ import {
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { parseJson } from "./json-text.ts";
+import { withMembers } from "./parquet-members.ts";
 import { exactValue, needsExactness } from "./parquet-values.ts";
 import { partsOf, rowGroupReader } from "./row-groups.ts";
 import type { Table, TableSelection } from "./table.ts";
@@ -23,10 +24,14 @@ const parsers: Partial<ParquetParsers> = {
  * Reads the chosen columns of a parquet file. Images as bytes, alone or as the hub keeps them (`{bytes, path}`, a list of them too), stay in
  * the file: `readPictures` reads a row's, or tells their paths where there are no bytes.
  */
-export async function* readParquet(path: string, { images, choose }: TableSelection): AsyncGenerator<Table> {
+export async function* readParquet(
+  path: string,
+  { images, choose, paths = [] }: TableSelection,
+): AsyncGenerator<Table> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file);
-  const { children } = parquetSchema(metadata);
+  const asked = withMembers(metadata, paths);
+  const { children } = parquetSchema(asked);
   const columns = children.map(({ element }) => element.name);
   const pictureColumns = children
     .filter((node) => images.includes(node.element.name) && holdsBytes(node))
@@ -52,7 +57,7 @@ export async function* readParquet(path: string, { images, choose }: TableSelect
     const read: Row[] =
       wanted.length === 0
         ? Array.from({ length: rowEnd - rowStart }, () => ({}))
-        : await parquetReadObjects({ ...shared, columns: wanted, rowStart, rowEnd });
+        : await parquetReadObjects({ ...shared, metadata: asked, columns: wanted, rowStart, rowEnd });
     const rows = inexact.length === 0 ? read : read.map((row) => exactRow(row, inexact));
     yield { file: path, columns, rows, firstRow: rowStart, isLast: rowEnd === count, ...pictures };
   }

@@ -11,6 +11,8 @@ export interface RowReader {
   readonly images: readonly string[];
   /** The table's own columns that are read. */
   columnsRead(available: readonly string[]): string[];
+  /** The same with dots, where a part of a column is enough. */
+  readonly paths: readonly string[];
   /** @throws {DatasetError} where the table cannot be read so */
   check(table: Table): void;
   /** Columns with a path within that reaches nothing in any of these rows. */

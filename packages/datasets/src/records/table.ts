@@ -22,5 +22,7 @@ export interface TableSelection {
   readonly images: readonly string[];
   /** Of files of text. Default: UTF-8, or UTF-16 where its byte order mark says so. */
   readonly encoding?: string | undefined;
+  /** Columns, or with dots what of them is asked for: files of structs read no other members. Default: all. */
+  readonly paths?: readonly string[];
   choose(available: readonly string[]): readonly string[];
 }

@@ -214,6 +214,7 @@ function readerOf(
       images: reader.images,
       encoding: options.encoding,
       choose: reader.columnsRead,
+      paths: reader.paths,
     });
   const further: Table[] = [];
   return async function* (file, prefix) {
@@ -246,9 +247,7 @@ function withImages(
   return read.map((one): RowRecord => {
     const { record, row, pictures } = one;
     if (readPictures !== undefined && pictures.length > 0) {
-      embedded.set(record.id, async () =>
-        (await Promise.all(pictures.map((column) => readPictures(row, column)))).flat(),
-      );
+      embedded.set(record.id, heldPictures(readPictures, row, pictures));
       return one;
     }
     const { image, images = [image] } = record;
@@ -259,6 +258,15 @@ function withImages(
     const named = { ...record, image: names[0] ?? record.image };
     return { ...one, record: images.length > 1 ? { ...named, images: names } : named };
   });
+}
+
+/** Keeps nothing of the part of the file that the row was read in. */
+function heldPictures(
+  read: NonNullable<Table["readPictures"]>,
+  row: number,
+  columns: readonly string[],
+): ImageSource {
+  return async () => (await Promise.all(columns.map((column) => read(row, column)))).flat();
 }
 
 function parseMapping(columns: ColumnMappingInput | undefined): ColumnMapping {
@@ -289,6 +297,22 @@ function noSuchTopic(set: string, records: readonly VqaRecord[]): DatasetError {
   });
 }
 
+/** SHA-256 of the records as one JSON text, which is not made as a whole: of large sets it takes hundreds of MB. */
+function hashOf(records: readonly VqaRecord[]): string {
+  const hash = createHash("sha256");
+  let text = "[";
+  for (const [i, record] of records.entries()) {
+    text += `${i === 0 ? "" : ","}${JSON.stringify(record)}`;
+    if (text.length < HASHED_AT_ONCE) continue;
+    hash.update(text);
+    text = "";
+  }
+  return hash.update(`${text}]`).digest("hex").slice(0, 16);
+}
+
+/** Characters. */
+const HASHED_AT_ONCE = 1 << 16;
+
 /** Names no folder, which another machine has elsewhere; the hash tells what the records are. */
 function signatureOf(
   tree: FileTree,
@@ -297,7 +321,7 @@ function signatureOf(
   sample: Sampling | undefined,
   records: readonly VqaRecord[],
 ): string {
-  const hash = createHash("sha256").update(JSON.stringify(records)).digest("hex").slice(0, 16);
+  const hash = hashOf(records);
   const origin = tree.commit === undefined ? posix.basename(tree.name) : `${tree.name}@${tree.commit}`;
   return [
     `set:${origin}`,

@@ -48,6 +48,7 @@ export function taskReader(
   const named = [...Object.values(fields).flatMap(columnsOf), ...Object.keys(task.where), ...others];
   return {
     images,
+    paths: named,
     columnsRead: (available) => [...new Set(named.map((column) => ownColumn(column, available)))],
     check(table) {
       for (const [name, from] of Object.entries(fields)) {
