@@ -42,6 +42,11 @@ export async function openCalibrationSet(
   return "text" in spec ? openText(spec) : openQuestions(spec, method);
 }
 
+/** What data to learn from is known by beside data to calibrate on, which is drawn otherwise. */
+export function recoveryKey(spec: CalibrateSpec): string {
+  return `recover ${JSON.stringify(spec)}`;
+}
+
 async function openText({ text: file, samples }: { text: string; samples: number }): Promise<CalibrationSet> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new BenchError(

@@ -79,7 +79,37 @@ test("precisions may be budgets, within which data choose", () => {
   });
 });
 
+test("a variant may learn from the dense model, from data of its own or what it is calibrated on", () => {
+  const pruned = { model: "llava", prune: { glu: 0.5 } };
+  const { variants } = recipe({
+    calibrate: { folder: "questions", samples: 9 },
+    variants: [
+      { name: "a", ...pruned, recover: { steps: 5 } },
+      {
+        name: "b",
+        ...pruned,
+        recover: { rate: 1e-4, way: "lora", data: { text: "t.txt" } },
+        quantize: "nf4",
+      },
+      { name: "c", ...pruned },
+    ],
+  })();
+  expect(variants.map(({ recover }) => recover)).toEqual([
+    { recovery: { steps: 5 }, data: { folder: "/work/questions", samples: 9 } },
+    { recovery: { rate: 1e-4, way: "lora" }, data: { text: "/work/t.txt", samples: 128 } },
+    undefined,
+  ]);
+});
+
 test.each([
+  [
+    { variants: [{ name: "a", model: "m", recover: { steps: 5 } }] },
+    "variants[0].recover: is for what is pruned: give prune too",
+  ],
+  [
+    { variants: [{ name: "a", model: "m", prune: { glu: 0.5 }, recover: { steps: 0 } }] },
+    "variants[0].recover.steps: is 0, not a whole number from 1 on",
+  ],
   [
     { variants: [{ name: "a", model: "m", quantize: { bits: 3, bytes: 5 } }] },
     "variants[0].quantize: has bits and bytes: give one of them",

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type Compression, defaultQuantizationMethod, needsData } from "@vlmopt/compress";
+import type { Recovery } from "@vlmopt/recover";
 import { parseDocument } from "yaml";
 import type { z } from "zod";
 import { BenchError } from "../bench-error.ts";
@@ -13,6 +14,7 @@ import {
   precisionOf,
   type QuantizeSpec,
   type RecipeFile,
+  type RecoverSpec,
   recipeSchema,
   type VisualTokensSpec,
 } from "./recipe.ts";
@@ -27,6 +29,8 @@ export interface VariantSpec {
   readonly prune: Compression | undefined;
   /** What it reads while it is pruned; undefined where nothing is cut for which data matter. */
   readonly calibrate: CalibrateSpec | undefined;
+  /** How it learns from the dense model before it is quantized, and from which data. */
+  readonly recover?: { readonly recovery: Recovery; readonly data: CalibrateSpec } | undefined;
   readonly quantize: QuantizeSpec | undefined;
   /** That fewer of each picture's tokens go on. */
   readonly visualTokens?: VisualTokensSpec | undefined;
@@ -126,6 +130,7 @@ function variantsOf(
       source,
       prune,
       calibrate: calibrating(prune, quantize, variant.calibrate),
+      ...recovered(variant.recover, variant.calibrate ?? common, at),
       quantize: quantize && withMethod(quantize),
       ...reduced(variant.visualTokens, at),
       precision,
@@ -197,6 +202,16 @@ function reduced(
 ): { visualTokens?: VisualTokensSpec } {
   if (spec === undefined) return {};
   return { visualTokens: spec.clip === undefined ? spec : { ...spec, clip: at(spec.clip) } };
+}
+
+function recovered(
+  spec: RecoverSpec | undefined,
+  common: CalibrateSpec,
+  at: (path: string) => string,
+): Pick<VariantSpec, "recover"> {
+  if (spec === undefined) return {};
+  const { data = common, ...recovery } = spec;
+  return { recover: { recovery, data: located(data, at) } };
 }
 
 function located(spec: CalibrateSpec, at: (path: string) => string): CalibrateSpec {

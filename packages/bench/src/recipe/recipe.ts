@@ -9,6 +9,7 @@ import {
 import { parseMetric } from "@vlmopt/metrics";
 import { finite, share, threads, whole } from "@vlmopt/options";
 import { candidatesNamed, schemesNamed } from "@vlmopt/quant";
+import { type Recovery, recoveryRules, recoveryWays } from "@vlmopt/recover";
 import { z } from "zod";
 import { calibrateSchema, dataSchema } from "./data-spec.ts";
 import { oneOf } from "./one-of.ts";
@@ -103,6 +104,30 @@ const endpointSchema = z.strictObject({
 
 export type EndpointSpec = z.output<typeof endpointSchema>;
 
+const setting = (name: keyof Recovery) => ruled<number>(recoveryRules[name]).optional();
+
+/** How a pruned model learns from the dense one; by steps alone, since no two machines take as many in a time. */
+const recoverSchema = z.strictObject({
+  way: oneOf("way", recoveryWays).optional(),
+  steps: setting("steps"),
+  batch: setting("batch"),
+  rate: setting("rate"),
+  warmup: setting("warmup"),
+  weightDecay: setting("weightDecay"),
+  clip: setting("clip"),
+  rank: setting("rank"),
+  alpha: setting("alpha"),
+  temperature: setting("temperature"),
+  hiddenWeight: setting("hiddenWeight"),
+  testEvery: setting("testEvery"),
+  patience: setting("patience"),
+  seed: setting("seed"),
+  /** Default: what the variant is calibrated on. */
+  data: calibrateSchema.optional(),
+});
+
+export type RecoverSpec = z.output<typeof recoverSchema>;
+
 const variantSchema = z
   .strictObject({
     name: z.string().min(1),
@@ -113,6 +138,8 @@ const variantSchema = z
     prune: compressionSchema.optional(),
     /** In the place of the recipe's. */
     calibrate: calibrateSchema.optional(),
+    /** Lets the pruned model learn from the dense one, before it is quantized. */
+    recover: recoverSchema.optional(),
     quantize: quantizeSchema.optional(),
     /** That fewer of each picture's tokens go on; else as the model's folder says, all of them mostly. */
     visualTokens: visualTokensSchema.optional(),
@@ -122,6 +149,10 @@ const variantSchema = z
   })
   .refine(({ model, endpoint }) => (model === undefined) !== (endpoint === undefined), {
     error: "names either a model or an endpoint",
+  })
+  .refine(({ recover, prune }) => recover === undefined || prune !== undefined, {
+    error: "is for what is pruned: give prune too",
+    path: ["recover"],
   })
   .refine(({ visualTokens, endpoint }) => visualTokens === undefined || endpoint === undefined, {
     error: "is for models that run here: an endpoint's server decides itself",

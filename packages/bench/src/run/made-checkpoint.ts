@@ -3,10 +3,12 @@ import { basename, dirname, join } from "node:path";
 import { type Compression, compressCheckpoint } from "@vlmopt/compress";
 import { describeModel } from "@vlmopt/models";
 import { openCheckpointOrGguf, planQuantization, quantizeCheckpoint, weightCounts } from "@vlmopt/quant";
+import { type Recovery, recoverCheckpoint } from "@vlmopt/recover";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
 import type { CalibrationSet } from "../calibration/calibration-set.ts";
 import { modelCalibration } from "../calibration/model-calibration.ts";
+import { modelTeaching } from "../calibration/model-teaching.ts";
 import { precisionOf, type QuantizeSpec, schemesOf } from "../recipe/recipe.ts";
 import { replaceFile } from "../records/run-folder.ts";
 import type { ModelSize } from "../records/run-summary.ts";
@@ -30,7 +32,9 @@ export interface MakeOptions extends UseOptions {
   /** Folder of made checkpoints; below VLMOPT_CACHE, else the user's cache, unless told. */
   readonly cache?: string | undefined;
   /** Told what is being done to the model while it is compressed. */
-  readonly onStep?: ((step: "answering" | "compressing", done: number, total: number) => void) | undefined;
+  readonly onStep?:
+    | ((step: "answering" | "compressing" | "recovering", done: number, total: number) => void)
+    | undefined;
 }
 
 /** What becomes of a model. */
@@ -38,6 +42,8 @@ export interface Transforms {
   readonly prune: Compression | undefined;
   /** What it reads while it is pruned, where that matters. */
   readonly calibrate: CalibrationSet | undefined;
+  /** How it learns from the model as it came, once it is pruned. */
+  readonly recover?: { readonly recovery: Recovery; readonly data: CalibrationSet } | undefined;
   readonly quantize: QuantizeSpec | undefined;
 }
 
@@ -53,7 +59,7 @@ export async function makeCheckpoint(
   transforms: Transforms,
   options: MakeOptions = {},
 ): Promise<MadeCheckpoint> {
-  const { prune, calibrate, quantize } = transforms;
+  const { prune, calibrate, recover, quantize } = transforms;
   const cache = options.cache ?? madeFolder();
   const source = await checkpointHash(model, join(cache, "hashes"), options.signal);
   if (prune === undefined && quantize === undefined) {
@@ -61,7 +67,10 @@ export async function makeCheckpoint(
   }
   const limit = madeLimit();
   const hash = textHash(
-    JSON.stringify([MADE_VERSION, source, prune ?? null, calibrate?.hash ?? null, quantize ?? null]),
+    JSON.stringify([
+      ...[MADE_VERSION, source, prune ?? null, calibrate?.hash ?? null, quantize ?? null],
+      ...(recover === undefined ? [] : [recover.recovery, recover.data.hash]),
+    ]),
   );
   const name = `${basename(model)}-${hash.slice(0, 16)}`;
   const folder = join(cache, name);
@@ -95,9 +104,11 @@ async function described(folder: string, quantize: QuantizeSpec | undefined): Pr
 async function make(
   model: string,
   folder: string,
-  { prune, calibrate, quantize }: Transforms,
+  transforms: Transforms,
   options: MakeOptions,
 ): Promise<void> {
+  if (transforms.recover !== undefined) return makeRecovered(model, folder, transforms, options);
+  const { prune, calibrate, quantize } = transforms;
   const { signal, onStep } = options;
   if (calibrate !== undefined && quantize !== undefined && quantize.method === undefined) {
     // Data take minutes, and most recipes want the same pruning in several precisions.
@@ -137,6 +148,44 @@ async function make(
     const description = describeModel(JSON.parse(await configText(source)), source.tensors);
     const plan = planQuantization(description, source.tensors, request);
     await quantizeCheckpoint(source, plan, folder, passing);
+  }
+}
+
+/** Pruned and recovered models are made by themselves: recipes want them in several precisions. */
+async function makeRecovered(
+  model: string,
+  folder: string,
+  { recover, quantize, ...pruning }: Transforms,
+  options: MakeOptions,
+): Promise<void> {
+  const { isWanted: _, ...rest } = options;
+  const { signal, onStep } = options;
+  const before = await makeCheckpoint(
+    model,
+    { ...pruning, quantize: undefined, ...(quantize === undefined ? {} : { recover }) },
+    rest,
+  );
+  try {
+    if (quantize !== undefined) {
+      const { calibrate } = pruning;
+      await make(before.folder, folder, { prune: undefined, calibrate, quantize }, rest);
+      return;
+    }
+    const { recovery, data } = recover as NonNullable<Transforms["recover"]>;
+    await using student = await openCheckpointOrGguf(before.folder);
+    await using teacher = await openCheckpointOrGguf(model);
+    await recoverCheckpoint(student, teacher, folder, recovery, {
+      ...(signal === undefined ? {} : { signal }),
+      baseModel: basename(model),
+      teaching: () =>
+        modelTeaching(student, teacher, model, data, {
+          signal,
+          onAnswers: (done, total) => onStep?.("answering", done, total),
+        }),
+      onStep: ({ step, steps = step }) => onStep?.("recovering", step, steps),
+    });
+  } finally {
+    await before.release();
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { CalibrationSet } from "../calibration/calibration-set.ts";
+import { type CalibrationSet, recoveryKey } from "../calibration/calibration-set.ts";
 import { type GpuReadings, startGpuMeter } from "../meters/gpu-meter.ts";
 import { collectAnswers, type Item, measureSpeed, speedGoal, speedSoFar } from "../protocol/measure.ts";
 import { unlessAborted } from "../protocol/unless-aborted.ts";
@@ -83,7 +83,7 @@ async function prepare({
   report,
   shard,
 }: VariantWork): Promise<Prepared> {
-  const { source, prune, quantize, engine, visualTokens } = variant;
+  const { source, prune, recover, quantize, engine, visualTokens } = variant;
   const same = [PROTOCOL_VERSION, recipe.protocol, data.summary.signature];
   if ("endpoint" in source) {
     const hash = textHash(JSON.stringify([...same, source.endpoint]));
@@ -96,7 +96,12 @@ async function prepare({
     textHash(JSON.stringify([...same, made, engine, ...(visualTokens === undefined ? [] : [visualTokens])]));
   const made = await makeCheckpoint(
     source.model,
-    { prune, calibrate, quantize },
+    {
+      ...{ prune, calibrate, quantize },
+      ...(recover === undefined
+        ? {}
+        : { recover: { ...recover, data: calibrations.get(recoveryKey(recover.data)) as CalibrationSet } }),
+    },
     {
       signal,
       cache,

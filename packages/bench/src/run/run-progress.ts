@@ -9,6 +9,7 @@ export interface RunProgress {
     | "making"
     | "answering"
     | "compressing"
+    | "recovering"
     | "loading"
     | "speed"
     | "answers"

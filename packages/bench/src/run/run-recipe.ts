@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
 import { checkOptions, flag, func, name, object } from "@vlmopt/options";
-import { type CalibrationSet, openCalibrationSet } from "../calibration/calibration-set.ts";
+import { type CalibrationSet, openCalibrationSet, recoveryKey } from "../calibration/calibration-set.ts";
 import { assertUnseen } from "../calibration/scored-items.ts";
 import { unlessAborted } from "../protocol/unless-aborted.ts";
+import type { CalibrateSpec } from "../recipe/data-spec.ts";
 import type { Recipe } from "../recipe/read-recipe.ts";
 import type { RunRecord } from "../records/bench-record.ts";
 import { type Journal, openJournal } from "../records/journal.ts";
@@ -142,15 +143,18 @@ async function noteStart(
     journal.append({ kind: "run", attempt: before.length, ...run });
 }
 
-/** @throws {BenchError} where what is scored would be calibrated on */
+/** @throws {BenchError} where what is scored would be calibrated on, or learned from */
 async function openCalibrations(recipe: Recipe, data: OpenedData, folder: string): Promise<Calibrations> {
   const opened = new Map<string, CalibrationSet>();
-  for (const { calibrate } of recipe.variants) {
-    const key = JSON.stringify(calibrate);
-    if (calibrate === undefined || opened.has(key)) continue;
-    const set = await openCalibrationSet(calibrate);
+  const open = async (key: string, spec: CalibrateSpec, method: "random" | "pictures") => {
+    if (opened.has(key)) return;
+    const set = await openCalibrationSet(spec, method);
     await assertUnseen(set, data.items, folder);
     opened.set(key, set);
+  };
+  for (const { calibrate, recover } of recipe.variants) {
+    if (calibrate !== undefined) await open(JSON.stringify(calibrate), calibrate, "random");
+    if (recover !== undefined) await open(recoveryKey(recover.data), recover.data, "pictures");
   }
   return opened;
 }
