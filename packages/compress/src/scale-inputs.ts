@@ -1,9 +1,9 @@
 import type { BlockNorm, ReplacedTensor, Replacements } from "@vlmopt/models";
 import type { PrunableLayer, PrunableLinear } from "@vlmopt/pruning";
 import { tensorNamed } from "@vlmopt/tensor-io";
+import { inputsOf, linearsOf, withSharedMagnitude } from "./block-linears.ts";
 import type { BlockContext } from "./compress-block.ts";
 import type { QuantizationMethod, RoundedLinear } from "./methods/quantization-method.ts";
-import { inputsOf, linearsOf, withSharedMagnitude } from "./quantize-block.ts";
 import { asStored, readFloats, scaledColumns } from "./stored-matrix.ts";
 
 /**

@@ -142,7 +142,8 @@ Examples:
         return model;
       };
       const judging = await judgeOf(options.judge, options.judgeKeyVariable);
-      const named = options.metrics.includes("judge") || judging === undefined ? [] : ["judge"];
+      const asking: readonly string[] = options.metrics;
+      const named = asking.includes("judge") || judging === undefined ? [] : ["judge"];
       const resources = {
         encoder: (layer: EncoderLayer | undefined = options.encoderLayer) =>
           kept(encoderFor(options.encoder, layer)),
@@ -164,7 +165,7 @@ Examples:
       };
       let card: Scorecard;
       try {
-        for (const name of [...options.metrics, ...named]) {
+        for (const name of [...asking, ...named]) {
           metrics.push(name === CLIP_SCORE ? await clipMetric() : await metricByName(name, resources));
         }
         assertScorable(items.length, unscored, options.maxFailed);

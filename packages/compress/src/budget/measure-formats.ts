@@ -2,9 +2,9 @@ import type { CalibrationWalk, InputStatistics, LinearAlgebra, ReplacedTensor } 
 import type { PrunableLayer } from "@vlmopt/pruning";
 import { type Format, formatNamed, type Scheme } from "@vlmopt/quant";
 import { type Checkpoint, tensorNamed } from "@vlmopt/tensor-io";
+import { inputsOf, linearsOf, withSharedMagnitude } from "../block-linears.ts";
 import type { QuantizationMethod, RoundedLinear } from "../methods/quantization-method.ts";
 import { outputError } from "../output-error.ts";
-import { inputsOf, linearsOf, withSharedMagnitude } from "../quantize-block.ts";
 import { readFloats } from "../stored-matrix.ts";
 
 /** Linears of one input, and what each candidate would cost them. */
