@@ -8,4 +8,6 @@ export interface ConvertibleTensor {
   readonly type: EncodableType;
   /** Where set, the rows of each head of so many are reordered for llama.cpp's rotary embedding; see `interleaveHeads`. */
   readonly headDim?: number;
+  /** What is added to its numbers. */
+  readonly offset?: number;
 }

@@ -14,7 +14,7 @@ const LARGEST_HALF = 65_504;
  */
 export async function* encodedRows(
   checkpoint: Checkpoint,
-  { source, type, headDim }: ConvertibleTensor,
+  { source, type, headDim, offset = 0 }: ConvertibleTensor,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const { shape, dtype } = tensorNamed(checkpoint, source);
@@ -24,7 +24,8 @@ export async function* encodedRows(
   const rowsAtOnce = Math.max(1, Math.floor(CHUNK_WEIGHTS / (rowLength * together))) * together;
   for (let begin = 0; begin < rows; begin += rowsAtOnce) {
     const bytes = await readRows(checkpoint, source, begin, Math.min(rows, begin + rowsAtOnce), signal);
-    const weights = toFloat32(bytes, dtype);
+    const stored = toFloat32(bytes, dtype);
+    const weights = offset === 0 ? stored : stored.map((weight) => weight + offset);
     assertEncodable(weights, type === "F16", { source, first: begin * rowLength, rowLength });
     const ordered = headDim === undefined ? weights : interleaveHeads(weights, headDim, rowLength);
     yield named(source, () => encodeGgml(type, ordered));

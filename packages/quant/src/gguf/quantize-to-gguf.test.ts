@@ -155,7 +155,7 @@ describe("a LLaVA checkpoint as GGUF", () => {
     };
     const llava = llavaConfig();
     const text = llava.text_config;
-    await refused("qwen", { ...llamaConfig, model_type: "qwen2" }, "and this is qwen2");
+    await refused("opt", { ...llamaConfig, model_type: "opt" }, "and this is opt");
     await refused("gelu", { ...llamaConfig, hidden_act: "gelu" }, 'hidden_act is "gelu"');
     const yarn = { rope_type: "yarn", rope_theta: 1e4, factor: 4 };
     await refused("yarn", { ...llava, text_config: { ...text, rope_parameters: yarn } }, 'scaled by "yarn"');

@@ -9,11 +9,11 @@ import type { ConvertibleTensor } from "./convertible-tensor.ts";
 import { encodedRows } from "./encoded-rows.ts";
 import { GgufError } from "./gguf-error.ts";
 import { jsonBeside } from "./json-beside.ts";
-import { llamaMetadata, llamaTensors } from "./llama-text-model.ts";
 import { type MetadataValue, text, uint32 } from "./metadata.ts";
 import { fileTypes, type GgufFileType, tensorTypes } from "./tensor-types.ts";
 import { tokenizerMetadata } from "./tokenizer-metadata.ts";
 import { type GgufContents, type WriteGgufOptions, writeGgufFiles } from "./write-gguf.ts";
+import { writtenMetadata, writtenTensors } from "./written-text-model.ts";
 
 export interface QuantizeToGgufOptions extends WriteGgufOptions {
   /** Of the text model: `q4_k` is llama.cpp's Q4_K_M, see `tensorTypes`. */
@@ -71,7 +71,7 @@ export async function quantizeToGguf(
   }
 
   const { label } = fileTypes[options.type];
-  const tensors = llamaTensors(description, tensorTypes(description, options.type));
+  const tensors = writtenTensors(description, tensorTypes(description, options.type));
   const files = new Map<string, GgufContents>();
   const metadata = await textMetadata(checkpoint, description, config, name, options);
   files.set(`${name}-${label}.gguf`, contents(checkpoint, metadata, tensors, options.signal));
@@ -102,9 +102,10 @@ async function textMetadata(
 ): Promise<[key: string, value: MetadataValue][]> {
   const { configPath, vocabSize } = description.languageModel;
   const textConfig = configPath.reduce<Json>((part, key) => objectAt(part, key), config);
+  const { architecture, metadata } = writtenMetadata(description, textConfig);
   return [
-    ...generalMetadata("llama", "model", name, fileTypes[type].id),
-    ...llamaMetadata(description, textConfig),
+    ...generalMetadata(architecture, "model", name, fileTypes[type].id),
+    ...metadata,
     ...(tokenizer === "none"
       ? [["tokenizer.ggml.model", text("no_vocab")] as [string, MetadataValue]]
       : await tokenizerMetadata(checkpoint, { ...textConfig, ...config }, vocabSize)),

@@ -82,6 +82,30 @@ const families: Readonly<Record<string, TextFamily>> = {
   },
 };
 
+/** What is known of a text model by its `model_type`, for writing it. */
+export interface WrittenFamily {
+  readonly architecture: string;
+  readonly reordersHeads: boolean;
+  readonly normOffset: 0 | 1;
+  /** Norms of a layer: llama.cpp's names, and transformers'. */
+  readonly norms: readonly (readonly [name: string, source: string])[];
+}
+
+/** @returns undefined for text models that llama.cpp has, as far as is known here, no architecture for */
+export function writtenFamily(modelType: string): WrittenFamily | undefined {
+  const name = modelType === "mistral" ? "llama" : modelType;
+  const family = Object.hasOwn(families, name) ? families[name] : undefined;
+  if (family === undefined) return undefined;
+  const { reordersHeads, normOffset, names = {} } = family;
+  const norms = Object.entries({ ...layerNames, ...names }).filter(
+    ([norm]) => norm.endsWith("_norm") && (modelType === "qwen3" || !/_[qk]_norm$/.test(norm)),
+  );
+  return { architecture: name, reordersHeads, normOffset, norms };
+}
+
+/** `model_type` of text models that can be written. */
+export const writtenTypes: readonly string[] = [...Object.keys(families), "mistral"];
+
 const layerNames: Readonly<Record<string, string>> = {
   attn_norm: "input_layernorm",
   attn_q: "self_attn.q_proj",

@@ -5,6 +5,7 @@ export interface TokenizerJson {
   readonly model: {
     readonly type?: string;
     readonly byte_fallback?: boolean;
+    readonly ignore_merges?: boolean;
     readonly unk_token?: string | null;
     readonly vocab: Readonly<Record<string, number>>;
     /** Pairs, best first: `"a b"`, or `["a", "b"]` since tokenizers 0.20. */
@@ -31,6 +32,9 @@ interface Step {
   readonly prepend?: string;
   readonly prepend_scheme?: string;
   readonly add_prefix_space?: boolean;
+  readonly pattern?: { readonly Regex?: string; readonly String?: string };
+  readonly individual_digits?: boolean;
+  readonly use_regex?: boolean;
   readonly single?: readonly { readonly SpecialToken?: { readonly id: string } }[];
 }
 
@@ -76,7 +80,8 @@ export function beginsWith({ post_processor }: TokenizerJson, token: string): bo
   return template === undefined ? undefined : template[0]?.SpecialToken?.id === token;
 }
 
-function stepsOf(step: Step | null | undefined): readonly Step[] {
+/** The steps of a pipeline in order, those of sequences among them. */
+export function stepsOf(step: Step | null | undefined): readonly Step[] {
   if (step === null || step === undefined) return [];
   const inner = step.normalizers ?? step.pretokenizers ?? step.processors;
   return inner === undefined ? [step] : inner.flatMap(stepsOf);

@@ -5,7 +5,9 @@ import { openCheckpoint, writeCheckpoint } from "@vlmopt/tensor-io";
 import { afterAll, describe, expect, it } from "vitest";
 import { fromBase64, golden } from "../test-support/inputs.ts";
 import type { MetadataValue } from "./metadata.ts";
+import { metadataReader } from "./metadata-reader.ts";
 import { readSentencePieceModel } from "./sentencepiece-model.ts";
+import { tokenizerJson } from "./tokenizer-files.ts";
 import { type TokenizerJson, vocabularyOfTokenizerJson } from "./tokenizer-json.ts";
 import { tokenizerMetadata } from "./tokenizer-metadata.ts";
 
@@ -140,6 +142,52 @@ describe("the tokenizer of a GGUF file", () => {
     );
     await expect(metadataOf("broken", { "tokenizer.json": "{" })).rejects.toThrow(
       "tokenizer.json is no JSON",
+    );
+  });
+
+  it("of bytes has merges for scores, and comes back as the same tokenizer", async () => {
+    const vocab = { "<|end|>": 0, a: 1, b: 2, Ġ: 3, ab: 4, Ġab: 5, "1": 6 };
+    const byteLevel = (steps: object[], settings: object = {}) => ({
+      added_tokens: [{ id: 0, content: "<|end|>", special: true }],
+      normalizer: null,
+      pre_tokenizer: { type: "Sequence", pretokenizers: steps },
+      model: { type: "BPE", vocab, merges: ["a b", "Ġ ab"], ...settings },
+    });
+    const split = (Regex: string) => ({ type: "Split", pattern: { Regex }, behavior: "Isolated" });
+    const bytes = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
+    // As the models' own files have them.
+    const words = (digits: string) =>
+      `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
+    const settings = JSON.stringify({ eos_token: "<|end|>" });
+    const of = (name: string, tokenizer: object) =>
+      metadataOf(
+        name,
+        { "tokenizer.json": JSON.stringify(tokenizer), "tokenizer_config.json": settings },
+        {},
+        8,
+      );
+    const qwen = await of("qwen2", byteLevel([split(words("\\p{N}")), bytes]));
+    expect(single(qwen, "tokenizer.ggml.model")).toBe("gpt2");
+    expect(single(qwen, "tokenizer.ggml.pre")).toBe("qwen2");
+    expect(list(qwen, "merges")).toEqual(["a b", "Ġ ab"]);
+    expect(list(qwen, "token_type")).toEqual([3, 1, 1, 1, 1, 1, 1, 5]);
+    expect(qwen.has("tokenizer.ggml.scores")).toBe(false);
+    expect(single(qwen, "tokenizer.ggml.add_bos_token")).toBe(false);
+    const llama3 = byteLevel([split(words("\\p{N}{1,3}")), bytes], { ignore_merges: true });
+    expect(single(await of("llama3", llama3), "tokenizer.ggml.pre")).toBe("llama-bpe");
+    const smol = byteLevel([
+      { type: "Digits", individual_digits: true },
+      { ...bytes, use_regex: true },
+    ]);
+    expect(single(await of("smollm", smol), "tokenizer.ggml.pre")).toBe("smollm");
+    const back = tokenizerJson(metadataReader(qwen, "back.gguf")) as unknown as TokenizerJson;
+    expect(back.model.merges).toEqual([
+      ["a", "b"],
+      ["Ġ", "ab"],
+    ]);
+    expect(back.model.vocab).toEqual({ ...vocab, "[PAD7]": 7 });
+    await expect(of("strange", byteLevel([split("x+"), bytes]))).rejects.toThrow(
+      "llama.cpp has no name for its way of cutting texts: x+",
     );
   });
 });

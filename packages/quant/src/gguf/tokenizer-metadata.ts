@@ -1,4 +1,5 @@
 import type { Checkpoint } from "@vlmopt/tensor-io";
+import { type ByteLevelVocabulary, byteLevelVocabulary, isByteLevel } from "./byte-level-vocabulary.ts";
 import type { Json } from "./config-values.ts";
 import { GgufError } from "./gguf-error.ts";
 import { jsonBeside } from "./json-beside.ts";
@@ -20,7 +21,7 @@ const ADDED_SCORE = -1000;
 const PADDING_SCORE = -10_000;
 
 /**
- * `tokenizer.*` of a GGUF file for a SentencePiece BPE tokenizer, such as Llama's, from the files beside the weights: pieces, scores and
+ * `tokenizer.*` of a GGUF file from the files beside the weights, for a BPE of bytes (tokenizer.json), or SentencePiece's, such as Llama's: pieces, scores and
  * types from tokenizer.model where there is one, else from tokenizer.json; added tokens, special ones and the chat template from
  * tokenizer.json, tokenizer_config.json and chat_template.jinja or .json. Rows of the embedding past the last token become `[PADn]`.
  * @param config the text model's part of config.json
@@ -33,7 +34,9 @@ export async function tokenizerMetadata(
 ): Promise<[key: string, value: MetadataValue][]> {
   const json = (await jsonBeside(checkpoint, "tokenizer.json")) as TokenizerJson | undefined;
   const settings = (await jsonBeside(checkpoint, "tokenizer_config.json")) ?? {};
-  const { tokens: base, addSpacePrefix } = await baseVocabulary(checkpoint, json);
+  const bytes = json !== undefined && isByteLevel(json) ? byteLevelOf(checkpoint, json) : undefined;
+  const pieces = bytes === undefined ? await baseVocabulary(checkpoint, json) : undefined;
+  const base = bytes?.tokens ?? pieces?.tokens ?? [];
   const tokens = withAdded(base, await addedTokens(checkpoint, json, settings));
   if (tokens.length > vocabSize) {
     throw new GgufError(
@@ -45,22 +48,33 @@ export async function tokenizerMetadata(
     return tokens[id] ?? { text: `[PAD${id}]`, score: PADDING_SCORE, type: "unused" };
   });
   const bos = specialText(settings.bos_token) ?? "<s>";
-  const addBos = (json && beginsWith(json, bos)) ?? settings.add_bos_token;
+  const addBos = (json && beginsWith(json, bos)) ?? settings.add_bos_token ?? bytes === undefined;
   const template = await chatTemplate(checkpoint, settings);
   return [
-    ["tokenizer.ggml.model", text("llama")],
-    ["tokenizer.ggml.pre", text("default")],
+    ["tokenizer.ggml.model", text(bytes === undefined ? "llama" : "gpt2")],
+    ["tokenizer.ggml.pre", text(bytes?.pre ?? "default")],
     ["tokenizer.ggml.tokens", texts(padded.map((token) => token.text))],
-    ["tokenizer.ggml.scores", float32s(padded.map(({ score }) => score))],
+    ...(bytes === undefined
+      ? [["tokenizer.ggml.scores", float32s(padded.map(({ score }) => score))] as [string, MetadataValue]]
+      : [["tokenizer.ggml.merges", texts(bytes.merges)] as [string, MetadataValue]]),
     ["tokenizer.ggml.token_type", int32s(padded.map(({ type }) => tokenTypes[type]))],
     ...specialIds(padded, settings, config),
     ["tokenizer.ggml.add_bos_token", bool(addBos !== false)],
     ["tokenizer.ggml.add_eos_token", bool(settings.add_eos_token === true)],
-    ["tokenizer.ggml.add_space_prefix", bool(addSpacePrefix)],
+    ["tokenizer.ggml.add_space_prefix", bool(pieces?.addSpacePrefix === true)],
     ...(template === undefined
       ? []
       : [["tokenizer.chat_template", text(template)] as [string, MetadataValue]]),
   ];
+}
+
+function byteLevelOf({ location }: Checkpoint, json: TokenizerJson): ByteLevelVocabulary {
+  try {
+    return byteLevelVocabulary(json);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GgufError(`${location}: tokenizer.json cannot be converted: ${error.message}`);
+  }
 }
 
 async function baseVocabulary(checkpoint: Checkpoint, json: TokenizerJson | undefined): Promise<Vocabulary> {

@@ -1,3 +1,4 @@
+import { writtenTypes } from "../../gguf/text-families.ts";
 import { methodOf } from "../common-problems.ts";
 import type { Fact, Loader } from "../loader.ts";
 
@@ -10,16 +11,13 @@ const facts = {
   files: read("models are GGUF files", "src/llama-model-loader.cpp"),
   tokenizer: read("a file without a tokenizer (no_vocab) cannot read texts", "src/llama-vocab.cpp"),
 };
-/** Text models that vlmopt writes GGUF for. */
-const written = ["llama", "mistral"];
-
 export const llamaCpp: Loader = {
   name: "llama.cpp",
   check(model) {
     if (!model.isGguf) {
       const type = model.description?.languageModel.modelType ?? "";
       const isPlain = methodOf(model) === undefined;
-      const cure = written.includes(type)
+      const cure = writtenTypes.includes(type)
         ? `${isPlain ? "" : "take the plain model and "}vlmopt quantize it with --scheme gguf-q4_k`
         : "convert the plain model with llama.cpp's convert_hf_to_gguf.py";
       return [{ certain: true, message: "the model is in safetensors, not GGUF", cure, fact: facts.files }];
