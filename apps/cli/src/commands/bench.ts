@@ -104,6 +104,11 @@ export function benchCommand() {
     .option("--threads <count>", "of the CPU", parseBy(threads))
     .option("--new-tokens <count>", "of every request of which the speed is measured", parseWhole(1))
     .option("--repetitions <count>", "such requests, at least", parseWhole(1))
+    .option(
+      "--rounds <count>",
+      "over all variants, in which these requests are made (default: 2)",
+      parseWhole(1),
+    )
     .option("--out <folder>", "where to (default: runs/bench)")
     .option("--fresh", "measure all anew, even what is there")
     .option("--json", "print the summary as JSON")
@@ -152,7 +157,7 @@ Examples:
       const ofTasks = { "--prompt": prompt, "--task-data": taskData };
       const [needless] = Object.entries(ofTasks).find(([, value]) => value !== undefined) ?? [];
       if (tasks === undefined && needless !== undefined) command.error(`error: ${needless} needs --tasks`);
-      const { newTokens, repetitions, executor, threads, metrics, maxFailed, encoder } = options;
+      const { newTokens, repetitions, rounds, executor, threads, metrics, maxFailed, encoder } = options;
       const { calibrate, calibrateSplit } = options;
       if (calibrate === undefined && calibrateSplit !== undefined)
         command.error("error: --calibrate-split says nothing without --calibrate");
@@ -173,7 +178,7 @@ Examples:
               }
             : { tasks: taskSpecs(tasks, { limit, prompt, data: taskData }) }),
           calibrate: await calibrateSpec({ calibrate, split: calibrateSplit }),
-          protocol: given({ newTokens, minRepetitions: repetitions }),
+          protocol: given({ newTokens, minRepetitions: repetitions, rounds }),
           ...given({ metrics, maxFailed }),
           ...(encoder === undefined ? {} : { encoder: { folder: encoder } }),
           engine: given({ executor, threads }),

@@ -178,7 +178,7 @@ Examples:
       } finally {
         for (const model of loaded) await model.release();
       }
-      if (judging !== undefined) process.stderr.write(`${costText(judging.cost())}\n`);
+      if (judging !== undefined) process.stderr.write(`${judged(card, judging.cost())}\n`);
       if (json) console.log(JSON.stringify(card, null, 2));
       else if (csv) process.stdout.write(scorecardCsv(card));
       else console.log(report(card));
@@ -191,11 +191,12 @@ async function judgeOf(text: string | undefined, apiKeyVariable: string | undefi
   return judgeModel({ ...parseJudge(text), apiKeyVariable });
 }
 
-/** What grading cost. */
-function costText({ requests, cached, promptTokens, newTokens }: JudgeCost): string {
+/** What grading cost, and how far it can be relied on. */
+function judged(card: Scorecard, { requests, cached, promptTokens, newTokens }: JudgeCost): string {
+  const { value = 0 } = card.figures.find(({ figure }) => figure === "judge-agreement") ?? {};
   const tokens =
     promptTokens === null || newTokens === null ? "unknown numbers of" : `${promptTokens} + ${newTokens}`;
-  return `judge: ${requests} requests of ${tokens} tokens, ${cached} answered before`;
+  return `judge: ${requests} requests of ${tokens} tokens, ${cached} answered before; a second pass grades ${(100 * value).toFixed(1)} % alike`;
 }
 
 interface Unscored {

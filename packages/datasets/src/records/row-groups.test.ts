@@ -3,10 +3,11 @@ import { expect, it } from "vitest";
 import { partsOf, rowGroupReader } from "./row-groups.ts";
 
 it("parts are whole row groups: a small first one, then larger ones", () => {
-  expect(partsOf([400, 400, 3000, 3000, 10])).toEqual([
+  expect(partsOf([400, 400, 600, 600, 3000, 10])).toEqual([
     [0, 800],
-    [800, 6800],
-    [6800, 6810],
+    [800, 2000],
+    [2000, 5000],
+    [5000, 5010],
   ]);
   expect(partsOf([4, 4, 2])).toEqual([[0, 10]]);
   expect(partsOf([])).toEqual([[0, 0]]);

@@ -48,9 +48,12 @@ function bytesOf({ row_groups }: FileMetaData, group: number, column: string): n
     .reduce((sum, { meta_data }) => sum + Number(meta_data?.total_uncompressed_size ?? 0), 0);
 }
 
-/** Rows of a part, at least: the first is small, so that who wants few need not wait. */
+/**
+ * Rows of a part, at least: the first is small, so that who wants few need not wait; others too, since rows of parts in work live long enough to be copied by the garbage
+ * collector (200,000 rows: 288 MB in parts of 1,000, 508 MB in parts of 5,000).
+ */
 const FIRST_PART = 500;
-const OTHER_PARTS = 5000;
+const OTHER_PARTS = 1000;
 
 /** Where parts of whole row groups begin and end. A file without rows is one part. */
 export function partsOf(groups: readonly number[]): [start: number, end: number][] {
