@@ -579,7 +579,7 @@ grids: [{ model: ${fixtures}/tiny-llava, quantize: [none, nf4] }]
       status: 1,
       stderr: "error: /nowhere.yaml: no such file\n",
     });
-    expect(vlmopt("report", folder).stderr).toContain("there is no summary.json");
+    expect(vlmopt("report", folder).stderr).toContain("results.jsonl: no such file");
     expect(vlmopt("bench")).toMatchObject({ status: 2, stderr: expect.stringContaining("name a model") });
     expect(vlmopt("bench", "m")).toMatchObject({
       status: 2,
