@@ -12,6 +12,8 @@ export const MISTAKEN_BYTES = 512;
  * @param start of the file, some hundred bytes
  */
 export function mistakenFile(start: Uint8Array): MistakenFile | undefined {
+  // `v`, `P`, `<` and what may stand before a page.
+  if (![0x76, 0x50, 0x3c, 0x20, 0x0a, 0x0d, 0x09].includes(start[0] ?? 0)) return undefined;
   const text = String.fromCharCode(...start.subarray(0, MISTAKEN_BYTES));
   if (text.startsWith("version https://git-lfs")) {
     const size = /^size (\d+)$/m.exec(text)?.[1];
