@@ -68,7 +68,7 @@ describe("vlmopt quantize", () => {
       "--plan-only",
     ];
     const plan = JSON.parse(vlmopt(...args, "--json").stdout);
-    expect(plan.made).toEqual({ scheme: "int4-g16", preset: "best", skip: "*.layers.0.* *.v_proj.weight" });
+    expect(plan.made).toEqual({ scheme: "int4-g16", preset: "fast", skip: "*.layers.0.* *.v_proj.weight" });
     expect(plan.groups.map(({ tensors }: { tensors: string[] }) => tensors.length)).toEqual([12]);
   });
 
@@ -118,7 +118,7 @@ describe("vlmopt quantize, by data", () => {
     );
     expect({ status, stderr }).toMatchObject({ status: 0 });
     const report = JSON.parse(stdout);
-    expect(report.plan.made).toEqual({ scheme: "int4-g16-zero", preset: "best", method: "gptq" });
+    expect(report.plan.made).toEqual({ scheme: "int4-g16-zero", preset: "fast", method: "gptq" });
     const linears = report.blocks.flatMap((block: { linears?: object[] }) => block.linears ?? []);
     expect(linears.length).toBe(Object.keys(report.errors).length);
     for (const { nearest, error } of linears) expect(error).toBeLessThan(nearest);

@@ -28,7 +28,7 @@ test("a grid is every pruning in every precision", () => {
   const { variants } = recipe({ variants: [], grids: [grid] })();
   expect(variants.map(({ name }) => name)).toEqual(["dense", "dense nf4", "GLU 30", "GLU 30 nf4"]);
   expect(variants[0]).toMatchObject({ prune: undefined, quantize: undefined });
-  expect(variants[3]).toMatchObject({ prune: { glu: 0.3 }, quantize: { scheme: "nf4", preset: "best" } });
+  expect(variants[3]).toMatchObject({ prune: { glu: 0.3 }, quantize: { scheme: "nf4", preset: "fast" } });
 });
 
 test("precisions name a method that rounds by data, and the data", () => {
@@ -51,7 +51,7 @@ test("precisions name a method that rounds by data, and the data", () => {
     "own",
     { text: "/work/a.txt", samples: 9 },
   ]);
-  expect(variants[2]?.quantize).toEqual({ scheme: "int3-g64", preset: "best", method: "gptq" });
+  expect(variants[2]?.quantize).toEqual({ scheme: "int3-g64", preset: "fast", method: "gptq" });
   expect(
     recipe({ variants: [{ name: "a", model: "m", quantize: { scheme: "nf4", method: "magic" } }] }),
   ).toThrow("magic");
@@ -74,7 +74,7 @@ test("precisions may be budgets, within which data choose", () => {
   expect(variants[0]?.quantize).toEqual({
     scheme: "int2-g64-zero,int3-g64-zero,int4-g64-zero,int8",
     bits: 3.5,
-    preset: "best",
+    preset: "fast",
     method: "gptq",
   });
 });

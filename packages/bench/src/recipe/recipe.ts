@@ -27,7 +27,7 @@ const schemeObject = z
     bits: ruled<number>(finite({ above: 0 })).optional(),
     /** Budget: of all the model's safetensors files. */
     bytes: ruled<number>(whole()).optional(),
-    preset: oneOf("preset", ["fast", "best"]).default("best"),
+    preset: oneOf("preset", ["fast", "best"]).default("fast"),
     /** Rounds by data, while the model reads them; without, weights alone decide, but within a budget. */
     method: oneOf("method", quantizationMethodNames as [string, ...string[]]).optional(),
     /** Default: what the variant is calibrated on. */
@@ -47,9 +47,9 @@ const schemeObject = z
 const schemeError = {
   error: "is the name of a scheme, or {scheme: …, bits: …, bytes: …, preset: …, method: …, calibrate: …}",
 };
-const best = (scheme: string): z.output<typeof schemeObject> => ({ scheme, preset: "best" });
+const byName = (scheme: string): z.output<typeof schemeObject> => ({ scheme, preset: "fast" });
 
-const quantizeSchema = z.union([schemeName.transform(best), schemeObject], schemeError);
+const quantizeSchema = z.union([schemeName.transform(byName), schemeObject], schemeError);
 
 export type QuantizeSpec = z.output<typeof quantizeSchema>;
 
@@ -175,7 +175,7 @@ const gridSchema = z.strictObject({
             .refine((name) => name === "none" || isScheme(name), {
               error: ({ input }) => schemeProblem(String(input)),
             })
-            .transform((name) => (name === "none" ? name : best(name))),
+            .transform((name) => (name === "none" ? name : byName(name))),
           schemeObject,
         ],
         schemeError,

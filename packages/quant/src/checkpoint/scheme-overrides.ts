@@ -76,7 +76,7 @@ export interface NamedSchemes {
  */
 export function schemesNamed(
   name: string,
-  preset: Preset = "best",
+  preset: Preset = "fast",
   among: readonly Format[] = formats,
 ): NamedSchemes {
   const { candidates, overrides } = candidatesNamed(name, preset, among);
@@ -101,7 +101,7 @@ export interface NamedCandidates {
  */
 export function candidatesNamed(
   name: string,
-  preset: Preset = "best",
+  preset: Preset = "fast",
   among: readonly Format[] = formats,
 ): NamedCandidates {
   const [first = "", ...others] = name.split("+");

@@ -61,8 +61,8 @@ export interface Encoding {
   /** The largest magnitude that a scale of the whole matrix is to hold, where that is not its own. */
   readonly magnitude?: number | undefined;
   /**
-   * Of each column, how much an error there counts where scales are searched: E[x²] of what it is multiplied by. A format that searches none leaves
-   * it aside.
+   * Of each column, how much an error there counts: E[x²] of what it is multiplied by. Formats that can search for scales do so by it, whatever the
+   * scheme's preset; others leave it aside.
    */
   readonly importance?: Float32Array | undefined;
 }

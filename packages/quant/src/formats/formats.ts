@@ -39,7 +39,7 @@ export const schemeNames: readonly string[] = formats.flatMap(({ schemes }) => s
  */
 export function schemeNamed(
   name: string,
-  preset: Preset = "best",
+  preset: Preset = "fast",
   among: readonly Format[] = formats,
 ): Scheme {
   for (const format of among) {

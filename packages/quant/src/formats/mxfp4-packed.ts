@@ -38,7 +38,10 @@ export const mxfp4Packed: Format<Mxfp4Packed> = {
   encode: ({ dtype }, { scales }, { measure, importance }) => ({
     push(bytes) {
       const weights = { dtype: dtype as FloatDtype, bytes };
-      const encoded = encodeMxfp4(weights, { scales, importance });
+      const encoded = encodeMxfp4(weights, {
+        scales: importance === undefined ? scales : "search",
+        importance,
+      });
       measure(weights, () => decodeMxfp4(encoded, "F32"));
       return [encoded.codes, encoded.scales];
     },

@@ -44,7 +44,11 @@ export const nvfp4Packed: Format<Nvfp4Packed> = {
     const dtype = tensor.dtype as FloatDtype;
     const encode = (bytes: Uint8Array, globalScale: number) => {
       const weights = { dtype, bytes };
-      const encoded = encodeNvfp4(weights, { scales, globalScale, importance });
+      const encoded = encodeNvfp4(weights, {
+        scales: importance === undefined ? scales : "search",
+        globalScale,
+        importance,
+      });
       measure(weights, () => decodeNvfp4(encoded, "F32"));
       return [encoded.codes, encoded.scales];
     };

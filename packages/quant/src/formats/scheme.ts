@@ -4,7 +4,11 @@ export interface Scheme {
   readonly [setting: string]: string | number | boolean | undefined;
 }
 
-/** `fast` rounds to nearest as the format's own library does; `best` searches for the scales of least squared error. */
+/**
+ * `fast` rounds to nearest as the format's own library does; `best` searches for the scales of least squared error of the weights. That is no default:
+ * an error that does not know what weights are multiplied by is the wrong one. SmolLM2-135M in 4 bits, groups of 64, has a perplexity of 35.4 with such
+ * scales and of 32.4 without; in 2 bits, where nothing is left without, they are better. Methods with data search by what data tell.
+ */
 export type Preset = "fast" | "best";
 
 /** A scheme of groups within rows. */
