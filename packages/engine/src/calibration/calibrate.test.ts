@@ -106,7 +106,9 @@ describe.each(executors)("by the $name executor", (executor: Executor) => {
       }
       const own = rows.slice(-ids.length);
       for (let i = 0; i < 32; i++)
-        magnitudes[i] += (own.reduce((sum, row) => sum + Math.abs(row[i] as number), 0) / own.length) ** 2;
+        magnitudes[i] =
+          (magnitudes[i] as number) +
+          (own.reduce((sum, row) => sum + Math.abs(row[i] as number), 0) / own.length) ** 2;
     }
     const empty: PassStatistics = { inputs: new Map(), targets: new Map() };
     const { inputs, targets } = (await prepared.statistics?.()) ?? empty;

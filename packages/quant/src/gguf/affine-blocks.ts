@@ -9,7 +9,7 @@ export function decodeQ4_1(blocks: Uint8Array): Float32Array {
 
 /** Q5_1: 32 weights in 24 bytes, as Q4_1 with a fifth bit of each code in the four bytes before the codes, weight i at bit i. */
 export function decodeQ5_1(blocks: Uint8Array): Float32Array {
-  return decodeAffine(blocks, 24, 8, (at, i) => (blocks[at + 4 + (i >> 3)] >> (i & 7)) & 1);
+  return decodeAffine(blocks, 24, 8, (at, i) => ((blocks[at + 4 + (i >> 3)] as number) >> (i & 7)) & 1);
 }
 
 /**
@@ -27,9 +27,9 @@ function decodeAffine(
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += blockBytes) {
     for (let i = 0; i < BLOCK; i++) {
-      const low = (blocks[at + codes + (i & 15)] >> ((i >> 4) * 4)) & 15;
+      const low = ((blocks[at + codes + (i & 15)] as number) >> ((i >> 4) * 4)) & 15;
       const code = low | (fifthBit(at, i) << 4);
-      weights[block * BLOCK + i] = Math.fround(d[block] * code) + m[block];
+      weights[block * BLOCK + i] = Math.fround((d[block] as number) * code) + (m[block] as number);
     }
   }
   return weights;

@@ -26,7 +26,7 @@ export function fitAffine(
     let max = Number.NEGATIVE_INFINITY;
     let squares = 0;
     for (let i = begin; i < end; i++) {
-      const x = weights[i];
+      const x = weights[i] as number;
       if (x < min) min = x;
       if (x > max) max = x;
       squares += x * x;
@@ -40,7 +40,7 @@ export function fitAffine(
     let sumW = 0;
     let sumX = 0;
     for (let i = 0; i < groupSize; i++) {
-      const x = weights[begin + i];
+      const x = weights[begin + i] as number;
       const w = rms + Math.abs(x);
       importance[i] = w;
       weighted[i] = w * x;
@@ -57,13 +57,13 @@ export function fitAffine(
       let sumLL = 0;
       let sumXL = 0;
       for (let i = 0; i < groupSize; i++) {
-        let code = ((weights[begin + i] - from) * inverse + 0.5) | 0;
+        let code = (((weights[begin + i] as number) - from) * inverse + 0.5) | 0;
         if (code < 0) code = 0;
         else if (code > levels) code = levels;
-        const wl = importance[i] * code;
+        const wl = (importance[i] as number) * code;
         sumL += wl;
         sumLL += wl * code;
-        sumXL += weighted[i] * code;
+        sumXL += (weighted[i] as number) * code;
       }
       const determinant = sumW * sumLL - sumL * sumL;
       if (determinant <= 0) continue;

@@ -7,8 +7,8 @@ export function signedExtremes(weights: Float32Array, blockSize: number): Float3
     let magnitude = 0;
     let extreme = 0;
     for (const end = i + blockSize; i < end; i++) {
-      if (Math.abs(weights[i]) > magnitude) {
-        extreme = weights[i];
+      if (Math.abs(weights[i] as number) > magnitude) {
+        extreme = weights[i] as number;
         magnitude = Math.abs(extreme);
       }
     }
@@ -44,7 +44,7 @@ export function fromHalves(halves: Uint16Array): Float32Array {
 export function halvesAt(blocks: Uint8Array, blockBytes: number, offset: number): Float32Array {
   const halves = new Uint16Array(blocks.length / blockBytes);
   for (let i = 0, at = offset; i < halves.length; i++, at += blockBytes) {
-    halves[i] = blocks[at] | (blocks[at + 1] << 8);
+    halves[i] = (blocks[at] as number) | ((blocks[at + 1] as number) << 8);
   }
   return fromHalves(halves);
 }

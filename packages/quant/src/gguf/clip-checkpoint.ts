@@ -64,7 +64,7 @@ export function visionPart({ tensors }: GgufHeader, metadata: MetadataReader): V
     config: {
       architectures: ["LlavaForConditionalGeneration"],
       model_type: "llava",
-      vision_feature_layer: features.length === 1 ? features[0] : features,
+      vision_feature_layer: features.length === 1 ? (features[0] as number) : features,
       vision_feature_select_strategy: "default",
       projector_hidden_act: "gelu",
       multimodal_projector_bias: tensors.has("mm.0.bias"),

@@ -131,8 +131,8 @@ function projectorTensors(projector: string, type: "F16" | "F32"): ConvertibleTe
 function featureLayersOf(config: Json, layerCount: number): number[] {
   const given = [config.vision_feature_layer ?? -2].flat() as number[];
   const layers = given.map((layer) => (layer < 0 ? layerCount + 1 + layer : layer));
-  const ascending = layers.every((layer, i) => i === 0 || layer > layers[i - 1]);
-  if (ascending && layers[0] >= 0 && Math.max(...layers) <= layerCount) return layers;
+  const ascending = layers.every((layer, i) => i === 0 || layer > (layers[i - 1] as number));
+  if (ascending && (layers[0] as number) >= 0 && Math.max(...layers) <= layerCount) return layers;
   throw new GgufError(
     `vision_feature_layer is ${JSON.stringify(config.vision_feature_layer)}, and llama.cpp joins features of ascending layers among ${layerCount}`,
   );

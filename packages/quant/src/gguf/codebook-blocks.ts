@@ -10,7 +10,7 @@ export function decodeIQ4_NL(blocks: Uint8Array): Float32Array {
   const d = halvesAt(blocks, 18, 0);
   const weights = new Float32Array(d.length * 32);
   for (let block = 0; block < d.length; block++) {
-    lookUp(weights, block * 32, 32, blocks, block * 18 + 2, nonlinear, d[block]);
+    lookUp(weights, block * 32, 32, blocks, block * 18 + 2, nonlinear, d[block] as number);
   }
   return weights;
 }
@@ -24,9 +24,9 @@ export function decodeIQ4_XS(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * 256);
   for (let block = 0, at = 0; block < d.length; block++, at += 136) {
     for (let group = 0; group < 8; group++) {
-      const low = (blocks[at + 4 + (group >> 1)] >> ((group & 1) * 4)) & 15;
-      const high = (blocks[at + 2 + (group >> 2)] >> ((group & 3) * 2)) & 3;
-      const step = Math.fround(d[block] * ((low | (high << 4)) - 32));
+      const low = ((blocks[at + 4 + (group >> 1)] as number) >> ((group & 1) * 4)) & 15;
+      const high = ((blocks[at + 2 + (group >> 2)] as number) >> ((group & 3) * 2)) & 3;
+      const step = Math.fround((d[block] as number) * ((low | (high << 4)) - 32));
       lookUp(weights, block * 256 + group * 32, 32, blocks, at + 8 + group * 16, nonlinear, step);
     }
   }
@@ -39,7 +39,7 @@ export function decodeMXFP4(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(count * 32);
   for (let block = 0; block < count; block++) {
     // Half the scale, since the values are doubled.
-    const step = 2 ** (blocks[block * 17] - 128);
+    const step = 2 ** ((blocks[block * 17] as number) - 128);
     lookUp(weights, block * 32, 32, blocks, block * 17 + 1, doubledE2m1, step);
   }
   return weights;
@@ -51,7 +51,7 @@ export function decodeNVFP4(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(count * 64);
   for (let block = 0; block < count; block++) {
     for (let group = 0; group < 4; group++) {
-      const step = unsignedE4m3(blocks[block * 36 + group]) / 2;
+      const step = unsignedE4m3(blocks[block * 36 + group] as number) / 2;
       lookUp(weights, block * 64 + group * 16, 16, blocks, block * 36 + 4 + group * 8, doubledE2m1, step);
     }
   }
@@ -70,8 +70,8 @@ function lookUp(
 ): void {
   const half = count / 2;
   for (let j = 0; j < half; j++) {
-    weights[out + j] = step * values[blocks[at + j] & 15];
-    weights[out + half + j] = step * values[blocks[at + j] >> 4];
+    weights[out + j] = step * (values[(blocks[at + j] as number) & 15] as number);
+    weights[out + half + j] = step * (values[(blocks[at + j] as number) >> 4] as number);
   }
 }
 

@@ -57,7 +57,7 @@ function assertEncodable(
   let largest = 0;
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
-    const magnitude = Math.abs(weights[i]);
+    const magnitude = Math.abs(weights[i] as number);
     if (magnitude > largest) largest = magnitude;
     // Infinity and NaN times zero are NaN, and stay.
     sum += magnitude * 0;

@@ -14,7 +14,9 @@ function grid(name: keyof typeof ggmlGrids): Float32Array {
   const perByte = 8 / bits;
   const table = new Float32Array(bytes.length * perByte);
   for (let i = 0; i < table.length; i++) {
-    table[i] = values[(bytes[Math.floor(i / perByte)] >> ((i % perByte) * bits)) & (2 ** bits - 1)];
+    table[i] = values[
+      ((bytes[Math.floor(i / perByte)] as number) >> ((i % perByte) * bits)) & (2 ** bits - 1)
+    ] as 0 | 1 | -1 | 8 | 4 | 3 | 7 | 15 | 36 | 25 | 43 | 12 | 20 | 28 | 44 | 52 | 62 | 5 | 9 | 11 | 13;
   }
   unpacked.set(name, table);
   return table;
@@ -38,7 +40,8 @@ function signed(
 ): void {
   const length = 8 / entries.length;
   for (let i = 0; i < 8; i++) {
-    const weight = step * table[entries[Math.floor(i / length)] * length + (i % length)];
+    const weight =
+      step * (table[(entries[Math.floor(i / length)] as number) * length + (i % length)] as number);
     weights[out + i] = (signs >> i) & 1 ? -weight : weight;
   }
 }
@@ -55,10 +58,17 @@ export function decodeIQ2_XXS(blocks: Uint8Array): Float32Array {
     for (let group = 0; group < 8; group++) {
       const from = at + group * 8;
       const word = wordAt(blocks, from + 4);
-      const step = Math.fround(d[block] * (0.5 + (word >>> 28))) * 0.25;
+      const step = Math.fround((d[block] as number) * (0.5 + (word >>> 28))) * 0.25;
       for (let part = 0; part < 4; part++) {
-        const signs = evenSigns[(word >>> (7 * part)) & 127];
-        signed(weights, block * BLOCK + group * 32 + part * 8, table, [blocks[from + part]], step, signs);
+        const signs = evenSigns[(word >>> (7 * part)) & 127] as number;
+        signed(
+          weights,
+          block * BLOCK + group * 32 + part * 8,
+          table,
+          [blocks[from + part] as number],
+          step,
+          signs,
+        );
       }
     }
   }
@@ -72,9 +82,9 @@ export function decodeIQ2_XS(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 74) {
     for (let part = 0; part < 32; part++) {
-      const code = blocks[at + 2 + 2 * part] | (blocks[at + 3 + 2 * part] << 8);
-      const step = Math.fround(d[block] * (0.5 + nibble(blocks, at + 66, part >> 1))) * 0.25;
-      signed(weights, block * BLOCK + part * 8, table, [code & 511], step, evenSigns[code >> 9]);
+      const code = (blocks[at + 2 + 2 * part] as number) | ((blocks[at + 3 + 2 * part] as number) << 8);
+      const step = Math.fround((d[block] as number) * (0.5 + nibble(blocks, at + 66, part >> 1))) * 0.25;
+      signed(weights, block * BLOCK + part * 8, table, [code & 511], step, evenSigns[code >> 9] as number);
     }
   }
   return weights;
@@ -87,10 +97,10 @@ export function decodeIQ2_S(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 82) {
     for (let part = 0; part < 32; part++) {
-      const high = (blocks[at + 66 + (part >> 2)] >> ((part & 3) * 2)) & 3;
-      const step = Math.fround(d[block] * (0.5 + nibble(blocks, at + 74, part >> 1))) * 0.25;
-      const entry = blocks[at + 2 + part] | (high << 8);
-      signed(weights, block * BLOCK + part * 8, table, [entry], step, blocks[at + 34 + part]);
+      const high = ((blocks[at + 66 + (part >> 2)] as number) >> ((part & 3) * 2)) & 3;
+      const step = Math.fround((d[block] as number) * (0.5 + nibble(blocks, at + 74, part >> 1))) * 0.25;
+      const entry = (blocks[at + 2 + part] as number) | (high << 8);
+      signed(weights, block * BLOCK + part * 8, table, [entry], step, blocks[at + 34 + part] as number);
     }
   }
   return weights;
@@ -104,10 +114,17 @@ export function decodeIQ3_XXS(blocks: Uint8Array): Float32Array {
   for (let block = 0, at = 0; block < d.length; block++, at += 98) {
     for (let part = 0; part < 32; part++) {
       const word = wordAt(blocks, at + 66 + (part >> 2) * 4);
-      const step = Math.fround(d[block] * (0.5 + (word >>> 28))) * 0.5;
+      const step = Math.fround((d[block] as number) * (0.5 + (word >>> 28))) * 0.5;
       const from = at + 2 + 2 * part;
-      const signs = evenSigns[(word >>> (7 * (part & 3))) & 127];
-      signed(weights, block * BLOCK + part * 8, table, [blocks[from], blocks[from + 1]], step, signs);
+      const signs = evenSigns[(word >>> (7 * (part & 3))) & 127] as number;
+      signed(
+        weights,
+        block * BLOCK + part * 8,
+        table,
+        [blocks[from] as number, blocks[from + 1] as number],
+        step,
+        signs,
+      );
     }
   }
   return weights;
@@ -119,11 +136,12 @@ export function decodeIQ3_S(blocks: Uint8Array): Float32Array {
   const table = grid("iq3s");
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 110) {
-    const entry = (i: number) => blocks[at + 2 + i] | (((blocks[at + 66 + (i >> 3)] >> (i & 7)) & 1) << 8);
+    const entry = (i: number) =>
+      (blocks[at + 2 + i] as number) | ((((blocks[at + 66 + (i >> 3)] as number) >> (i & 7)) & 1) << 8);
     for (let part = 0; part < 32; part++) {
-      const step = Math.fround(d[block] * (1 + 2 * nibble(blocks, at + 106, part >> 2)));
+      const step = Math.fround((d[block] as number) * (1 + 2 * nibble(blocks, at + 106, part >> 2)));
       const entries = [entry(2 * part), entry(2 * part + 1)];
-      signed(weights, block * BLOCK + part * 8, table, entries, step, blocks[at + 74 + part]);
+      signed(weights, block * BLOCK + part * 8, table, entries, step, blocks[at + 74 + part] as number);
     }
   }
   return weights;
@@ -143,9 +161,9 @@ export function decodeIQ1_S(blocks: Uint8Array): Float32Array {
   for (let block = 0, at = 0; block < d.length; block++, at += 50) {
     for (let part = 0; part < 32; part++) {
       const place = at + 34 + (part >> 2) * 2;
-      const word = blocks[place] | (blocks[place + 1] << 8);
-      const step = Math.fround(d[block] * (2 * ((word >> 12) & 7) + 1));
-      const entry = blocks[at + 2 + part] | (((word >> (3 * (part & 3))) & 7) << 8);
+      const word = (blocks[place] as number) | ((blocks[place + 1] as number) << 8);
+      const step = Math.fround((d[block] as number) * (2 * ((word >> 12) & 7) + 1));
+      const entry = (blocks[at + 2 + part] as number) | (((word >> (3 * (part & 3))) & 7) << 8);
       shifted(weights, block * BLOCK + part * 8, table, entry, step, word & 0x8000 ? -DELTA : DELTA);
     }
   }
@@ -161,14 +179,15 @@ export function decodeIQ1_M(blocks: Uint8Array): Float32Array {
   const table = grid("iq1s");
   const weights = new Float32Array(count * BLOCK);
   for (let block = 0, at = 0; block < count; block++, at += 56) {
-    const word = (i: number) => blocks[at + 48 + 2 * i] | (blocks[at + 49 + 2 * i] << 8);
+    const word = (i: number) =>
+      (blocks[at + 48 + 2 * i] as number) | ((blocks[at + 49 + 2 * i] as number) << 8);
     const half = (word(0) >> 12) | ((word(1) >> 12) << 4) | ((word(2) >> 12) << 8) | ((word(3) >> 12) << 12);
-    const [d] = fromHalves(Uint16Array.of(half));
+    const [d = 0] = fromHalves(Uint16Array.of(half));
     for (let part = 0; part < 32; part++) {
       const group = part >> 1;
       const scale = (word(group >> 2) >> (3 * (group & 3))) & 7;
       const high = nibble(blocks, at + 32, part);
-      const entry = blocks[at + part] | ((high & 7) << 8);
+      const entry = (blocks[at + part] as number) | ((high & 7) << 8);
       const step = Math.fround(d * (2 * scale + 1));
       shifted(weights, block * BLOCK + part * 8, table, entry, step, high & 8 ? -DELTA : DELTA);
     }
@@ -184,14 +203,19 @@ function shifted(
   step: number,
   delta: number,
 ): void {
-  for (let i = 0; i < 8; i++) weights[out + i] = step * (table[entry * 8 + i] + delta);
+  for (let i = 0; i < 8; i++) weights[out + i] = step * ((table[entry * 8 + i] as number) + delta);
 }
 
 /** Number i of 4 bits, the first in the low half. */
 function nibble(blocks: Uint8Array, at: number, i: number): number {
-  return (blocks[at + (i >> 1)] >> ((i & 1) * 4)) & 15;
+  return ((blocks[at + (i >> 1)] as number) >> ((i & 1) * 4)) & 15;
 }
 
 function wordAt(blocks: Uint8Array, at: number): number {
-  return blocks[at] | (blocks[at + 1] << 8) | (blocks[at + 2] << 16) | (blocks[at + 3] << 24);
+  return (
+    (blocks[at] as number) |
+    ((blocks[at + 1] as number) << 8) |
+    ((blocks[at + 2] as number) << 16) |
+    ((blocks[at + 3] as number) << 24)
+  );
 }

@@ -30,8 +30,8 @@ function integersOfQ4_0(blocks: Uint8Array) {
   const codes = new Uint8Array(scales.length * 32);
   for (let block = 0, at = 2; block < scales.length; block++, at += 18) {
     for (let j = 0; j < 16; j++) {
-      codes[block * 32 + j] = blocks[at + j] & 15;
-      codes[block * 32 + 16 + j] = blocks[at + j] >> 4;
+      codes[block * 32 + j] = (blocks[at + j] as number) & 15;
+      codes[block * 32 + 16 + j] = (blocks[at + j] as number) >> 4;
     }
   }
   return { codes, scales };
@@ -41,7 +41,7 @@ function integersOfQ8_0(blocks: Uint8Array) {
   const scales = halvesAt(blocks, 34, 0);
   const codes = new Uint8Array(scales.length * 32);
   for (let block = 0; block < scales.length; block++) {
-    for (let j = 0; j < 32; j++) codes[block * 32 + j] = blocks[block * 34 + 2 + j] ^ 0x80;
+    for (let j = 0; j < 32; j++) codes[block * 32 + j] = (blocks[block * 34 + 2 + j] as number) ^ 0x80;
   }
   return { codes, scales };
 }
@@ -52,7 +52,8 @@ function integersOfQ6_K(blocks: Uint8Array) {
   const scales = new Float32Array(d.length * 16);
   for (let block = 0, at = 0; block < d.length; block++, at += 210) {
     for (let group = 0; group < 16; group++) {
-      scales[block * 16 + group] = d[block] * ((blocks[at + 192 + group] << 24) >> 24);
+      scales[block * 16 + group] =
+        (d[block] as number) * (((blocks[at + 192 + group] as number) << 24) >> 24);
     }
     for (let i = 0; i < 256; i++) codes[block * 256 + i] = codeOfQ6_K(blocks, at, i) + 96;
   }

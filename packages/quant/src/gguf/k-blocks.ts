@@ -13,8 +13,8 @@ export function decodeQ2_K(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 84) {
     for (let group = 0; group < 16; group++) {
-      const step = Math.fround(d[block] * (blocks[at + group] & 15));
-      const lowest = Math.fround(dmin[block] * (blocks[at + group] >> 4));
+      const step = Math.fround((d[block] as number) * ((blocks[at + group] as number) & 15));
+      const lowest = Math.fround((dmin[block] as number) * ((blocks[at + group] as number) >> 4));
       for (let i = group * 16; i < group * 16 + 16; i++) {
         weights[block * BLOCK + i] = Math.fround(step * twoBits(blocks, at + 16, i)) - lowest;
       }
@@ -32,11 +32,11 @@ export function decodeQ3_K(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 110) {
     for (let group = 0; group < 16; group++) {
-      const low = (blocks[at + 96 + (group & 7)] >> ((group >> 3) * 4)) & 15;
-      const high = (blocks[at + 104 + (group & 3)] >> ((group >> 2) * 2)) & 3;
-      const step = Math.fround(d[block] * ((low | (high << 4)) - 32));
+      const low = ((blocks[at + 96 + (group & 7)] as number) >> ((group >> 3) * 4)) & 15;
+      const high = ((blocks[at + 104 + (group & 3)] as number) >> ((group >> 2) * 2)) & 3;
+      const step = Math.fround((d[block] as number) * ((low | (high << 4)) - 32));
       for (let i = group * 16; i < group * 16 + 16; i++) {
-        const isHigh = (blocks[at + (i & 31)] >> (i >> 5)) & 1;
+        const isHigh = ((blocks[at + (i & 31)] as number) >> (i >> 5)) & 1;
         weights[block * BLOCK + i] = step * (twoBits(blocks, at + 32, i) - (isHigh ? 0 : 4));
       }
     }
@@ -51,11 +51,11 @@ export function decodeQ5_K(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 176) {
     for (let group = 0; group < 8; group++) {
-      const step = Math.fround(d[block] * scaleOf(blocks, at + 4, group));
-      const lowest = Math.fround(dmin[block] * offsetOf(blocks, at + 4, group));
+      const step = Math.fround((d[block] as number) * scaleOf(blocks, at + 4, group));
+      const lowest = Math.fround((dmin[block] as number) * offsetOf(blocks, at + 4, group));
       for (let i = 0; i < 32; i++) {
-        const low = (blocks[at + 48 + (group >> 1) * 32 + i] >> ((group & 1) * 4)) & 15;
-        const code = low | (((blocks[at + 16 + i] >> group) & 1) << 4);
+        const low = ((blocks[at + 48 + (group >> 1) * 32 + i] as number) >> ((group & 1) * 4)) & 15;
+        const code = low | ((((blocks[at + 16 + i] as number) >> group) & 1) << 4);
         weights[block * BLOCK + group * 32 + i] = Math.fround(step * code) - lowest;
       }
     }
@@ -76,5 +76,5 @@ export function decodeQ8_K(blocks: Uint8Array): Float32Array {
 
 /** Of 256 codes of 2 bits: in each half of a block, byte j holds those of weights j, j + 32, j + 64 and j + 96, from the low end up. */
 export function twoBits(blocks: Uint8Array, at: number, i: number): number {
-  return (blocks[at + (i >> 7) * 32 + (i & 31)] >> (((i >> 5) & 3) * 2)) & 3;
+  return ((blocks[at + (i >> 7) * 32 + (i & 31)] as number) >> (((i >> 5) & 3) * 2)) & 3;
 }

@@ -16,7 +16,8 @@ export function fitLinear(
   for (let group = 0, begin = 0; group < scales.length; group++, begin += groupSize) {
     const end = begin + groupSize;
     let extreme = 0;
-    for (let i = begin; i < end; i++) if (Math.abs(weights[i]) > Math.abs(extreme)) extreme = weights[i];
+    for (let i = begin; i < end; i++)
+      if (Math.abs(weights[i] as number) > Math.abs(extreme)) extreme = weights[i] as number;
     let best = 0;
     let explained = 0;
     for (let trial = -9; trial <= 9 && extreme !== 0; trial++) {
@@ -24,7 +25,7 @@ export function fitLinear(
       let sumXL = 0;
       let sumLL = 0;
       for (let i = begin; i < end; i++) {
-        const x = weights[i];
+        const x = weights[i] as number;
         // Counted from the lowest code, so that truncation rounds.
         let code = (x * inverse + levels + 0.5) | 0;
         if (code > 2 * levels - 1) code = 2 * levels - 1;

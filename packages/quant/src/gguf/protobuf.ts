@@ -14,7 +14,7 @@ export function* protobufFields(message: Uint8Array): Generator<ProtobufField> {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       if (at >= message.length) throw new RangeError(`the message ends within a number, at byte ${at}`);
-      const byte = message[at++];
+      const byte = message[at++] as number;
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }

@@ -13,12 +13,12 @@ export function encodeQ4_0(weights: Float32Array): Uint8Array {
   const halves = scaleHalves(scales);
   const blocks = new Uint8Array(scales.length * BYTES);
   for (let block = 0, at = 0; block < scales.length; block++, at += BYTES) {
-    const inverse = reciprocal(scales[block]);
-    blocks[at] = halves[block];
-    blocks[at + 1] = halves[block] >> 8;
+    const inverse = reciprocal(scales[block] as number);
+    blocks[at] = halves[block] as number;
+    blocks[at + 1] = (halves[block] as number) >> 8;
     for (let j = 0, i = block * BLOCK; j < 16; j++, i++) {
-      const low = code(weights[i], inverse);
-      const high = code(weights[i + 16], inverse);
+      const low = code(weights[i] as number, inverse);
+      const high = code(weights[i + 16] as number, inverse);
       blocks[at + 2 + j] = low | (high << 4);
     }
   }
@@ -31,9 +31,9 @@ export function decodeQ4_0(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(scales.length * BLOCK);
   for (let block = 0, at = 2; block < scales.length; block++, at += BYTES) {
     for (let j = 0, i = block * BLOCK; j < 16; j++, i++) {
-      const pair = blocks[at + j];
-      weights[i] = scales[block] * ((pair & 15) - 8);
-      weights[i + 16] = scales[block] * ((pair >> 4) - 8);
+      const pair = blocks[at + j] as number;
+      weights[i] = (scales[block] as number) * ((pair & 15) - 8);
+      weights[i + 16] = (scales[block] as number) * ((pair >> 4) - 8);
     }
   }
   return weights;

@@ -29,24 +29,24 @@ export function encodeQ4_K(weights: Float32Array): Uint8Array {
 
   const blocks = new Uint8Array(count * BYTES);
   for (let block = 0, at = 0; block < count; block++, at += BYTES) {
-    blocks[at] = dHalves[block];
-    blocks[at + 1] = dHalves[block] >> 8;
-    blocks[at + 2] = dminHalves[block];
-    blocks[at + 3] = dminHalves[block] >> 8;
+    blocks[at] = dHalves[block] as number;
+    blocks[at + 1] = (dHalves[block] as number) >> 8;
+    blocks[at + 2] = dminHalves[block] as number;
+    blocks[at + 3] = (dminHalves[block] as number) >> 8;
     for (let group = 0; group < GROUPS; group++) {
-      const scale = sixBits(scales[block * GROUPS + group], d[block]);
-      const offset = sixBits(offsets[block * GROUPS + group], dmin[block]);
+      const scale = sixBits(scales[block * GROUPS + group] as number, d[block] as number);
+      const offset = sixBits(offsets[block * GROUPS + group] as number, dmin[block] as number);
       packSixBits(blocks, at + SCALES, group, scale, offset);
-      const step = decodedD[block] * scale;
+      const step = (decodedD[block] as number) * scale;
       const inverse = step === 0 ? 0 : 1 / step;
-      const lowest = decodedDmin[block] * offset;
+      const lowest = (decodedDmin[block] as number) * offset;
       // Two groups share 32 bytes: the even one lies in the low halves.
       const out = at + CODES + (group >> 1) * GROUP;
       const shift = (group & 1) * 4;
       const first = block * BLOCK + group * GROUP;
       for (let i = 0; i < GROUP; i++) {
-        const code = Math.floor((weights[first + i] + lowest) * inverse + 0.5);
-        blocks[out + i] |= Math.max(0, Math.min(15, code)) << shift;
+        const code = Math.floor(((weights[first + i] as number) + lowest) * inverse + 0.5);
+        blocks[out + i] = (blocks[out + i] as number) | (Math.max(0, Math.min(15, code)) << shift);
       }
     }
   }
@@ -60,13 +60,13 @@ export function decodeQ4_K(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += BYTES) {
     for (let group = 0; group < GROUPS; group++) {
-      const step = Math.fround(d[block] * scaleOf(blocks, at + SCALES, group));
-      const lowest = Math.fround(dmin[block] * offsetOf(blocks, at + SCALES, group));
+      const step = Math.fround((d[block] as number) * scaleOf(blocks, at + SCALES, group));
+      const lowest = Math.fround((dmin[block] as number) * offsetOf(blocks, at + SCALES, group));
       const from = at + CODES + (group >> 1) * GROUP;
       const shift = (group & 1) * 4;
       const first = block * BLOCK + group * GROUP;
       for (let i = 0; i < GROUP; i++) {
-        weights[first + i] = Math.fround(step * ((blocks[from + i] >> shift) & 15)) - lowest;
+        weights[first + i] = Math.fround(step * (((blocks[from + i] as number) >> shift) & 15)) - lowest;
       }
     }
   }
@@ -78,7 +78,7 @@ function largestOfEach(numbers: Float32Array): Float32Array {
   const largest = new Float32Array(numbers.length / GROUPS);
   for (let i = 0; i < numbers.length; i++) {
     const block = Math.floor(i / GROUPS);
-    if (numbers[i] > largest[block]) largest[block] = numbers[i];
+    if ((numbers[i] as number) > (largest[block] as number)) largest[block] = numbers[i] as number;
   }
   return largest;
 }
@@ -93,25 +93,25 @@ function sixBits(value: number, unit: number): number {
  */
 function packSixBits(blocks: Uint8Array, at: number, group: number, scale: number, offset: number): void {
   if (group < 4) {
-    blocks[at + group] |= scale;
-    blocks[at + group + 4] |= offset;
+    blocks[at + group] = (blocks[at + group] as number) | scale;
+    blocks[at + group + 4] = (blocks[at + group + 4] as number) | offset;
     return;
   }
   blocks[at + group + 4] = (scale & 15) | ((offset & 15) << 4);
-  blocks[at + group - 4] |= (scale >> 4) << 6;
-  blocks[at + group] |= (offset >> 4) << 6;
+  blocks[at + group - 4] = (blocks[at + group - 4] as number) | ((scale >> 4) << 6);
+  blocks[at + group] = (blocks[at + group] as number) | ((offset >> 4) << 6);
 }
 
 /** The 6-bit scale of a group, from 12 bytes of them. */
 export function scaleOf(blocks: Uint8Array, at: number, group: number): number {
   return group < 4
-    ? blocks[at + group] & 63
-    : (blocks[at + group + 4] & 15) | ((blocks[at + group - 4] >> 6) << 4);
+    ? (blocks[at + group] as number) & 63
+    : ((blocks[at + group + 4] as number) & 15) | (((blocks[at + group - 4] as number) >> 6) << 4);
 }
 
 /** Likewise. */
 export function offsetOf(blocks: Uint8Array, at: number, group: number): number {
   return group < 4
-    ? blocks[at + group + 4] & 63
-    : (blocks[at + group + 4] >> 4) | ((blocks[at + group] >> 6) << 4);
+    ? (blocks[at + group + 4] as number) & 63
+    : ((blocks[at + group + 4] as number) >> 4) | (((blocks[at + group] as number) >> 6) << 4);
 }

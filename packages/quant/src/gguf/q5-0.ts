@@ -13,15 +13,15 @@ export function encodeQ5_0(weights: Float32Array): Uint8Array {
   const halves = scaleHalves(scales);
   const blocks = new Uint8Array(scales.length * BYTES);
   for (let block = 0, at = 0; block < scales.length; block++, at += BYTES) {
-    const inverse = reciprocal(scales[block]);
-    blocks[at] = halves[block];
-    blocks[at + 1] = halves[block] >> 8;
+    const inverse = reciprocal(scales[block] as number);
+    blocks[at] = halves[block] as number;
+    blocks[at + 1] = (halves[block] as number) >> 8;
     for (let j = 0, i = block * BLOCK; j < 16; j++, i++) {
-      const low = code(weights[i], inverse);
-      const high = code(weights[i + 16], inverse);
+      const low = code(weights[i] as number, inverse);
+      const high = code(weights[i + 16] as number, inverse);
       blocks[at + 6 + j] = (low & 15) | ((high & 15) << 4);
-      blocks[at + 2 + (j >> 3)] |= (low >> 4) << (j & 7);
-      blocks[at + 4 + (j >> 3)] |= (high >> 4) << (j & 7);
+      blocks[at + 2 + (j >> 3)] = (blocks[at + 2 + (j >> 3)] as number) | ((low >> 4) << (j & 7));
+      blocks[at + 4 + (j >> 3)] = (blocks[at + 4 + (j >> 3)] as number) | ((high >> 4) << (j & 7));
     }
   }
   return blocks;
@@ -33,11 +33,11 @@ export function decodeQ5_0(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(scales.length * BLOCK);
   for (let block = 0, at = 0; block < scales.length; block++, at += BYTES) {
     for (let j = 0, i = block * BLOCK; j < 16; j++, i++) {
-      const pair = blocks[at + 6 + j];
-      const lowFifth = (blocks[at + 2 + (j >> 3)] >> (j & 7)) & 1;
-      const highFifth = (blocks[at + 4 + (j >> 3)] >> (j & 7)) & 1;
-      weights[i] = scales[block] * (((pair & 15) | (lowFifth << 4)) - 16);
-      weights[i + 16] = scales[block] * (((pair >> 4) | (highFifth << 4)) - 16);
+      const pair = blocks[at + 6 + j] as number;
+      const lowFifth = ((blocks[at + 2 + (j >> 3)] as number) >> (j & 7)) & 1;
+      const highFifth = ((blocks[at + 4 + (j >> 3)] as number) >> (j & 7)) & 1;
+      weights[i] = (scales[block] as number) * (((pair & 15) | (lowFifth << 4)) - 16);
+      weights[i + 16] = (scales[block] as number) * (((pair >> 4) | (highFifth << 4)) - 16);
     }
   }
   return weights;

@@ -27,16 +27,19 @@ export function encodeQ6_K(weights: Float32Array): Uint8Array {
 
   const blocks = new Uint8Array(count * BYTES);
   for (let block = 0, at = 0; block < count; block++, at += BYTES) {
-    blocks[at + D] = halves[block];
-    blocks[at + D + 1] = halves[block] >> 8;
+    blocks[at + D] = halves[block] as number;
+    blocks[at + D + 1] = (halves[block] as number) >> 8;
     for (let group = 0; group < GROUPS; group++) {
-      const scale = d[block] === 0 ? 0 : Math.min(127, Math.round(scales[block * GROUPS + group] / d[block]));
+      const scale =
+        d[block] === 0
+          ? 0
+          : Math.min(127, Math.round((scales[block * GROUPS + group] as number) / (d[block] as number)));
       blocks[at + SCALES + group] = scale;
-      const step = decodedD[block] * scale;
+      const step = (decodedD[block] as number) * scale;
       const inverse = step === 0 ? 0 : 1 / step;
       const first = group * GROUP;
       for (let i = first; i < first + GROUP; i++) {
-        const code = Math.round(weights[block * BLOCK + i] * inverse);
+        const code = Math.round((weights[block * BLOCK + i] as number) * inverse);
         packCode(blocks, at, i, Math.max(-32, Math.min(31, code)) + 32);
       }
     }
@@ -50,8 +53,9 @@ export function decodeQ6_K(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += BYTES) {
     for (let i = 0; i < BLOCK; i++) {
-      const scale = (blocks[at + SCALES + (i >> 4)] << 24) >> 24;
-      weights[block * BLOCK + i] = Math.fround(d[block] * scale) * (codeOfQ6_K(blocks, at, i) - 32);
+      const scale = ((blocks[at + SCALES + (i >> 4)] as number) << 24) >> 24;
+      weights[block * BLOCK + i] =
+        Math.fround((d[block] as number) * scale) * (codeOfQ6_K(blocks, at, i) - 32);
     }
   }
   return weights;
@@ -63,14 +67,16 @@ export function decodeQ6_K(blocks: Uint8Array): Float32Array {
  */
 function packCode(blocks: Uint8Array, at: number, i: number, code: number): void {
   const half = i >> 7;
-  blocks[at + half * 64 + (i & 63)] |= (code & 15) << (((i >> 6) & 1) * 4);
-  blocks[at + UPPER + half * 32 + (i & 31)] |= (code >> 4) << (((i >> 5) & 3) * 2);
+  blocks[at + half * 64 + (i & 63)] =
+    (blocks[at + half * 64 + (i & 63)] as number) | ((code & 15) << (((i >> 6) & 1) * 4));
+  blocks[at + UPPER + half * 32 + (i & 31)] =
+    (blocks[at + UPPER + half * 32 + (i & 31)] as number) | ((code >> 4) << (((i >> 5) & 3) * 2));
 }
 
 /** A code of 0 … 63, 32 of which stand for zero. */
 export function codeOfQ6_K(blocks: Uint8Array, at: number, i: number): number {
   const half = i >> 7;
-  const low = (blocks[at + half * 64 + (i & 63)] >> (((i >> 6) & 1) * 4)) & 15;
-  const upper = (blocks[at + UPPER + half * 32 + (i & 31)] >> (((i >> 5) & 3) * 2)) & 3;
+  const low = ((blocks[at + half * 64 + (i & 63)] as number) >> (((i >> 6) & 1) * 4)) & 15;
+  const upper = ((blocks[at + UPPER + half * 32 + (i & 31)] as number) >> (((i >> 5) & 3) * 2)) & 3;
   return low | (upper << 4);
 }

@@ -13,11 +13,11 @@ export function encodeQ8_0(weights: Float32Array): Uint8Array {
   const halves = scaleHalves(scales);
   const blocks = new Uint8Array(scales.length * BYTES);
   for (let block = 0, at = 0; block < scales.length; block++, at += BYTES) {
-    const inverse = reciprocal(scales[block]);
-    blocks[at] = halves[block];
-    blocks[at + 1] = halves[block] >> 8;
+    const inverse = reciprocal(scales[block] as number);
+    blocks[at] = halves[block] as number;
+    blocks[at + 1] = (halves[block] as number) >> 8;
     for (let j = 0, i = block * BLOCK; j < BLOCK; j++, i++) {
-      const scaled = Math.fround(weights[i] * inverse);
+      const scaled = Math.fround((weights[i] as number) * inverse);
       blocks[at + 2 + j] = scaled < 0 ? -Math.floor(0.5 - scaled) : Math.floor(scaled + 0.5);
     }
   }
@@ -30,7 +30,7 @@ export function decodeQ8_0(blocks: Uint8Array): Float32Array {
   const weights = new Float32Array(scales.length * BLOCK);
   for (let block = 0, at = 2; block < scales.length; block++, at += BYTES) {
     for (let j = 0, i = block * BLOCK; j < BLOCK; j++, i++) {
-      weights[i] = scales[block] * ((blocks[at + j] << 24) >> 24);
+      weights[i] = (scales[block] as number) * (((blocks[at + j] as number) << 24) >> 24);
     }
   }
   return weights;

@@ -54,7 +54,7 @@ it.skipIf(python === undefined)(
       expect(Object.keys(errors).length).toBe(arch === "llama" ? 21 : 41);
       for (const [tensor, error] of Object.entries(errors)) {
         const type = tensor.split(" ").at(-1) ?? "";
-        expect([tensor, error <= largestErrors[type]]).toEqual([tensor, true]);
+        expect([tensor, error <= (largestErrors[type] as number)]).toEqual([tensor, true]);
       }
     }
   },

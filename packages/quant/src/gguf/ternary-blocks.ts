@@ -21,8 +21,8 @@ export function decodeTQ1_0(blocks: Uint8Array): Float32Array {
     for (const { bytes, digits } of runs) {
       for (let digit = 0, power = 1; digit < digits; digit++, power *= 3) {
         for (let i = 0; i < bytes; i++) {
-          const fraction = (blocks[from + i] * power) & 255;
-          weights[out++] = d[block] * (((fraction * 3) >> 8) - 1);
+          const fraction = ((blocks[from + i] as number) * power) & 255;
+          weights[out++] = (d[block] as number) * (((fraction * 3) >> 8) - 1);
         }
       }
       from += bytes;
@@ -36,7 +36,8 @@ export function decodeTQ2_0(blocks: Uint8Array): Float32Array {
   const d = halvesAt(blocks, 66, 64);
   const weights = new Float32Array(d.length * BLOCK);
   for (let block = 0, at = 0; block < d.length; block++, at += 66) {
-    for (let i = 0; i < BLOCK; i++) weights[block * BLOCK + i] = d[block] * (twoBits(blocks, at, i) - 1);
+    for (let i = 0; i < BLOCK; i++)
+      weights[block * BLOCK + i] = (d[block] as number) * (twoBits(blocks, at, i) - 1);
   }
   return weights;
 }

@@ -183,7 +183,7 @@ export function textModel(
     model_type: family.modelType,
     vocab_size: vocabSize,
     hidden_size: hiddenSize,
-    intermediate_size: isEqual ? widths[0] : widths,
+    intermediate_size: isEqual ? (widths[0] as number) : widths,
     num_hidden_layers: layers,
     num_attention_heads: numHeads,
     num_key_value_heads: numKvHeads,

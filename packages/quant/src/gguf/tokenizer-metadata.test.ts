@@ -85,8 +85,8 @@ describe("the tokenizer of a GGUF file", () => {
     });
     expect([...fromJson]).toEqual([...fromModel]);
     expect(list(fromModel, "tokens").slice(398)).toEqual([
-      pieces[398].text,
-      pieces[399].text,
+      pieces[398]?.text,
+      pieces[399]?.text,
       "<image>",
       "[PAD401]",
       "[PAD402]",

@@ -47,7 +47,7 @@ export async function writeGguf(
 ): Promise<{ readonly size: number }> {
   const target = typeof sink === "string" ? fileSink(sink) : sink;
   const [file] = await writeGgufFiles(new Map([["model.gguf", contents]]), target, options);
-  return { size: file.size };
+  return { size: (file as { readonly size: number }).size };
 }
 
 /** Writes several files that belong together: all of them appear, or none. */
