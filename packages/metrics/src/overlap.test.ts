@@ -161,6 +161,10 @@ describe("metrics by name", () => {
       name: "two",
       negativeLogLikelihoods: async (texts: readonly string[]) => texts.map(() => ({ nats: 1, tokens: 2 })),
     }),
+    judge: async () => ({
+      name: "three",
+      ask: async (prompts: readonly string[]) => prompts.map(() => "right"),
+    }),
   };
 
   test.each(metricNames)("%s scores, and refuses lists that do not pair", async (name) => {
