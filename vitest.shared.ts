@@ -23,6 +23,7 @@ export default defineConfig({
     exclude: slow ? [] : ["src/**/*.slow.test.ts"],
     pool: "forks",
     testTimeout: 30_000,
+    hookTimeout: 60_000,
     // Seconds are short where all packages are tested at once.
     expect: { poll: { timeout: 20_000 } },
     // Tests that watch other processes starve on a busy machine: CI tries a failed test once more, and prints that it did.

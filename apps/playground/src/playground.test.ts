@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fixtures, hasBrowser, openPage, ready, withoutCard } from "./test-support/open-page.ts";
 
-describe.skipIf(!hasBrowser)("the playground", { timeout: 120_000 }, () => {
+describe.skipIf(!hasBrowser)("the playground", { timeout: 240_000 }, () => {
   test("takes the model that comes with it, and refuses files that are none in a sentence", async () => {
     const { page } = await openPage();
     await ready(page);
