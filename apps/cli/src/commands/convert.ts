@@ -94,7 +94,7 @@ Examples:
     });
 }
 
-/** Whether weights lie in a form that only GGUF has. */
+/** Tells whether weights are stored in blocks of GGUF. */
 async function holdsGgufBlocks(source: Checkpoint): Promise<boolean> {
   const found = await quantizedWeights(source);
   return [...found.values()].some(({ format }) => format.name === "ggml");

@@ -69,7 +69,7 @@ export function requestOf(
   }
 }
 
-/** What a budget chose, as a table. */
+/** Prints the formats that a budget chose as a table. */
 export function chosenFormats(formats: ChosenFormats): string {
   const [titles = [], ...rows] = formatCounts(formats);
   return formatTable(

@@ -62,7 +62,7 @@ function rule(name: keyof Recovery) {
 
 const names = Object.keys(recoveryRules) as (keyof Recovery)[];
 
-/** What of a command's options says how the student learns. */
+/** The settings of recovery among a command's options. */
 export function recoveryOf(options: Readonly<Record<string, unknown>>): Recovery {
   const { time, ...others } = options;
   const given = names.filter((name) => others[name] !== undefined).map((name) => [name, others[name]]);

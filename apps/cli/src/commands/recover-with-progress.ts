@@ -101,7 +101,7 @@ function stepLine(
   return parts.join("  ");
 }
 
-/** What a recovery brought, in words. */
+/** Says in words how much nearer the student came to its teacher. */
 export function recoverySummary({ loss, lessons }: RecoveryRecord): string {
   const steps = lessons.reduce((sum, lesson) => sum + lesson.steps, 0);
   const ends = {

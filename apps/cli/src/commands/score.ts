@@ -191,7 +191,7 @@ async function judgeOf(text: string | undefined, apiKeyVariable: string | undefi
   return judgeModel({ ...parseJudge(text), apiKeyVariable });
 }
 
-/** What grading cost, and how far it can be relied on. */
+/** Says how many tokens grading took, and how often its two passes agree. */
 function judged(card: Scorecard, { requests, cached, promptTokens, newTokens }: JudgeCost): string {
   const { value = 0 } = card.figures.find(({ figure }) => figure === "judge-agreement") ?? {};
   const tokens =

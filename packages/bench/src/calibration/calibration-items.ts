@@ -152,7 +152,7 @@ function keptItem(item: CalibrationItem): KeptItem {
   return { prompt, answer };
 }
 
-/** What an item's answer, or the item, is made of: equal for equal data. */
+/** The tokens or the text of an item's answer, or the tokens of a text: equal for equal data. */
 export function tokensOf(item: CalibrationItem) {
   return "ids" in item ? item.ids : (item.answer ?? []);
 }

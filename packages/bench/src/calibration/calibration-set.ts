@@ -42,7 +42,7 @@ export async function openCalibrationSet(
   return "text" in spec ? openText(spec) : openQuestions(spec, method);
 }
 
-/** What data to learn from is known by beside data to calibrate on, which is drawn otherwise. */
+/** The key of data to learn from. Data to calibrate on has other keys, since it is drawn another way. */
 export function recoveryKey(spec: CalibrateSpec): string {
   return `recover ${JSON.stringify(spec)}`;
 }

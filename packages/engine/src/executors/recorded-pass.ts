@@ -144,6 +144,19 @@ export function weightsOf({ nodes }: Pick<RecordedPass, "nodes">): ReadonlySet<s
   );
 }
 
+/** Of each value: whether it is made of weights of these names. */
+export function dependentValues(
+  nodes: readonly Node[],
+  names: Pick<ReadonlySet<string>, "has">,
+): readonly boolean[] {
+  const found: boolean[] = [];
+  for (const node of nodes) {
+    const own = [...weightsOf({ nodes: [node] })].some((name) => names.has(name));
+    found.push(own || readsOf(node).some((value) => found[value]));
+  }
+  return found;
+}
+
 /** Values that a node reads. */
 export function readsOf(node: Node): readonly Value[] {
   switch (node.op) {

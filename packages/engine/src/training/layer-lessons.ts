@@ -1,5 +1,6 @@
 import type { HostTensor, LayerLessons } from "@vlmopt/models";
 import type { Executor } from "../executors/executor.ts";
+import { logSumExp } from "../perplexity/surprisal.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 import { replacedWeights } from "../weights/replaced-weights.ts";
 import { longestRow, type PackedRow, type PackedRows } from "./packed-rows.ts";
@@ -168,9 +169,4 @@ function divergence(aim: Float32Array, own: Float32Array, rows: number): number 
     }
   }
   return sum;
-}
-
-function logSumExp(logits: Float32Array): number {
-  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return largest + Math.log(logits.reduce((sum, x) => sum + Math.exp(x - largest), 0));
 }

@@ -1,6 +1,13 @@
 // A picture's encoder in two: what sees, which stays as it is, and the projector behind it, which learns.
 import { ConfigError, type ForwardPass, type ModelDescription, type Ops } from "@vlmopt/models";
-import { type Node, readsOf, recordPass, type Value, weightsOf } from "../executors/recorded-pass.ts";
+import {
+  dependentValues,
+  type Node,
+  readsOf,
+  recordPass,
+  type Value,
+  weightsOf,
+} from "../executors/recorded-pass.ts";
 
 export interface ProjectorSplit {
   /** Names of the projector's weights. */
@@ -21,11 +28,7 @@ export function splitAtProjector(
 ): ProjectorSplit {
   const names = new Set(weights.filter(({ component }) => component === "projector").map(({ name }) => name));
   const { nodes, outputs } = recordPass(encoder);
-  const depends: boolean[] = [];
-  for (const node of nodes) {
-    const own = [...weightsOf({ nodes: [node] })].some((name) => names.has(name));
-    depends.push(own || readsOf(node).some((value) => depends[value]));
-  }
+  const depends = dependentValues(nodes, names);
   const learned = nodes.filter((_, value) => depends[value]);
   const read = new Set(learned.flatMap(readsOf).filter((value) => !depends[value]));
   const [seen, ...others] = read;

@@ -1,4 +1,5 @@
 import type { Linear } from "@vlmopt/models";
+import { layerRoles } from "../checkpoint/scheme-overrides.ts";
 import { compressedTensors } from "../formats/compressed-tensors.ts";
 import { moduleNames } from "../formats/module-names.ts";
 import type { CheckedModel } from "./checked-model.ts";
@@ -99,21 +100,7 @@ export function ignoreListProblems(model: CheckedModel, fact: Fact): Problem[] {
   ];
 }
 
-const linearRoles = new Set([
-  ...[
-    "qProj",
-    "kProj",
-    "vProj",
-    "qkvProj",
-    "oProj",
-    "gateProj",
-    "upProj",
-    "downProj",
-    "fc1",
-    "fc2",
-    "projector",
-  ],
-]);
+const linearRoles: ReadonlySet<string> = new Set(layerRoles);
 
 /** Linears of the text model as servers compute them: those that take the same input are one. */
 export function joinedLinears({ description, quantized }: CheckedModel): JoinedLinear[] {

@@ -3,7 +3,7 @@ import type * as ort from "onnxruntime-node";
 import { releaseOnce } from "../../release-once.ts";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import type { DerivedPass, DeriveOptions, LossTerm, PassInput } from "../executor.ts";
-import { type Node, readsOf, recordPass, type Value, weightsOf } from "../recorded-pass.ts";
+import { dependentValues, recordPass, type Value } from "../recorded-pass.ts";
 import { onnxRuntime } from "./onnx-runtime.ts";
 import { type DerivedNode, derivedNode, type GradientContext, type GraphValue } from "./ort-gradients.ts";
 import { type GraphWriter, graphWriter } from "./ort-graph.ts";
@@ -74,7 +74,7 @@ export async function derive(
   graph.output({ name: loss, type: "F32", shape: [] });
   // Sessions carry out what leads to their outputs: one for the loss alone carries out no derivatives.
   const valueOnly = graph.finish();
-  const depends = dependsOn(nodes, trained);
+  const depends = dependentValues(nodes, trained);
   for (let value = nodes.length - 1; value >= 0; value--) {
     const derivative = derivatives.get(value);
     if (derivative === undefined || depends[value] !== true) continue;
@@ -119,16 +119,6 @@ export async function derive(
       await (await lossSession)?.release();
     }),
   };
-}
-
-/** Whether a value is made of trained weights. */
-function dependsOn(nodes: readonly Node[], trained: ReadonlyMap<string, unknown>): boolean[] {
-  const found: boolean[] = [];
-  for (const node of nodes) {
-    const own = [...weightsOf({ nodes: [node] })].some((name) => trained.has(name));
-    found.push(own || readsOf(node).some((value) => found[value]));
-  }
-  return found;
 }
 
 /** A term of the loss, and its derivative by the output. */

@@ -3,6 +3,7 @@
 import type { Activation } from "@vlmopt/models";
 import type { AttentionNode, LinearNode, Node, NormNode, Value } from "../recorded-pass.ts";
 import type { GraphWriter } from "./ort-graph.ts";
+import { rowPlaces, tokenRows } from "./ort-rows.ts";
 
 /** A value of the graph with the size of its last axis. */
 export interface GraphValue {
@@ -88,7 +89,12 @@ export function derivedNode(node: Node, context: GradientContext): DerivedNode {
       const { name, features } = resultOf(node.x);
       const [cos, sin] = [resultOf(node.cos).name, resultOf(node.sin).name];
       const rotated = (x: string, sine: string) =>
-        graph.node("com.microsoft.RotaryEmbedding", [x, tokenRows(graph, name), cos, sine]);
+        graph.node("com.microsoft.RotaryEmbedding", [
+          x,
+          graph.once("token rows", () => tokenRows(graph, name)),
+          cos,
+          sine,
+        ]);
       // A rotation is undone by the opposite one.
       const opposite = () => graph.once(`opposite ${sin}`, () => graph.node("Neg", [sin]));
       return { name: rotated(name, sin), features, back: (dy) => [[node.x, rotated(dy, opposite())]] };
@@ -111,7 +117,7 @@ export function derivedNode(node: Node, context: GradientContext): DerivedNode {
       const put = (x: string, what: string) =>
         graph.node(
           "ScatterND",
-          [reshape(x, [-1, features]), places(graph, rows), reshape(what, [-1, features])],
+          [reshape(x, [-1, features]), rowPlaces(graph, rows), reshape(what, [-1, features])],
           isAdded ? { reduction: "add" } : {},
         );
       return {
@@ -292,22 +298,6 @@ function algebra(graph: GraphWriter) {
   };
 }
 
-/** Row numbers of tokens `[batch, tokens]`, as RotaryEmbedding looks them up. */
-function tokenRows(graph: GraphWriter, x: string): string {
-  return graph.once("token rows", () => {
-    const shape = graph.node("Shape", [x], { start: 0, end: 2 });
-    const count = graph.node("ReduceProd", [shape], { keepdims: 0 });
-    const range = graph.node("Range", [graph.integers([0], []), count, graph.integers([1], [])]);
-    return graph.node("Reshape", [range, shape]);
-  });
-}
-
-function places(graph: GraphWriter, rows: string): string {
-  return graph.once(`places ${rows}`, () =>
-    graph.node("Unsqueeze", [graph.node("Cast", [rows], { to: 7 }), graph.integers([1])]),
-  );
-}
-
 /** Zeros of the rows of x to which values are added. */
 function scattered(
   graph: GraphWriter,
@@ -320,7 +310,7 @@ function scattered(
   const { reshape } = algebra(graph);
   const flat = reshape(x, [-1, features]);
   const zeros = graph.node("Expand", [graph.float(0), graph.node("Shape", [flat])]);
-  return graph.node("ScatterND", [zeros, places(graph, rows), reshape(values, [-1, features])], {
+  return graph.node("ScatterND", [zeros, rowPlaces(graph, rows), reshape(values, [-1, features])], {
     reduction,
   });
 }

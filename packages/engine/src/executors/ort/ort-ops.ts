@@ -1,6 +1,7 @@
 import type { Activation, CachedAttentionShape, Ops } from "@vlmopt/models";
 import type { ModelWeights } from "../../weights/model-weights.ts";
 import type { GraphWriter } from "./ort-graph.ts";
+import { rowPlaces, tokenRows } from "./ort-rows.ts";
 import { linearWeights } from "./ort-weights.ts";
 
 /** A value of the graph. */
@@ -82,13 +83,6 @@ export function ortOps(
       node("Unsqueeze", [rows, graph.integers([0])]),
       node("Concat", [batchOf(like), graph.integers([1, 1])], { axis: 0 }),
     ]);
-  /** Row numbers of tokens `[batch, tokens]`, as RotaryEmbedding looks them up. */
-  const tokenRows = (x: string) => {
-    const shape = node("Shape", [x], { start: 0, end: 2 });
-    const count = node("ReduceProd", [shape], { keepdims: 0 });
-    const range = node("Range", [graph.integers([0], []), count, graph.integers([1], [])]);
-    return node("Reshape", [range, shape]);
-  };
 
   return {
     caches,
@@ -119,7 +113,7 @@ export function ortOps(
     add: (a, b) => as(node("Add", [a.name, b.name]), a.features),
     scale: (x, factor) => as(node("Mul", [x.name, graph.float(factor)]), x.features),
     rotate(x, { cos, sin }) {
-      const rows = graph.once(`token rows ${cos.name}`, () => tokenRows(x.name));
+      const rows = graph.once(`token rows ${cos.name}`, () => tokenRows(graph, x.name));
       return as(node("com.microsoft.RotaryEmbedding", [x.name, rows, cos.name, sin.name]), x.features);
     },
     attention(q, k, v, { heads, scale }, bias) {
@@ -240,9 +234,7 @@ export function ortOps(
       return as(node("Unsqueeze", [taken, graph.integers([0])]), x.features);
     },
     putRows(x, values, rows, how) {
-      const places = graph.once(`places ${rows.name}`, () =>
-        node("Unsqueeze", [node("Cast", [rows.name], { to: 7 }), graph.integers([1])]),
-      );
+      const places = rowPlaces(graph, rows.name);
       const flat = [reshape(x.name, [-1, x.features]), places, reshape(values.name, [-1, x.features])];
       const put = node("ScatterND", flat, how === "add" ? { reduction: "add" } : {});
       return as(node("Reshape", [put, node("Shape", [x.name])]), x.features);
