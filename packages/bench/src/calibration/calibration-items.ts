@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readModel } from "@vlmopt/compress";
 import {
   answerRequests,
   type CalibrationItem,
@@ -13,7 +14,7 @@ import {
 } from "@vlmopt/engine";
 import type { Checkpoint } from "@vlmopt/tensor-io";
 import { BenchError } from "../bench-error.ts";
-import { textHash } from "../run/content-hash.ts";
+import { checkpointHash, textHash } from "../run/content-hash.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
 
 /** Tokens of a sequence of a text. */
@@ -152,7 +153,35 @@ function keptItem(item: CalibrationItem): KeptItem {
   return { prompt, answer };
 }
 
+/**
+ * The same for a model in a folder, whose answers are kept under a hash of it, with a fingerprint: equal for equal data and answers.
+ * @throws {BenchError} where the data is not of the model's kind
+ */
+export async function fingerprintedItems(
+  set: CalibrationSet,
+  source: Checkpoint,
+  folder: string,
+  options: ItemOptions,
+): Promise<{ readonly items: readonly CalibrationItem[]; readonly fingerprint: string }> {
+  const { description } = await readModel(source);
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const items = await calibrationItems(
+    set,
+    {
+      source,
+      modelType: description?.modelType ?? "model",
+      seesPictures: description?.visionTower !== undefined,
+      hash: isFolder ? await checkpointHash(folder, join(options.cache, "hashes")) : undefined,
+    },
+    options,
+  );
+  return { items, fingerprint: textHash(JSON.stringify([set.hash, items.map(tokensOf)])) };
+}
+
 /** The tokens or the text of an item's answer, or the tokens of a text: equal for equal data. */
-export function tokensOf(item: CalibrationItem) {
+function tokensOf(item: CalibrationItem) {
   return "ids" in item ? item.ids : (item.answer ?? []);
 }

@@ -1,6 +1,4 @@
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
-import { type Calibration, readModel } from "@vlmopt/compress";
+import type { Calibration } from "@vlmopt/compress";
 import { cacheFolder } from "@vlmopt/datasets";
 import {
   depthDistances,
@@ -10,8 +8,7 @@ import {
   webgpuExecutor,
 } from "@vlmopt/engine";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { checkpointHash, textHash } from "../run/content-hash.ts";
-import { calibrationItems, tokensOf } from "./calibration-items.ts";
+import { fingerprintedItems } from "./calibration-items.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
 
 export interface CalibrationOptions {
@@ -42,28 +39,20 @@ export async function modelCalibration(
     onAnswers,
   }: CalibrationOptions,
 ): Promise<Calibration> {
-  const { description } = await readModel(source);
-  const isFolder = await stat(folder).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  const items = await calibrationItems(
-    set,
-    {
-      source,
-      modelType: description?.modelType ?? "model",
-      seesPictures: description?.visionTower !== undefined,
-      hash: isFolder ? await checkpointHash(folder, join(cache, "hashes")) : undefined,
-    },
-    { executor: name, threads, signal, cache, onAnswers },
-  );
+  const { items, fingerprint } = await fingerprintedItems(set, source, folder, {
+    executor: name,
+    threads,
+    signal,
+    cache,
+    onAnswers,
+  });
   const executor = await executorNamed(name, threads);
   const options = { executor, ...(signal === undefined ? {} : { signal }) };
   const about: Record<string, string | number> = { source: set.name, items: items.length };
   return {
     about,
     algebra: executor.linearAlgebra,
-    fingerprint: textHash(JSON.stringify([set.hash, items.map(tokensOf)])),
+    fingerprint,
     async walk(dropped) {
       const walk = await openCalibrationWalk(source, items, { ...options, dropped });
       about.tokens = walk.tokens;

@@ -1,5 +1,3 @@
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { cacheFolder } from "@vlmopt/datasets";
 import {
   type Executor,
@@ -9,11 +7,9 @@ import {
   type TfjsBackend,
   tfjsExecutor,
 } from "@vlmopt/engine";
-import { describeModel } from "@vlmopt/models";
 import type { Teaching } from "@vlmopt/recover";
 import type { Checkpoint } from "@vlmopt/tensor-io";
-import { checkpointHash, textHash } from "../run/content-hash.ts";
-import { calibrationItems, tokensOf } from "./calibration-items.ts";
+import { fingerprintedItems } from "./calibration-items.ts";
 import type { CalibrationSet } from "./calibration-set.ts";
 
 /** What models are trained on. */
@@ -50,26 +46,17 @@ export async function modelTeaching(
     onAnswers,
   }: TeachingOptions,
 ): Promise<Teaching> {
-  const config: unknown = JSON.parse(new TextDecoder().decode(await teacher.readSibling("config.json")));
-  const { modelType, visionTower } = describeModel(config, teacher.tensors);
-  const isFolder = await stat(folder).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  const items = await calibrationItems(
-    set,
-    {
-      source: teacher,
-      modelType,
-      seesPictures: visionTower !== undefined,
-      hash: isFolder ? await checkpointHash(folder, join(cache, "hashes")) : undefined,
-    },
-    { executor: "ort", threads, signal, cache, onAnswers },
-  );
+  const { items, fingerprint } = await fingerprintedItems(set, teacher, folder, {
+    executor: "ort",
+    threads,
+    signal,
+    cache,
+    onAnswers,
+  });
   const options = { executor: await trainingExecutor(executor, backend, threads), signal };
   return {
     about: { source: set.name, items: items.length },
-    fingerprint: textHash(JSON.stringify([set.hash, items.map(tokensOf)])),
+    fingerprint,
     lesson: (asked) => openLesson(student, teacher, items, { ...asked, ...options }),
     layerLessons: () => openLayerLessons(student, teacher, items, options),
   };

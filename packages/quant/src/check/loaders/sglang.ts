@@ -1,13 +1,7 @@
-import {
-  configurationProblems,
-  fileProblems,
-  ignoreListProblems,
-  methodOf,
-  methodProblems,
-  widthProblems,
-} from "../common-problems.ts";
+import { methodOf } from "../common-problems.ts";
 import type { Fact, Loader, Problem } from "../loader.ts";
-import { type MarlinFacts, marlinProblems } from "../marlin.ts";
+import type { MarlinFacts } from "../marlin.ts";
+import { serverProblems } from "../server-problems.ts";
 
 const methods = [
   ...["compressed-tensors", "gptq", "awq", "fp8", "modelopt", "modelopt_fp8", "modelopt_fp4", "gguf"],
@@ -50,19 +44,6 @@ const marlin: MarlinFacts = {
 export const sglang: Loader = {
   name: "sglang",
   check(model) {
-    if (model.isGguf) {
-      const sees = model.description?.visionTower !== undefined;
-      return [
-        {
-          certain: sees,
-          message: sees
-            ? "a model that sees is in GGUF files"
-            : "the model is in a GGUF file, which runs slowly",
-          cure: "vlmopt convert it to safetensors, and quantize to int4-g128",
-          fact: facts.gguf,
-        },
-      ];
-    }
     const needsVllm: Problem[] =
       methodOf(model) === "bitsandbytes"
         ? [
@@ -74,14 +55,6 @@ export const sglang: Loader = {
             },
           ]
         : [];
-    return [
-      ...configurationProblems(model, facts.config),
-      ...methodProblems(model, methods, facts.methods),
-      ...needsVllm,
-      ...widthProblems(model, facts.widths),
-      ...ignoreListProblems(model, facts.ignore),
-      ...fileProblems(model, { tokenizer: facts.tokenizer, processor: facts.tokenizer }),
-      ...marlinProblems(model, marlin),
-    ];
+    return serverProblems(model, methods, facts, marlin, needsVllm);
   },
 };

@@ -1,12 +1,6 @@
-import {
-  configurationProblems,
-  fileProblems,
-  ignoreListProblems,
-  methodProblems,
-  widthProblems,
-} from "../common-problems.ts";
 import type { Fact, Loader } from "../loader.ts";
-import { type MarlinFacts, marlinProblems } from "../marlin.ts";
+import type { MarlinFacts } from "../marlin.ts";
+import { serverProblems } from "../server-problems.ts";
 
 const methods = [
   ...["compressed-tensors", "gptq", "awq", "bitsandbytes", "fp8", "modelopt", "modelopt_fp4", "torchao"],
@@ -54,27 +48,5 @@ const marlin: MarlinFacts = {
 
 export const vllm: Loader = {
   name: "vllm",
-  check(model) {
-    if (model.isGguf) {
-      const sees = model.description?.visionTower !== undefined;
-      return [
-        {
-          certain: sees,
-          message: sees
-            ? "a model that sees is in GGUF files"
-            : "the model is in a GGUF file, which runs slowly",
-          cure: "vlmopt convert it to safetensors, and quantize to int4-g128",
-          fact: facts.gguf,
-        },
-      ];
-    }
-    return [
-      ...configurationProblems(model, facts.config),
-      ...methodProblems(model, methods, facts.methods),
-      ...widthProblems(model, facts.widths),
-      ...ignoreListProblems(model, facts.ignore),
-      ...fileProblems(model, { tokenizer: facts.tokenizer, processor: facts.tokenizer }),
-      ...marlinProblems(model, marlin),
-    ];
-  },
+  check: (model) => serverProblems(model, methods, facts, marlin),
 };
