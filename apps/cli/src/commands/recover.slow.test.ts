@@ -1,31 +1,10 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openCheckpoint, readTensor } from "@vlmopt/tensor-io";
-import { describe, expect, it, onTestFinished } from "vitest";
-
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const fixtures = fileURLToPath(new URL("../../../../fixtures", import.meta.url));
-const [tiny, scenes, _llama] = ["tiny-llava", "scenes", "checkpoints/llama"].map((name) =>
-  join(fixtures, name),
-) as [string, string, string];
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "vlmopt-cli-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function vlmopt(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
-  return { status, stdout, stderr };
-}
-
-/** What a student of random neurons learns in a few steps. */
-const learning = ["--teacher", tiny, "--data", scenes, "--split", "calibration", "--samples", "16"];
+import { describe, expect, it } from "vitest";
+import { learning, main, scenes, temporaryFolder, tiny, vlmopt } from "../test-support/recover-command.ts";
 
 async function student(folder: string): Promise<string> {
   const pruned = join(folder, "student");

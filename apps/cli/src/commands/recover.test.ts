@@ -1,28 +1,7 @@
-import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
-
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-const fixtures = fileURLToPath(new URL("../../../../fixtures", import.meta.url));
-const [tiny, scenes, llama] = ["tiny-llava", "scenes", "checkpoints/llama"].map((name) =>
-  join(fixtures, name),
-) as [string, string, string];
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "vlmopt-cli-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-function vlmopt(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
-  return { status, stdout, stderr };
-}
-
-const learning = ["--teacher", tiny, "--data", scenes, "--split", "calibration", "--samples", "16"];
+import { describe, expect, it } from "vitest";
+import { learning, llama, temporaryFolder, tiny, vlmopt } from "../test-support/recover-command.ts";
 
 describe("vlmopt recover", () => {
   it("says what does not belong together, and what cannot learn", async () => {
